@@ -1,0 +1,58 @@
+"""What can go wrong in the engine, named by what the caller should do about it.
+
+TuningError
+|-- InvalidSpec       change the document: every fault in it is listed at once
+|-- SpaceExhausted    end the search: no untried point is left
+`-- BackendError      the machinery failed: try again if ``retryable``, else fail the trial
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a user's document.
+
+    ``field`` is a JSON path in that document, such as ``space[2].min``; ``message`` names the value found and what to
+    write instead; ``code`` is a stable word for programs: invalid, required, type, range, duplicate, unknown, limit.
+    """
+
+    field: str
+    message: str
+    code: str = "invalid"
+
+
+class TuningError(Exception):
+    """Base of every error that the engine raises on purpose."""
+
+
+class InvalidSpec(TuningError):  # noqa: N818 - named for what the caller should do, as its siblings are
+    """The user's document is wrong; ``faults`` lists everything that is wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        if not self.faults:
+            raise ValueError("InvalidSpec needs at least one fault")
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in self.faults))
+
+    def __reduce__(self) -> tuple[type[InvalidSpec], tuple[tuple[Fault, ...]]]:
+        return type(self), (self.faults,)
+
+
+class SpaceExhausted(TuningError):  # noqa: N818 - it is an end, not a mistake
+    """No untried point is left; ``reason`` is a sentence for the job's page."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class BackendError(TuningError):
+    """A backend could not do what was asked; ``retryable`` says whether asking again may help."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        self.retryable = retryable
+        super().__init__(message)

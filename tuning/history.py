@@ -1,0 +1,97 @@
+"""What has been observed so far: the only input that strategies and policies have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tuning.space import SearchSpace, Value
+from tuning.states import Goal, TrialState
+
+# A failed or lost trial may have printed values before it broke; they are not a result of its configuration.
+_COUNTED = frozenset({TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One trial as the engine sees it.
+
+    ``value`` is the objective (final, or last reported if it was stopped), None if there is none. ``curve`` is
+    (step, objective) in the order of reporting. ``inherited_from`` names the parent job of a warm-started one.
+    """
+
+    number: int
+    config: Mapping[str, Value]
+    state: TrialState
+    value: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+    inherited_from: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """True if ``value`` is a result that a model may learn from."""
+        return self.state in _COUNTED and self.value is not None and math.isfinite(self.value)
+
+
+@dataclass(frozen=True)
+class History:
+    """All observations of a job (``own``, by trial number) and those it inherited from its warm-start parents.
+
+    ``comparable`` says whether inherited objective values are on the scale of the own ones: True for
+    IDENTICAL_DATA_AND_ALGORITHM, False for TRANSFER_LEARNING, where only their order means something.
+    """
+
+    goal: Goal
+    own: tuple[Observation, ...] = ()
+    inherited: tuple[Observation, ...] = ()
+    comparable: bool = True
+
+    @cached_property
+    def finished(self) -> tuple[Observation, ...]:
+        """Own trials that ended with a usable value."""
+        return tuple(trial for trial in self.own if trial.usable)
+
+    @cached_property
+    def pending(self) -> tuple[Observation, ...]:
+        """Own trials that have not ended."""
+        return tuple(trial for trial in self.own if not trial.state.terminal)
+
+    @cached_property
+    def failed(self) -> tuple[Observation, ...]:
+        """Own trials that ran and broke: their configuration may be to blame. Lost trials are not among them."""
+        return tuple(
+            trial
+            for trial in self.own
+            if trial.state is TrialState.FAILED or (trial.state is TrialState.COMPLETED and not trial.usable)
+        )
+
+    @cached_property
+    def best(self) -> Observation | None:
+        """The own trial with the best value (the first of equals)."""
+        return best_of(self.goal, self.finished)
+
+    def trial(self, number: int) -> Observation | None:
+        """The own trial with this number."""
+        return next((trial for trial in self.own if trial.number == number), None)
+
+    def used_keys(self, space: SearchSpace) -> set[str]:
+        """``space.key`` of every point that need not be run again.
+
+        Those are the own trials in whatever state, and, where values are comparable (same data, same algorithm), the
+        inherited trials that completed: their result is known.
+        """
+        used = {space.key(trial.config) for trial in self.own}
+        if self.comparable:
+            used.update(space.key(t.config) for t in self.inherited if t.usable and t.state is TrialState.COMPLETED)
+        return used
+
+
+def best_of(goal: Goal, trials: tuple[Observation, ...]) -> Observation | None:
+    """The trial with the best value, the first of equals; None if there is none. All must be ``usable``."""
+    best: Observation | None = None
+    for trial in trials:
+        if trial.value is not None and (best is None or best.value is None or goal.better(trial.value, best.value)):
+            best = trial
+    return best
