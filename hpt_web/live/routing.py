@@ -1,0 +1,5 @@
+"""Which WebSocket paths exist."""
+
+from django.urls import URLPattern
+
+websocket_urlpatterns: list[URLPattern] = []
