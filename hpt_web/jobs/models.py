@@ -1,0 +1,230 @@
+"""What a tuning job is made of. The database is the truth: a process that dies loses nothing that stands here.
+
+Nothing is counted twice: there are no counters beside the rows they count. The two hot rows are apart on purpose:
+`EventCursor` is locked for the short end of every transaction that says something, `TuningJob` by whoever advances it.
+Rows are locked in the order TuningJob, Trial, Attempt, EventCursor.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from hpt_web.accounts.models import Project
+from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from tuning.states import Goal, JobState, TrialState
+
+# Jobs made under another major shape of the specification cannot be parents (F21).
+SPEC_SCHEMA = 1
+
+
+def _one_of(field: str, values: type[JobState] | type[TrialState] | type[Goal], name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(**{f"{field}__in": [str(value) for value in values]}), name=name)
+
+
+class TuningJob(models.Model):
+    """A search: `spec` is the whole validated document (tuning.specification); the columns beside it are for queries."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="jobs")
+    name = models.CharField(max_length=63)
+    spec = models.JSONField()
+    schema = models.PositiveSmallIntegerField(default=SPEC_SCHEMA)
+    algorithm_version = models.ForeignKey(AlgorithmVersion, on_delete=models.PROTECT, related_name="jobs")
+    metric = models.CharField(max_length=255)
+    goal = models.CharField(max_length=8, choices=[(goal, goal) for goal in Goal])
+    seed = models.BigIntegerField()
+    max_trials = models.PositiveIntegerField()
+    max_parallel = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, default=JobState.PENDING, choices=[(state, state) for state in JobState])
+    reason = models.TextField(blank=True, default="")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    stop_requested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("project", Lower("name"), name="job_name_unique_per_project"),
+            _one_of("state", JobState, "job_state_known"),
+            _one_of("goal", Goal, "job_goal_known"),
+            models.CheckConstraint(condition=Q(max_trials__gte=1, max_parallel__gte=1), name="job_limits_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at"], name="job_newest"),
+            # The few jobs that are not over, whatever the number of those that are.
+            models.Index(fields=["state"], condition=Q(ended_at__isnull=True), name="job_active"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobChannel(models.Model):
+    """The dataset version that a job reads under a channel's name; it cannot be deleted while a job refers to it."""
+
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="channels")
+    name = models.CharField(max_length=64)
+    dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "name"], name="channel_unique_per_job")]
+
+
+class JobParent(models.Model):
+    """A job that another one warm-starts from (F1); not recursive (F19)."""
+
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="parent_links")
+    parent = models.ForeignKey(TuningJob, on_delete=models.PROTECT, related_name="child_links")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "parent"], name="parent_once_per_job"),
+            models.UniqueConstraint(fields=["job", "position"], name="parent_position_unique"),
+            models.CheckConstraint(condition=~Q(job=models.F("parent")), name="job_is_not_its_own_parent"),
+        ]
+
+
+class Trial(models.Model):
+    """One point of the space and what came of it. `hyperparameters` holds the searched ones; the job's spec the static.
+
+    `objective` is the last value of the objective metric and `best_objective` the best (F63); both move while it runs.
+    """
+
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="trials")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, default=TrialState.QUEUED, choices=[(state, state) for state in TrialState])
+    hyperparameters = models.JSONField()
+    objective = models.FloatField(null=True)
+    best_objective = models.FloatField(null=True)
+    reason = models.TextField(blank=True, default="")
+    failure = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="trial_number_unique_per_job"),
+            _one_of("state", TrialState, "trial_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["job", "state"], name="trial_by_state"),
+            models.Index(fields=["job", "objective"], name="trial_by_objective"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.number}"
+
+
+class Attempt(models.Model):
+    """One run of a trial; while `ended_at` is empty it is live, and holds the trial's reservation of capacity.
+
+    `token` names it to the backend: launching a token twice runs it once. `number` fences: only the live attempt may
+    write. `follower` and `lease_until` say who reads its log; `log_offset` up to where, moved by compare-and-set in the
+    transaction that stores what was read, so that no line is lost or counted twice.
+    """
+
+    class Outcome(models.TextChoices):
+        EXITED = "exited"  # it ended by itself; the exit code says how
+        STOPPED = "stopped"  # ended on request
+        LOST = "lost"  # vanished without an exit code
+        SUSPENDED = "suspended"  # the service was shut down under it; not the trial's fault
+
+    class StopKind(models.TextChoices):
+        USER = "user"
+        JOB = "job"  # the job ended or was stopped
+        POLICY = "policy"  # early termination
+        SUSPEND = "suspend"
+
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    token = models.CharField(max_length=64, unique=True)
+    backend = models.CharField(max_length=32)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    follower = models.CharField(max_length=128, blank=True, default="")
+    lease_until = models.DateTimeField(null=True)
+    log_offset = models.BigIntegerField(default=0)
+    log_skipping = models.BooleanField(default=False)
+    steps = models.JSONField(default=dict)  # metric -> last step stored
+    stop_requested_at = models.DateTimeField(null=True)
+    stop_kind = models.CharField(max_length=16, blank=True, default="", choices=StopKind.choices)
+    stop_reason = models.TextField(blank=True, default="")
+    outcome = models.CharField(max_length=16, blank=True, default="", choices=Outcome.choices)
+    exit_code = models.IntegerField(null=True)
+    signal = models.IntegerField(null=True)
+    failure = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["trial", "number"], name="attempt_number_unique_per_trial"),
+            models.UniqueConstraint(
+                fields=["trial"], condition=Q(ended_at__isnull=True), name="one_live_attempt_per_trial"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True, outcome="") | Q(ended_at__isnull=False) & ~Q(outcome=""),
+                name="attempt_ended_with_outcome",
+            ),
+        ]
+        indexes = [models.Index(fields=["lease_until"], condition=Q(ended_at__isnull=True), name="attempt_live")]
+
+    def __str__(self) -> str:
+        return self.token
+
+
+class MetricPoint(models.Model):
+    """A value that a trial reported: the step-th of its metric in that attempt, counted from 1 (F59)."""
+
+    pk = models.CompositePrimaryKey("attempt_id", "metric", "step")
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="points", db_index=False)
+    metric = models.CharField(max_length=255)
+    step = models.BigIntegerField()
+    value = models.FloatField()
+    at = models.DateTimeField()
+
+
+class EventCursor(models.Model):
+    """The last sequence number given out for a job; its row lock makes the numbers gap-free and visible in order."""
+
+    job = models.OneToOneField(TuningJob, on_delete=models.CASCADE, primary_key=True, related_name="cursor")
+    seq = models.BigIntegerField(default=0)
+
+
+class Event(models.Model):
+    """Something that happened in a job, numbered without gaps; the pages and scripts catch up by it."""
+
+    pk = models.CompositePrimaryKey("job_id", "seq")
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="events", db_index=False)
+    seq = models.BigIntegerField()
+    at = models.DateTimeField(db_default=models.functions.Now())
+    kind = models.CharField(max_length=16)
+    data = models.JSONField()
+
+
+class Decision(models.Model):
+    """Why: each choice that the service made, in words with its numbers (design, principle 5)."""
+
+    class Kind(models.TextChoices):
+        SUGGEST = "suggest"
+        EARLY_STOP = "early_stop"
+        WAIT = "wait"
+        RETRY = "retry"
+        STOP = "stop"
+        LIMIT = "limit"
+        METRIC = "metric"  # a value that was refused
+        WARM_START = "warm_start"
+
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="decisions")
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, null=True, related_name="decisions")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    at = models.DateTimeField(db_default=models.functions.Now())
+    reason = models.TextField()
+    numbers = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "id"], name="decision_in_order")]
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="decision_has_a_reason")]

@@ -1,0 +1,193 @@
+"""Settings, all read from the environment; a newcomer needs none of them.
+
+A value that cannot be read fails at once and names the variable. `checks.py` tells the rest as Django system checks.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from hpt_web.embedded import home
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _whole(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise SystemExit(f"{name}={text!r} is not a whole number; unset it for the default ({default}).") from None
+
+
+def _words(name: str, default: list[str]) -> list[str]:
+    return [word for word in os.environ.get(name, "").replace(",", " ").split() if word] or default
+
+
+# --- where things are -------------------------------------------------------------------------------------------------
+HPT_HOME = home.folder()
+HPT_HOST = os.environ.get("HPT_HOST", "127.0.0.1")
+HPT_PORT = _whole("HPT_PORT", 8000)
+HPT_UPLOAD_LIMIT_BYTES = _whole("HPT_UPLOAD_LIMIT_BYTES", 5 * 1024**3)
+
+# --- trials -----------------------------------------------------------------------------------------------------------
+# How many trials this host runs at once, over all jobs. Two small trials per core keep a core busy while one of them
+# imports or waits for its disk.
+HPT_TRIAL_SLOTS = _whole("HPT_TRIAL_SLOTS", 2 * (os.cpu_count() or 1))
+HPT_LEASE_SECONDS = _whole("HPT_LEASE_SECONDS", 15)
+HPT_SWEEP_SECONDS = _whole("HPT_SWEEP_SECONDS", 5)
+HPT_STOP_GRACE_SECONDS = _whole("HPT_STOP_GRACE_SECONDS", 30)
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+DEBUG = os.environ.get("HPT_DEBUG", "") == "1"
+SECRET_KEY = os.environ.get("HPT_SECRET_KEY") or home.secret("django")
+HPT_FIELD_KEY = os.environ.get("HPT_FIELD_KEY") or home.secret("fields")
+
+# --- the web ----------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = _words("HPT_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", HPT_HOST])
+CSRF_TRUSTED_ORIGINS = _words("HPT_TRUSTED_ORIGINS", [])
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = os.environ.get("HPT_HTTPS", "") == "1"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+APPEND_SLASH = False
+ROOT_URLCONF = "hpt_web.urls"
+ASGI_APPLICATION = "hpt_web.asgi.application"
+WSGI_APPLICATION = "hpt_web.wsgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "hpt_web.embedded",
+    "hpt_web.accounts",
+    "hpt_web.catalog",
+    "hpt_web.jobs",
+    "hpt_web.api",
+    "hpt_web.live",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = HPT_HOME / "static"
+FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
+# The page's files carry a hash of their content in their names, so a browser may keep them for ever.
+WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/assets/.+-[\w-]{8,}\.\w+$"
+WHITENOISE_USE_FINDERS = True
+
+# --- the database: PostgreSQL everywhere ------------------------------------------------------------------------------
+
+
+def _database(url: str) -> dict[str, object]:
+    if not url:
+        return {"NAME": "hpt", "USER": "hpt", "HOST": str(home.postgres_socket_folder()), "PORT": "5432"}
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise SystemExit(f"DATABASE_URL={url!r}: only postgresql:// is supported.")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or parts.hostname or "",
+        "PORT": str(parts.port or query.pop("port", "")),
+    }
+
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        # A pool instead of CONN_MAX_AGE: under ASGI the latter opens a connection per thread and runs out of them.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": _whole("HPT_DATABASE_POOL", 12), "timeout": 30}},
+        **_database(os.environ.get("DATABASE_URL", "")),
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Valkey: the queue of nudges, the doorbells, the cache ------------------------------------------------------------
+REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{home.valkey_socket()}?db=0"
+CHANNEL_LAYERS = {
+    "default": {
+        # The pubsub layer, as the queueing one drops the oldest message of a slow client without a word.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "hpt"},
+    }
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# --- people -----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- time and language ------------------------------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+
+# --- the REST door ----------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "hpt_web.api.authentication.AccessKeyAuthentication",
+        "hpt_web.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["hpt_web.api.permissions.SignedIn"],
+    "DEFAULT_RENDERER_CLASSES": ["hpt_web.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["hpt_web.api.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "hpt_web.api.errors.problem_response",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "HPT",
+    "DESCRIPTION": "Hyperparameter tuning for teams: projects, datasets, algorithms, tuning jobs and their trials.",
+    "VERSION": "v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("HPT_LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,245 @@
+"""The whole specification of a tuning job as one validated document.
+
+`parse` reads the document that REST takes and every later dialect maps to, and lists all its faults at once;
+`JobSpec.to_json` writes its canonical form, which is what is stored. What needs the database (do the algorithm, the
+datasets and the parents exist?) is asked by `jobs.actions` on top.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from tuning import earlystop, strategies
+from tuning.documents import Document, shown
+from tuning.errors import InvalidSpec
+from tuning.space import SearchSpace, Value
+from tuning.states import Goal
+from tuning.warmstart import WarmStartType
+
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+MAX_TRIALS = 10_000
+MAX_PARALLEL = 1_000
+MAX_PARENTS_READ = 20  # more than the rule allows (F13), so that the rule can say how many there are
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A versioned thing of the project by name; the newest version if none is given."""
+
+    name: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A strategy or policy of the registry with its options."""
+
+    name: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """Times in seconds; None means no limit. `max_failures` is how many failed trials the job bears before it fails."""
+
+    max_trials: int = 10
+    max_parallel: int = 1
+    max_seconds: int | None = None
+    trial_seconds: int = DAY
+    max_attempts: int = 3
+    max_failures: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    type: WarmStartType
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    cpus: float = 1
+    memory_mb: int | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A tuning job as its author wrote it, checked. `static` are the hyperparameters that are the same in all trials."""
+
+    name: str
+    description: str
+    algorithm: Reference
+    channels: Mapping[str, Reference]
+    metric: str
+    goal: Goal
+    space: SearchSpace
+    static: Mapping[str, Value]
+    strategy: Choice
+    early_stopping: Choice | None
+    limits: JobLimits
+    warm_start: WarmStart | None
+    resources: Resources | None
+    seed: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """The document in its canonical form; `parse` reads it back to an equal specification."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "algorithm": asdict(self.algorithm),
+            "channels": {name: asdict(reference) for name, reference in self.channels.items()},
+            "objective": {"metric": self.metric, "goal": str(self.goal)},
+            "space": self.space.to_json(),
+            "static": dict(self.static),
+            "strategy": {"name": self.strategy.name, "options": dict(self.strategy.options)},
+            "early_stopping": self.early_stopping
+            and {"name": self.early_stopping.name, "options": dict(self.early_stopping.options)},
+            "limits": asdict(self.limits),
+            "warm_start": self.warm_start
+            and {"type": str(self.warm_start.type), "parents": list(self.warm_start.parents)},
+            "resources": self.resources and asdict(self.resources),
+            "seed": self.seed,
+        }
+
+
+def parse(document: object) -> JobSpec:
+    """Read a job's document.
+
+    Raises:
+        InvalidSpec: with every fault, fields as JSON paths in the document (`space[2].min`).
+    """
+    doc = Document(document)
+    name = doc.text("name", longest=63)
+    if name and not NAME.fullmatch(name):
+        doc.fault("name", f"is {shown(name)}; use 1 to 63 letters and digits, with single hyphens between them")
+    metric, goal = _objective(doc.part("objective", required=True))
+    space = doc.sub(lambda: SearchSpace.from_json(doc.raw("space")))
+    algorithm = doc.part("algorithm", required=True)
+    resources = doc.part("resources")
+    members = {
+        "description": doc.text("description", default="", longest=10_000),
+        "algorithm": _reference(algorithm) if algorithm else None,
+        "channels": _channels(doc),
+        "static": _static(doc, space),
+        "strategy": _strategy(doc),
+        "early_stopping": _policy(doc),
+        "limits": _limits(doc.part("limits") or Document({}, "limits", doc.faults)),
+        "warm_start": _warm_start(doc.part("warm_start")),
+        "resources": resources and read_resources(resources),
+        "seed": doc.whole("seed", low=0, high=2**53, optional=True),
+    }
+    doc.close()
+    if doc.faults or space is None:
+        raise InvalidSpec(doc.faults)
+    return JobSpec(name=name, metric=metric, goal=goal, space=space, **members)  # type: ignore[arg-type]
+
+
+def _objective(doc: Document | None) -> tuple[str, Goal]:
+    if doc is None:
+        return "", Goal.MAXIMIZE
+    metric = doc.text("metric")
+    goal = doc.choice("goal", [str(goal) for goal in Goal], default=str(Goal.MAXIMIZE))
+    doc.close()
+    return metric, Goal(goal) if goal in set(Goal) else Goal.MAXIMIZE
+
+
+def _reference(doc: Document, name: str = "name") -> Reference:
+    reference = Reference(doc.text(name, longest=63), doc.whole("version", low=1, high=10**9, optional=True))
+    doc.close()
+    return reference
+
+
+def _channels(doc: Document) -> dict[str, Reference]:
+    members = doc.mapping("channels")
+    return {
+        channel: _reference(Document(value, f"channels.{channel}", doc.faults), "dataset")
+        for channel, value in members.items()
+    }
+
+
+def _static(doc: Document, space: SearchSpace | None) -> dict[str, Value]:
+    """Plain values by name; a name may not be searched as well."""
+    searched = {parameter.name for parameter in space.parameters} if space else set()
+    static: dict[str, Value] = {}
+    for name, value in doc.mapping("static").items():
+        at = f"static.{name}"
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            doc.fault(at, f"is {shown(value)}; give a text or a number", "type")
+        elif isinstance(value, float) and not math.isfinite(value):
+            doc.fault(at, f"is {value}; give a finite number", "range")
+        elif name in searched:
+            doc.fault(at, "is searched in `space` as well; keep it in one of the two", "duplicate")
+        else:
+            static[name] = value
+    return static
+
+
+def _options(doc: Document) -> Choice:
+    choice = Choice(doc.text("name"), doc.mapping("options"))
+    doc.close()
+    return choice
+
+
+def _strategy(doc: Document) -> Choice:
+    part = doc.part("strategy")
+    if part is None:
+        return Choice("bayesian")
+    choice = _options(part)
+    if choice.name:
+        doc.sub(lambda: strategies.create(choice.name, choice.options, "strategy"))
+    return choice
+
+
+def _policy(doc: Document) -> Choice | None:
+    part = doc.part("early_stopping")
+    if part is None:
+        return None
+    choice = _options(part)
+    if choice.name:
+        doc.sub(lambda: earlystop.create(choice.name, choice.options, "early_stopping"))
+    return choice
+
+
+def _limits(doc: Document) -> JobLimits:
+    limits = JobLimits(
+        max_trials=doc.whole("max_trials", low=1, high=MAX_TRIALS, default=10) or 10,
+        max_parallel=doc.whole("max_parallel", low=1, high=MAX_PARALLEL, default=1) or 1,
+        max_seconds=doc.whole("max_seconds", low=1, high=365 * DAY, optional=True),
+        trial_seconds=doc.whole("trial_seconds", low=1, high=365 * DAY, default=DAY) or DAY,
+        max_attempts=doc.whole("max_attempts", low=1, high=100, default=3) or 3,
+        max_failures=doc.whole("max_failures", low=0, high=MAX_TRIALS, optional=True),
+    )
+    doc.close()
+    return limits
+
+
+def _warm_start(doc: Document | None) -> WarmStart | None:
+    if doc is None:
+        return None
+    kind = doc.choice("type", [str(kind) for kind in WarmStartType])
+    parents = doc.raw("parents")
+    doc.close()
+    if not isinstance(parents, list) or not all(isinstance(name, str) for name in parents):
+        doc.fault("parents", f"is {shown(parents)}; give a list of job names", "type")
+        return None
+    if len(parents) > MAX_PARENTS_READ:
+        doc.fault("parents", f"has {len(parents)} names; at most 5 parents are possible", "limit")
+    if len(set(parents)) < len(parents):
+        doc.fault("parents", "names a job twice; name each parent once", "duplicate")
+    return WarmStart(WarmStartType(kind), tuple(parents)) if kind in set(WarmStartType) else None
+
+
+def read_resources(doc: Document) -> Resources:
+    """What one trial needs; also part of an algorithm's version."""
+    resources = Resources(
+        cpus=doc.number("cpus", low=0.1, high=1024, default=1.0) or 1.0,
+        memory_mb=doc.whole("memory_mb", low=16, high=2**24, optional=True),
+        gpus=doc.whole("gpus", low=0, high=64, default=0) or 0,
+    )
+    doc.close()
+    return resources
