@@ -1,0 +1,221 @@
+"""People, projects and their rights."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length, Lower, Now
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+models.CharField.register_lookup(Length)
+
+
+class Role(models.TextChoices):
+    """What a member may do: viewers read, editors change what is in the project, owners also who is in it."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+    @property
+    def rank(self) -> int:
+        return {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}[self]
+
+    def covers(self, needed: Role) -> bool:
+        """True if this role may do what `needed` may do."""
+        return self.rank >= needed.rank
+
+
+class Scope(models.TextChoices):
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a person came in: by which access key, from which address. It restricts them and goes into the audit."""
+
+    access_key: AccessKey | None = None
+    address: str | None = None
+
+
+class UserManager(DjangoUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        # Names are unique whatever their case, so logging in does not ask for it either.
+        return self.annotate(folded=Lower("username")).get(folded=(username or "").lower())
+
+
+class User(AbstractUser):
+    """A person. A superuser is an administrator: owner of every project.
+
+    Accounts are deactivated, never deleted: what they made keeps its author.
+    """
+
+    # Set by the door that let the person in, for this request only. It travels with the user so that no check can
+    # forget that a person came with a restricted key.
+    origin: Origin = Origin()
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta(AbstractUser.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="username_unique"),
+            models.UniqueConstraint(Lower("email"), condition=~Q(email=""), name="email_unique"),
+        ]
+
+
+class Project(models.Model):
+    """What a team works in: datasets, algorithms and tuning jobs. `slug` is its name in addresses."""
+
+    slug = models.CharField(max_length=63)
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, default="")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    if TYPE_CHECKING:
+        memberships: RelatedManager[Membership]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("slug"), name="project_slug_unique"),
+            models.CheckConstraint(condition=Q(slug__regex=SLUG_PATTERN), name="project_slug_in_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Membership(models.Model):
+    """A person's role in a project. A trigger in the database refuses to take a project's last owner away."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role} of {self.project_id}"
+
+
+def new_key_id() -> str:
+    """20 characters, as AWS access key ids have, so that their tools accept ours."""
+    return "HPT" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(17))
+
+
+class AccessKey(models.Model):
+    """A pair of id and secret by which a script acts for a person, within the key's scopes, project and time."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_keys")
+    key_id = models.CharField(max_length=20, unique=True, default=new_key_id)
+    sealed_secret = models.TextField()
+    name = models.CharField(max_length=100, blank=True, default="")
+    scopes = ArrayField(models.CharField(max_length=8, choices=Scope.choices))
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="access_keys")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=Scope.values) & Q(scopes__len__gte=1), name="access_key_scopes_known"
+            ),
+            models.CheckConstraint(condition=Q(key_id__length=20), name="access_key_id_in_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+    def problem_at(self, now: datetime) -> str | None:
+        """Why the key does not work at `now`, or None."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return None if self.user.is_active else "of a deactivated account"
+
+
+class Quota(models.Model):
+    """A limit for a project, for a person, for a person within a project, or (both empty) for the installation."""
+
+    class Resource(models.TextChoices):
+        RUNNING_TRIALS = "running_trials"
+        QUEUED_JOBS = "queued_jobs"
+        TRIALS_PER_JOB = "trials_per_job"
+        STORAGE_BYTES = "storage_bytes"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
+    resource = models.CharField(max_length=32, choices=Resource.choices)
+    limit = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user", "resource"], nulls_distinct=False, name="quota_once"),
+            models.CheckConstraint(condition=Q(limit__gte=0), name="quota_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource} <= {self.limit}"
+
+
+class AuditEvent(models.Model):
+    """Who did what to which thing, when, and from where. Rows stay when what they speak of is deleted."""
+
+    at = models.DateTimeField(db_default=Now())
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    access_key = models.ForeignKey(AccessKey, on_delete=models.SET_NULL, null=True, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, related_name="audit_events")
+    action = models.CharField(max_length=64)
+    target_kind = models.CharField(max_length=32)
+    target = models.CharField(max_length=255)
+    data = models.JSONField(default=dict)
+    address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-id"], name="audit_newest_of_project")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target}"
+
+
+class SlowedLogin(models.Model):
+    """Wrong passwords lately for one account, one address, or one account from one address (see `login.py`)."""
+
+    key = models.CharField(max_length=80, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_failure_at = models.DateTimeField()
+
+
+class FamiliarAddress(models.Model):
+    """An address from which a person has logged in before; wrong passwords from elsewhere do not slow it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    address = models.GenericIPAddressField()
+    last_login_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "address"], name="familiar_address_once")]
