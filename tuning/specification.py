@@ -92,7 +92,7 @@ class JobSpec:
             "name": self.name,
             "description": self.description,
             "algorithm": asdict(self.algorithm),
-            "channels": {name: asdict(reference) for name, reference in self.channels.items()},
+            "channels": {name: {"dataset": ref.name, "version": ref.version} for name, ref in self.channels.items()},
             "objective": {"metric": self.metric, "goal": str(self.goal)},
             "space": self.space.to_json(),
             "static": dict(self.static),

@@ -96,6 +96,7 @@ class Trial(models.Model):
     job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="trials")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, default=TrialState.QUEUED, choices=[(state, state) for state in TrialState])
+    attempt = models.PositiveSmallIntegerField(default=0)  # the newest attempt's number; 0 before the first
     hyperparameters = models.JSONField()
     objective = models.FloatField(null=True)
     best_objective = models.FloatField(null=True)

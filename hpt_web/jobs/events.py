@@ -1,0 +1,135 @@
+"""The feed of a job: events numbered without gaps, and a doorbell that tells the sockets to look.
+
+The numbers are taken under the cursor's row lock, which is held until the commit. So whoever reads events above a
+number, in order, never misses one that a slower transaction commits later (as happens with plain serial ids).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Literal, NamedTuple
+
+from channels.layers import get_channel_layer
+from django.db import connection, transaction
+
+from hpt_web.jobs.models import Decision, Event, Trial, TuningJob
+from hpt_web.jobs.queries import job_row, trial_row
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["job", "trial", "points", "decision"]
+
+
+class Entry(NamedTuple):
+    """An event that has no number yet."""
+
+    kind: Kind
+    data: dict[str, object]
+
+
+def job_entry(job: TuningJob) -> Entry:
+    return Entry("job", dict(job_row(job)))
+
+
+def trial_entry(trial: Trial) -> Entry:
+    return Entry("trial", dict(trial_row(trial)))
+
+
+def points_entry(
+    trial: Trial, metric: str, steps: Sequence[int], values: Sequence[float], times: Sequence[float]
+) -> Entry:
+    """A batch of one metric's values, as columns; `times` are seconds since the epoch."""
+    return Entry(
+        "points",
+        {
+            "trial": trial.number,
+            "attempt": trial.attempt,
+            "metric": metric,
+            "steps": list(steps),
+            "values": list(values),
+            "times": list(times),
+        },
+    )
+
+
+def decide(
+    job: TuningJob,
+    kind: Decision.Kind,
+    reason: str,
+    *,
+    trial: Trial | None = None,
+    numbers: dict[str, float | int | str] | None = None,
+) -> Entry:
+    """Store why something was done, and make the event that tells it."""
+    decision = Decision.objects.create(job=job, trial=trial, kind=kind, reason=reason, numbers=numbers or {})
+    data = {"trial": trial and trial.number, "kind": kind.value, "reason": reason, "numbers": decision.numbers}
+    return Entry("decision", data)
+
+
+def append(job_id: int, entries: Iterable[Entry]) -> None:
+    """Number and store `entries`; must be the last thing that a transaction does, as it locks the feed until then."""
+    entries = list(entries)
+    if not entries:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_eventcursor SET seq = seq + %s WHERE job_id = %s RETURNING seq", [len(entries), job_id]
+        )
+        last: int = cursor.fetchone()[0]
+    first = last - len(entries) + 1
+    Event.objects.bulk_create(
+        Event(job_id=job_id, seq=seq, kind=entry.kind, data=entry.data) for seq, entry in enumerate(entries, first)
+    )
+    transaction.on_commit(partial(doorbell.ring, job_id, last))
+
+
+def group(job_id: int) -> str:
+    """The channel group of those who watch a job."""
+    return f"job.{job_id}"
+
+
+class Doorbell:
+    """Tells the sockets, from whatever thread, that a job's feed has grown.
+
+    Rings travel over one event loop in a thread of its own, because the channel layer keeps its connection per loop.
+    They coalesce: while one is on its way, those that follow for the same job become one. A lost ring loses nothing,
+    the sockets look by themselves every few seconds.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._waiting: dict[int, int] = {}
+
+    def ring(self, job_id: int, seq: int) -> None:
+        with self._lock:
+            loop = self._running_loop()
+            idle = not self._waiting
+            self._waiting[job_id] = max(seq, self._waiting.get(job_id, 0))
+        if idle:
+            asyncio.run_coroutine_threadsafe(self._send(), loop)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._pid != os.getpid():  # a fork has the object, not the thread
+            self._loop, self._pid, self._waiting = asyncio.new_event_loop(), os.getpid(), {}
+            threading.Thread(target=self._loop.run_forever, name="doorbell", daemon=True).start()
+        return self._loop
+
+    async def _send(self) -> None:
+        with self._lock:
+            rings, self._waiting = self._waiting, {}
+        layer = get_channel_layer()
+        for job_id, seq in rings.items():
+            try:
+                await layer.group_send(group(job_id), {"type": "ring", "seq": seq})
+            except Exception as error:
+                logger.warning("Nobody could be told of event %s of job %s: %s", seq, job_id, error)
+
+
+doorbell = Doorbell()

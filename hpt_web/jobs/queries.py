@@ -1,0 +1,213 @@
+"""What is read of jobs, and by whom: everything starts from the project that `accounts.access` lets the user see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.db.models import Count, F, QuerySet
+
+from hpt_web.accounts.access import project_for
+from hpt_web.accounts.errors import NotVisible
+from hpt_web.accounts.models import Role, User
+from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
+from tuning.states import Goal, TrialState
+
+Person = User | AnonymousUser
+
+
+class Best(TypedDict):
+    trial: int
+    objective: float
+
+
+class JobRow(TypedDict):
+    """What moves in a job while it runs."""
+
+    state: str
+    reason: str
+    counts: dict[str, int]
+    best: Best | None
+    started_at: str | None
+    ended_at: str | None
+    max_trials: int
+    max_parallel: int
+
+
+class TrialRow(TypedDict):
+    """A trial in one row; pages and scripts replace the whole row by its number."""
+
+    number: int
+    state: str
+    hyperparameters: dict[str, float | int | str]
+    objective: float | None
+    best_objective: float | None
+    reason: str
+    failure: str
+    attempt: int
+    created_at: str | None
+    started_at: str | None
+    ended_at: str | None
+
+
+# --- who may see what -------------------------------------------------------------------------------------------------
+
+
+def jobs_in(user: Person, project: str) -> QuerySet[TuningJob]:
+    """The jobs of a project that `user` may see; raises NotVisible for an outsider."""
+    return TuningJob.objects.filter(project=project_for(user, project)).select_related("project", "created_by")
+
+
+def job_for(user: Person, project: str, name: str, at_least: Role = Role.VIEWER) -> TuningJob:
+    """The job `name` (whatever its case) if `user` has the role `at_least` in its project.
+
+    Raises NotVisible for an outsider as for an unknown name, Forbidden for a member without the right.
+    """
+    jobs = TuningJob.objects.filter(project=project_for(user, project, at_least), name__iexact=name)
+    job = jobs.select_related("project", "created_by", "algorithm_version__algorithm").first()
+    if job is None:
+        raise NotVisible(f"There is no tuning job {name!r} in project {project!r}.")
+    return job
+
+
+def trial_for(user: Person, project: str, name: str, number: int, at_least: Role = Role.VIEWER) -> Trial:
+    job = job_for(user, project, name, at_least)
+    trial = job.trials.filter(number=number).select_related("job").first()
+    if trial is None:
+        raise NotVisible(f"Tuning job {job.name!r} has no trial {number}.")
+    return trial
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def counts_by_state(jobs: Iterable[int]) -> dict[int, dict[str, int]]:
+    """For each job id, the number of its trials per state; one query for all."""
+    counts: dict[int, dict[str, int]] = {job: {} for job in jobs}
+    rows = Trial.objects.filter(job__in=list(counts)).values_list("job", "state").annotate(n=Count("pk")).order_by()
+    for job, state, number in rows:
+        counts[job][state] = number
+    return counts
+
+
+def best_trials(jobs: Iterable[TuningJob]) -> dict[int, Trial]:
+    """For each job id, the trial with the best objective, the first of equals; one query for each goal."""
+    best: dict[int, Trial] = {}
+    for goal in Goal:
+        ids = [job.pk for job in jobs if job.goal == goal]
+        order = F("objective").desc() if goal is Goal.MAXIMIZE else F("objective").asc()
+        valued = Trial.objects.filter(job__in=ids, objective__isnull=False).exclude(
+            state__in=[TrialState.FAILED, TrialState.LOST]
+        )
+        for trial in valued.order_by("job", order, "number").distinct("job"):
+            best[trial.job_id] = trial
+    return best
+
+
+def job_row(job: TuningJob) -> JobRow:
+    return job_rows([job])[job.pk]
+
+
+def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
+    """The moving part of several jobs, in a fixed number of queries."""
+    counts = counts_by_state(job.pk for job in jobs)
+    best = best_trials(jobs)
+    return {
+        job.pk: JobRow(
+            state=job.state,
+            reason=job.reason,
+            counts=counts[job.pk],
+            best=_best(best.get(job.pk)),
+            started_at=iso(job.started_at),
+            ended_at=iso(job.ended_at),
+            max_trials=job.max_trials,
+            max_parallel=job.max_parallel,
+        )
+        for job in jobs
+    }
+
+
+def _best(trial: Trial | None) -> Best | None:
+    if trial is None or trial.objective is None:
+        return None
+    return Best(trial=trial.number, objective=trial.objective)
+
+
+def trial_row(trial: Trial) -> TrialRow:
+    return TrialRow(
+        number=trial.number,
+        state=trial.state,
+        hyperparameters=trial.hyperparameters,
+        objective=trial.objective,
+        best_objective=trial.best_objective,
+        reason=trial.reason,
+        failure=trial.failure,
+        attempt=trial.attempt,
+        created_at=iso(trial.created_at),
+        started_at=iso(trial.started_at),
+        ended_at=iso(trial.ended_at),
+    )
+
+
+def iso(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, as every time is in the API."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# --- the feed and the curves ------------------------------------------------------------------------------------------
+
+
+def cursor_of(job: TuningJob) -> int:
+    """The number of the job's newest committed event."""
+    return job.cursor.seq
+
+
+def events_since(job_id: int, since: int, limit: int) -> list[Event]:
+    return list(Event.objects.filter(job_id=job_id, seq__gt=since).order_by("seq")[:limit])
+
+
+def decisions_of(job: TuningJob, trial: Trial | None = None) -> QuerySet[Decision]:
+    decisions = job.decisions.select_related("trial")
+    return decisions if trial is None else decisions.filter(trial=trial)
+
+
+def points_of(trial: Trial, metric: str | None = None) -> QuerySet[MetricPoint]:
+    """The trial's curve. An attempt that resumed from a checkpoint goes on counting steps where it stands, so the
+    newest attempt's value wins where two have the same step."""
+    points = MetricPoint.objects.filter(attempt__trial=trial)
+    if metric is not None:
+        points = points.filter(metric=metric)
+    return points.order_by("metric", "step", "-attempt__number").distinct("metric", "step")
+
+
+class Curve(TypedDict):
+    steps: list[int]
+    values: list[float]
+
+
+def curves_of(job: TuningJob, metric: str) -> dict[int, Curve]:
+    """Every trial's curve of one metric, by trial number, as columns made in the database."""
+    sql = """
+        SELECT number, array_agg(step ORDER BY step), array_agg(value ORDER BY step) FROM (
+            SELECT DISTINCT ON (t.number, p.step) t.number, p.step, p.value
+            FROM jobs_metricpoint p
+            JOIN jobs_attempt a ON a.id = p.attempt_id
+            JOIN jobs_trial t ON t.id = a.trial_id
+            WHERE t.job_id = %s AND p.metric = %s
+            ORDER BY t.number, p.step, a.number DESC
+        ) AS newest GROUP BY number
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [job.pk, metric])
+        return {number: Curve(steps=steps, values=values) for number, steps, values in cursor.fetchall()}
+
+
+# --- attempts ---------------------------------------------------------------------------------------------------------
+
+
+def live_attempts() -> QuerySet[Attempt]:
+    """Attempts that hold a reservation: they run, or are about to."""
+    return Attempt.objects.filter(ended_at__isnull=True).select_related("trial__job")
