@@ -1,1 +1,1 @@
-"""The embedded parts: PostgreSQL and Valkey from wheels, and the supervisor that runs them with the service's own parts."""
+"""The embedded parts: PostgreSQL and Valkey from wheels, and the supervisor that runs them beside the service's own."""

@@ -41,8 +41,7 @@ def make() -> Path:
     """
     root = folder()
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        root.chmod(0o700)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in ("logs", "secrets"):
             (root / part).mkdir(mode=0o700, exist_ok=True)
         _socket_root().mkdir(mode=0o700, exist_ok=True)
@@ -97,7 +96,7 @@ def _socket_root() -> Path:
     if len(os.fsencode(longest)) <= SOCKET_PATH_LIMIT:
         return root
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    short = Path("/tmp") / f"hpt-{os.getuid()}-{digest}"
+    short = Path("/tmp") / f"hpt-{os.getuid()}-{digest}"  # noqa: S108, made 0700 and refused if not ours
     _refuse_stranger(short)
     return short
 
