@@ -1,0 +1,149 @@
+"""What a figure is made from: plain values that the API fills from the database, and a notebook by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.space import Value
+from tuning.states import Goal, TrialState
+
+# The states in which a trial's objective is its result; what a failed or lost trial printed before it broke is not.
+COUNTED = frozenset({TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPoint:
+    """One trial. Times are seconds since 1970 UTC; ``objective`` is final once the trial has ended, else the latest."""
+
+    number: int
+    state: TrialState
+    objective: float | None
+    started_at: float | None
+    ended_at: float | None
+    hyperparameters: Mapping[str, Value]
+
+    @property
+    def measured(self) -> bool:
+        """True if there is a value to show."""
+        return self.objective is not None and math.isfinite(self.objective)
+
+    @property
+    def counted(self) -> bool:
+        """True if the value is the trial's result."""
+        return self.measured and self.state in COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What one trial reported of one metric, in the order of its steps. The three sequences are equally long."""
+
+    trial: int
+    metric: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    times: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterAxis:
+    """One dimension of a job's search space. ``values`` is empty for a numeric one."""
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    values: tuple[Value, ...] = ()
+
+    @property
+    def numeric(self) -> bool:
+        return not self.values
+
+
+@dataclass(frozen=True, slots=True)
+class JobTrials:
+    """One job with its trials; ``curves`` may be empty for the figures that do not show any."""
+
+    name: str
+    goal: Goal
+    metric: str
+    parameters: tuple[ParameterAxis, ...]
+    trials: tuple[TrialPoint, ...]
+    curves: tuple[Curve, ...] = ()
+
+    def axis(self, parameter: str) -> ParameterAxis | None:
+        return next((axis for axis in self.parameters if axis.name == parameter), None)
+
+    @property
+    def best(self) -> TrialPoint | None:
+        """The trial with the best result, the first of equals."""
+        best: TrialPoint | None = None
+        for trial in self.trials:
+            if trial.counted and (best is None or self.goal.better(trial.objective or 0.0, best.objective or 0.0)):
+                best = trial
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class FigureOptions:
+    """What a request may choose; None is the figure's own choice."""
+
+    parameter: str | None = None
+    metric: str | None = None
+    x: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The figure cannot be drawn (yet); ``reason`` is a sentence that tells a person why."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("say why the figure cannot be drawn")
+
+
+@dataclass(frozen=True, slots=True)
+class FigureKind:
+    """A figure's entry in the registry.
+
+    ``build(jobs, options)`` gives a plotly Figure or Unavailable. ``x`` lists the choices of ``options.x``, the default
+    first. With ``needs_curves`` the jobs must carry curves, at least those that `curves.chosen` names.
+    """
+
+    name: str
+    title: str
+    summary: str
+    build: Callable[[Sequence[JobTrials], FigureOptions], Any]
+    x: tuple[str, ...] = ()
+    takes_parameter: bool = False
+    takes_metric: bool = False
+    needs_curves: bool = False
+
+
+def parameter_axes(space: Sequence[Mapping[str, Any]]) -> tuple[ParameterAxis, ...]:
+    """The axes of a search space in its JSON form (``SearchSpace.to_json``)."""
+    axes = []
+    for item in space:
+        if "values" in item:
+            axes.append(ParameterAxis(item["name"], values=tuple(item["values"])))
+        else:
+            axes.append(ParameterAxis(item["name"], item["min"], item["max"], item.get("scale") == "log"))
+    return tuple(axes)
+
+
+def choice(asked: str | None, choices: Sequence[str]) -> str | Unavailable:
+    """The asked one of ``choices``, the first if none was asked."""
+    if asked is None:
+        return choices[0]
+    if asked not in choices:
+        return Unavailable(f"The horizontal axis cannot be {asked!r}; choose one of {', '.join(choices)}.")
+    return asked
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """ "1 trial", "2 trials"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
