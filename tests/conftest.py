@@ -1,8 +1,8 @@
-"""What every test run has: Django on a real PostgreSQL and a real Valkey, unless only Django-free tests were asked for.
+"""What every test run has: Django on a real PostgreSQL and Valkey, unless only Django-free tests were asked for.
 
-`pytest tests/tuning` starts nothing. Otherwise pytest's main process starts PostgreSQL once; under `-n` each worker gets
-a database of its own in it (pytest-django names it after the worker), a Valkey and an HPT_HOME of its own. The e2e and
-fault tests start the whole service themselves (tests/service.py) and run in an invocation of their own, as Playwright
+`pytest tests/tuning` starts nothing. Otherwise pytest's main process starts PostgreSQL once; under `-n` each worker has
+its own database in it (pytest-django names it after the worker), its own Valkey and its own HPT_HOME. The e2e and fault
+tests start the whole service themselves (tests/service.py) and run in an invocation of their own, as Playwright
 and pytest-asyncio cannot share one.
 """
 

@@ -16,15 +16,13 @@ import os
 import stat
 from pathlib import Path
 
+from hpt_web.embedded.errors import HomeError
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # The kernel's sockaddr_un holds 108 bytes on Linux and 104 on macOS, both with a closing zero.
 SOCKET_PATH_LIMIT = 103
 POSTGRES_PORT = 5432
-
-
-class HomeError(Exception):
-    """HPT_HOME cannot be used as it is; the message says why and what to do."""
 
 
 def folder() -> Path:

@@ -13,14 +13,11 @@ from urllib.parse import quote
 import psycopg
 
 from hpt_web.embedded import home, processes
+from hpt_web.embedded.errors import PostgresError
 
 USER = DATABASE = "hpt"
 # SIGTERM would wait for every client to leave. Fast shutdown first; the immediate one recovers at the next start.
-STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0))
-
-
-class PostgresError(Exception):
-    """The embedded database cannot be made or started; the message says why and what to do."""
+STOP_SIGNALS = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 2.0))
 
 
 def binaries() -> Path:
@@ -79,7 +76,7 @@ class Postgres:
         if made_by != ours:
             raise PostgresError(
                 f"{self.data} was made by PostgreSQL {made_by}, but this release has {ours}. Dump it with the release "
-                f"that made it, move the folder away and load the dump, or set HPT_POSTGRES_BIN to binaries of {made_by}."
+                f"that made it, move the folder away and load the dump; or name its binaries in HPT_POSTGRES_BIN."
             )
         # A killed postmaster leaves backends that hold its shared memory, and lock files whose process id may by now be
         # anybody's (always, after a container's restart). Only we start servers here, and hold HPT_HOME's lock.

@@ -10,12 +10,9 @@ from pathlib import Path
 import redis
 
 from hpt_web.embedded import home, processes
+from hpt_web.embedded.errors import ValkeyError
 
 STOP_SIGNALS = ((signal.SIGTERM, 3.0),)
-
-
-class ValkeyError(Exception):
-    """The embedded queue cannot be started; the message says why and what to do."""
 
 
 def binary() -> Path:
