@@ -36,7 +36,7 @@ class DatabaseConnections(dramatiq.Middleware):
         close_old_connections()
 
 
-broker = RedisBroker(
+broker = RedisBroker(  # type: ignore[no-untyped-call]
     url=settings.REDIS_URL,
     middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), DatabaseConnections()],
     # Dramatiq looks for dead workers on a random share of its commands, by default so rarely that it takes minutes.

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "hpt_web.jobs",
     "hpt_web.api",
     "hpt_web.live",
+    "hpt_web.example",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 from tuning import earlystop, strategies
 from tuning.documents import Document, shown
-from tuning.errors import InvalidSpec
+from tuning.errors import Fault, InvalidSpec
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal
 from tuning.warmstart import WarmStartType
@@ -69,7 +69,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A tuning job as its author wrote it, checked. `static` are the hyperparameters that are the same in all trials."""
+    """A tuning job as its author wrote it, checked. `static` hyperparameters are the same in all trials."""
 
     name: str
     description: str
@@ -113,30 +113,54 @@ def parse(document: object) -> JobSpec:
     Raises:
         InvalidSpec: with every fault, fields as JSON paths in the document (`space[2].min`).
     """
+    spec, faults = read(document)
+    if spec is None or faults:
+        raise InvalidSpec(faults)
+    return spec
+
+
+def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
+    """Read as much as can be: a specification to reason about, unless its space is wrong, and every fault.
+
+    For a form that is being filled in: the warm-start rules can be shown before the job has a name.
+    """
     doc = Document(document)
     name = doc.text("name", longest=63)
     if name and not NAME.fullmatch(name):
-        doc.fault("name", f"is {shown(name)}; use 1 to 63 letters and digits, with single hyphens between them")
+        doc.fault("name", f"is {shown(name)}; use 1 to 63 letters and digits, with hyphens only between them")
     metric, goal = _objective(doc.part("objective", required=True))
     space = doc.sub(lambda: SearchSpace.from_json(doc.raw("space")))
     algorithm = doc.part("algorithm", required=True)
     resources = doc.part("resources")
-    members = {
-        "description": doc.text("description", default="", longest=10_000),
-        "algorithm": _reference(algorithm) if algorithm else None,
-        "channels": _channels(doc),
-        "static": _static(doc, space),
-        "strategy": _strategy(doc),
-        "early_stopping": _policy(doc),
-        "limits": _limits(doc.part("limits") or Document({}, "limits", doc.faults)),
-        "warm_start": _warm_start(doc.part("warm_start")),
-        "resources": resources and read_resources(resources),
-        "seed": doc.whole("seed", low=0, high=2**53, optional=True),
-    }
+    description = doc.text("description", default="", longest=10_000)
+    channels = _channels(doc)
+    static = _static(doc, space)
+    strategy = _strategy(doc)
+    early_stopping = _policy(doc)
+    limits = _limits(doc.part("limits") or Document({}, "limits", doc.faults))
+    warm_start = _warm_start(doc.part("warm_start"))
+    seed = doc.whole("seed", low=0, high=2**53, optional=True)
+    if space is None:
+        doc.close()
+        return None, doc.faults
+    spec = JobSpec(
+        name=name,
+        description=description,
+        algorithm=_reference(algorithm) if algorithm else Reference(""),
+        channels=channels,
+        metric=metric,
+        goal=goal,
+        space=space,
+        static=static,
+        strategy=strategy,
+        early_stopping=early_stopping,
+        limits=limits,
+        warm_start=warm_start,
+        resources=read_resources(resources) if resources else None,
+        seed=seed,
+    )
     doc.close()
-    if doc.faults or space is None:
-        raise InvalidSpec(doc.faults)
-    return JobSpec(name=name, metric=metric, goal=goal, space=space, **members)  # type: ignore[arg-type]
+    return spec, doc.faults
 
 
 def _objective(doc: Document | None) -> tuple[str, Goal]:

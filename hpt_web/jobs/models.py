@@ -2,7 +2,7 @@
 
 Nothing is counted twice: there are no counters beside the rows they count. The two hot rows are apart on purpose:
 `EventCursor` is locked for the short end of every transaction that says something, `TuningJob` by whoever advances it.
-Rows are locked in the order TuningJob, Trial, Attempt, EventCursor.
+Rows are locked in the order TuningJob, Attempt, Trial, EventCursor; several of a kind by their keys.
 """
 
 from django.conf import settings
@@ -23,7 +23,7 @@ def _one_of(field: str, values: type[JobState] | type[TrialState] | type[Goal], 
 
 
 class TuningJob(models.Model):
-    """A search: `spec` is the whole validated document (tuning.specification); the columns beside it are for queries."""
+    """A search. `spec` is the whole validated document (tuning.specification); the columns beside it are for queries."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="jobs")
     name = models.CharField(max_length=63)
@@ -144,6 +144,10 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     token = models.CharField(max_length=64, unique=True)
     backend = models.CharField(max_length=32)
+    # Continues from the checkpoint of the attempt before it, and goes on counting steps where that one stood.
+    resumed = models.BooleanField(default=False)
+    # A later attempt began anew: what this one reported is no longer part of the trial's curve.
+    superseded = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=models.functions.Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

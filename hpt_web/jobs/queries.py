@@ -175,12 +175,11 @@ def decisions_of(job: TuningJob, trial: Trial | None = None) -> QuerySet[Decisio
 
 
 def points_of(trial: Trial, metric: str | None = None) -> QuerySet[MetricPoint]:
-    """The trial's curve. An attempt that resumed from a checkpoint goes on counting steps where it stands, so the
-    newest attempt's value wins where two have the same step."""
-    points = MetricPoint.objects.filter(attempt__trial=trial)
+    """The trial's curve, by metric and step: of its newest attempt and of those that this one resumed."""
+    points = MetricPoint.objects.filter(attempt__trial=trial, attempt__superseded=False)
     if metric is not None:
         points = points.filter(metric=metric)
-    return points.order_by("metric", "step", "-attempt__number").distinct("metric", "step")
+    return points.order_by("metric", "step")
 
 
 class Curve(TypedDict):
@@ -191,17 +190,14 @@ class Curve(TypedDict):
 def curves_of(job: TuningJob, metric: str) -> dict[int, Curve]:
     """Every trial's curve of one metric, by trial number, as columns made in the database."""
     sql = """
-        SELECT number, array_agg(step ORDER BY step), array_agg(value ORDER BY step) FROM (
-            SELECT DISTINCT ON (t.number, p.step) t.number, p.step, p.value
-            FROM jobs_metricpoint p
-            JOIN jobs_attempt a ON a.id = p.attempt_id
-            JOIN jobs_trial t ON t.id = a.trial_id
-            WHERE t.job_id = %s AND p.metric = %s
-            ORDER BY t.number, p.step, a.number DESC
-        ) AS newest GROUP BY number
+        SELECT t.number, array_agg(p.step ORDER BY p.step), array_agg(p.value ORDER BY p.step)
+        FROM jobs_trial t
+        JOIN jobs_attempt a ON a.trial_id = t.id AND NOT a.superseded
+        JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %s
+        WHERE t.job_id = %s GROUP BY t.number
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [job.pk, metric])
+        cursor.execute(sql, [metric, job.pk])
         return {number: Curve(steps=steps, values=values) for number, steps, values in cursor.fetchall()}
 
 
@@ -209,5 +205,5 @@ def curves_of(job: TuningJob, metric: str) -> dict[int, Curve]:
 
 
 def live_attempts() -> QuerySet[Attempt]:
-    """Attempts that hold a reservation: they run, or are about to."""
-    return Attempt.objects.filter(ended_at__isnull=True).select_related("trial__job")
+    """Attempts that hold a reservation: they run, or are about to. In the order in which rows are locked."""
+    return Attempt.objects.filter(ended_at__isnull=True).select_related("trial__job__project").order_by("pk")

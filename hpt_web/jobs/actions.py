@@ -1,0 +1,157 @@
+"""Every change that a person or a script can make to jobs: the one door behind REST, and later the other dialects.
+
+Permission, validation, audit and the first event of a change are made here, in one transaction; the nudge follows the
+commit.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from hpt_web.accounts.access import project_for
+from hpt_web.accounts.audit import record
+from hpt_web.accounts.errors import Conflict, Invalid
+from hpt_web.accounts.models import Role, User
+from hpt_web.jobs import parents, tasks
+from hpt_web.jobs.dispatch import stop_attempt
+from hpt_web.jobs.drafts import Draft, draft
+from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
+from hpt_web.jobs.lifecycle import move_trial
+from hpt_web.jobs.models import Attempt, Decision, EventCursor, JobChannel, JobParent, Trial, TuningJob
+from hpt_web.jobs.queries import job_for, live_attempts, trial_for
+from tuning.errors import Fault
+from tuning.states import JobState, TrialState
+
+
+def check_job(*, user: User, project: str, document: object) -> Draft:
+    """Say everything that `create_job` would say, and write nothing. Needs the role editor."""
+    return draft(user, project_for(user, project, Role.EDITOR), document)
+
+
+def create_job(*, user: User, project: str, document: object) -> TuningJob:
+    """Create a tuning job, which begins by itself. Needs the role editor.
+
+    Raises:
+        Invalid: with every fault of the document, each naming its field.
+    """
+    team = project_for(user, project, Role.EDITOR)
+    plan = draft(user, team, document)
+    if plan.faults or plan.spec is None or plan.spec.seed is None or plan.version is None:
+        raise Invalid(plan.faults)
+    spec = plan.spec
+    try:
+        with transaction.atomic():
+            job = TuningJob.objects.create(
+                project=team,
+                name=spec.name,
+                spec=spec.to_json(),
+                algorithm_version=plan.version,
+                metric=spec.metric,
+                goal=spec.goal,
+                seed=spec.seed,
+                max_trials=spec.limits.max_trials,
+                max_parallel=spec.limits.max_parallel,
+                created_by=user,
+            )
+            _write_references(job, plan)
+            record(actor=user, action="job.create", target_kind="job", target=job.name, project=team)
+            append(job.pk, [*_warm_start_entries(job, plan), job_entry(job)])
+            transaction.on_commit(partial(tasks.nudge, job.pk))
+    except IntegrityError as error:
+        if "job_name_unique_per_project" not in str(error):
+            raise
+        raise Invalid(
+            [Fault("name", f"is {spec.name!r}, which another job here has; choose another", "taken")]
+        ) from None
+    return job
+
+
+def _write_references(job: TuningJob, plan: Draft) -> None:
+    EventCursor.objects.create(job=job)
+    JobChannel.objects.bulk_create(
+        JobChannel(job=job, name=name, dataset_version=version) for name, version in plan.channels.items()
+    )
+    JobParent.objects.bulk_create(
+        JobParent(job=job, parent=parent, position=position) for position, parent in enumerate(plan.parents)
+    )
+
+
+def _warm_start_entries(job: TuningJob, plan: Draft) -> list[Entry]:
+    """What the job takes over from its parents, told at once, with each trial that it could not take."""
+    if not plan.parents or plan.spec is None:
+        return []
+    taken = parents.inherited_from(plan.parents, plan.spec)
+    names = ", ".join(parent.name for parent in plan.parents)
+    reason = f"Starts from {names}: {len(taken.observations)} trials taken over, {len(taken.dropped)} left out."
+    entries = [
+        decide(
+            job,
+            Decision.Kind.WARM_START,
+            reason,
+            numbers={"taken": len(taken.observations), "dropped": len(taken.dropped)},
+        )
+    ]
+    why: dict[tuple[str, str], int] = {}
+    for dropped in taken.dropped:
+        why[dropped.parent, dropped.reason] = why.get((dropped.parent, dropped.reason), 0) + 1
+    for (parent, because), count in why.items():
+        text = f"{count} of {parent}'s trials left out: {because}"
+        entries.append(decide(job, Decision.Kind.WARM_START, text, numbers={"dropped": count}))
+    return entries
+
+
+def stop_job(*, user: User, project: str, name: str) -> TuningJob:
+    """Stop a job and all of its trials; asking twice is the same as once. Needs the role editor.
+
+    Raises:
+        Conflict: the job has ended by itself already.
+    """
+    job = job_for(user, project, name, Role.EDITOR)
+    with transaction.atomic():
+        job = TuningJob.objects.select_for_update(no_key=True).get(pk=job.pk)
+        if job.state == JobState.STOPPED or job.stop_requested_at is not None:
+            return job
+        if JobState(job.state).terminal:
+            raise Conflict(f"Job {job.name!r} is {job.state} since {job.ended_at:%Y-%m-%d %H:%M} UTC; nothing to stop.")
+        job.stop_requested_at = timezone.now()
+        job.reason = f"Stopped by {user.username}."
+        job.save(update_fields=["stop_requested_at", "reason"])
+        record(actor=user, action="job.stop", target_kind="job", target=job.name, project=job.project)
+        append(job.pk, [decide(job, Decision.Kind.STOP, job.reason)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+    return job
+
+
+def stop_trial(*, user: User, project: str, name: str, number: int) -> Trial:
+    """Stop one trial; what it has reported counts. Needs the role editor.
+
+    Raises:
+        Conflict: the trial is over already.
+    """
+    trial = trial_for(user, project, name, number, Role.EDITOR)
+    reason = f"Stopped by {user.username}."
+    with transaction.atomic():
+        entries: list[Entry] = []
+        attempt = live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()
+        trial.refresh_from_db()
+        if TrialState(trial.state).terminal:
+            raise Conflict(f"Trial {number} of {name!r} is {trial.state}; nothing to stop.")
+        if attempt is not None:
+            attempt.trial = trial
+            entries = stop_attempt(attempt, Attempt.StopKind.USER, reason)
+        elif move_trial(trial, TrialState.STOPPED, reason=reason):
+            entries = [trial_entry(trial)]
+        if entries:
+            record(
+                actor=user,
+                action="trial.stop",
+                target_kind="trial",
+                target=f"{trial.job.name}/{number}",
+                project=trial.job.project,
+            )
+            append(trial.job_id, [*entries, decide(trial.job, Decision.Kind.STOP, reason, trial=trial)])
+            transaction.on_commit(partial(tasks.nudge, trial.job_id))
+    return trial

@@ -1,0 +1,290 @@
+"""A job's document held against the project: what it names must exist, fit together and be allowed.
+
+Everything that is wrong is gathered, in the document's own terms, before anything is written.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from django.db.models import Q
+
+from hpt_web.accounts.models import Project, Quota, User
+from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.models import TuningJob
+from hpt_web.jobs.parents import outline, outline_of
+from tuning import specification, warmstart
+from tuning.documents import shown
+from tuning.errors import Fault
+from tuning.parameters import Float, Integer, Parameter, Value
+from tuning.specification import JobSpec, Reference, Resources
+from tuning.warmstart import RuleCheck
+
+SEED_BITS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that was read and resolved. It may become a job if `faults` is empty."""
+
+    spec: JobSpec | None
+    version: AlgorithmVersion | None
+    channels: Mapping[str, DatasetVersion]
+    parents: tuple[TuningJob, ...]
+    rules: tuple[RuleCheck, ...]
+    faults: tuple[Fault, ...]
+
+
+def draft(user: User, project: Project, document: object) -> Draft:
+    """Read `document` and hold it against `project`; nothing is written."""
+    spec, faults = specification.read(document)
+    if spec is None:
+        return Draft(None, None, {}, (), (), tuple(faults))
+    version = _algorithm(project, spec.algorithm, faults)
+    channels = _channels(project, spec, version, faults)
+    if version is not None:
+        spec = _with_defaults(spec, version, channels)
+        faults += [*_objective_faults(spec, version), *_space_faults(spec, version), *_static_faults(spec, version)]
+        faults += _resource_faults(spec, version)
+    faults += _quota_faults(user, project, spec)
+    if spec.name and TuningJob.objects.filter(project=project, name__iexact=spec.name).exists():
+        faults.append(Fault("name", f"is {shown(spec.name)}, which another job here has; choose another", "taken"))
+    parents = _parents(project, spec, faults)
+    rules = _rules(spec, version, channels, parents) if version is not None else ()
+    faults += [Fault("warm_start", f"{rule.rule} {rule.title}: {rule.detail}", rule.rule) for rule in broken(rules)]
+    return Draft(spec, version, channels, parents, rules, tuple(faults))
+
+
+def broken(rules: Iterable[RuleCheck]) -> list[RuleCheck]:
+    """The rules that forbid the job; a warning does not."""
+    return [rule for rule in rules if rule.refuses]
+
+
+# --- what is referred to ----------------------------------------------------------------------------------------------
+
+
+def _algorithm(project: Project, reference: Reference, faults: list[Fault]) -> AlgorithmVersion | None:
+    if not reference.name:
+        return None
+    versions = AlgorithmVersion.objects.filter(algorithm__project=project, algorithm__name__iexact=reference.name)
+    newest = versions.order_by("-number").select_related("algorithm").first()
+    if newest is None:
+        faults.append(
+            Fault("algorithm.name", f"is {shown(reference.name)}; no algorithm here has that name", "unknown")
+        )
+        return None
+    if reference.version is None:
+        return newest
+    version = versions.filter(number=reference.version).select_related("algorithm").first()
+    if version is None:
+        message = f"is {reference.version}; {newest.algorithm.name} has the versions 1 to {newest.number}"
+        faults.append(Fault("algorithm.version", message, "unknown"))
+    return version
+
+
+def _channels(
+    project: Project, spec: JobSpec, version: AlgorithmVersion | None, faults: list[Fault]
+) -> dict[str, DatasetVersion]:
+    found = {}
+    for name, reference in spec.channels.items():
+        dataset = _dataset(project, f"channels.{name}", reference, faults)
+        if dataset is not None:
+            found[name] = dataset
+    if version is not None:
+        declared = {channel["name"]: channel for channel in version.channels}
+        for name in spec.channels.keys() - declared.keys():
+            message = f"is not a channel of the algorithm; it has {', '.join(declared) or 'none'}"
+            faults.append(Fault(f"channels.{name}", message, "unknown"))
+        for name, channel in declared.items():
+            if channel.get("required", True) and name not in spec.channels:
+                faults.append(Fault(f"channels.{name}", "is missing; choose a dataset for it", "required"))
+    return found
+
+
+def _dataset(project: Project, field: str, reference: Reference, faults: list[Fault]) -> DatasetVersion | None:
+    if not reference.name:
+        return None
+    versions = DatasetVersion.objects.filter(dataset__project=project, dataset__name__iexact=reference.name)
+    newest = versions.order_by("-number").select_related("dataset").first()
+    if newest is None:
+        message = f"is {shown(reference.name)}; no dataset here has that name and a version"
+        faults.append(Fault(f"{field}.dataset", message, "unknown"))
+        return None
+    if reference.version is None:
+        return newest
+    version = versions.filter(number=reference.version).select_related("dataset").first()
+    if version is None:
+        message = f"is {reference.version}; {newest.dataset.name} has the versions 1 to {newest.number}"
+        faults.append(Fault(f"{field}.version", message, "unknown"))
+    return version
+
+
+def _parents(project: Project, spec: JobSpec, faults: list[Fault]) -> tuple[TuningJob, ...]:
+    if spec.warm_start is None:
+        return ()
+    jobs = TuningJob.objects.filter(project=project).select_related("algorithm_version")
+    found = []
+    for index, name in enumerate(spec.warm_start.parents):
+        parent = jobs.filter(name__iexact=name).first()
+        if parent is None:
+            message = f"is {shown(name)}; no tuning job of this project has that name"
+            faults.append(Fault(f"warm_start.parents[{index}]", message, "unknown"))
+        else:
+            found.append(parent)
+    return tuple(found)
+
+
+def _rules(
+    spec: JobSpec,
+    version: AlgorithmVersion,
+    channels: Mapping[str, DatasetVersion],
+    parents: tuple[TuningJob, ...],
+) -> tuple[RuleCheck, ...]:
+    if spec.warm_start is None:
+        return ()
+    child = outline(spec, version, channels)
+    outlines = [outline_of(parent) for parent in parents]
+    return tuple(warmstart.check(child, outlines, spec.warm_start.type, spec.limits.max_trials))
+
+
+def _with_defaults(spec: JobSpec, version: AlgorithmVersion, channels: Mapping[str, DatasetVersion]) -> JobSpec:
+    """Everything left open is pinned, so that the stored document says exactly what runs.
+
+    Hyperparameters that the author left out become static ones with their default: the names of a job are all names of
+    its algorithm, which is what the warm-start rules compare (C14).
+    """
+    searched = {parameter.name for parameter in spec.space.parameters}
+    defaults = {
+        declared["name"]: declared["default"]
+        for declared in version.hyperparameters
+        if declared["name"] not in searched and declared.get("default") is not None
+    }
+    return replace(
+        spec,
+        algorithm=Reference(version.algorithm.name, version.number),
+        channels={name: Reference(found.dataset.name, found.number) for name, found in channels.items()},
+        static=defaults | dict(spec.static),
+        seed=secrets.randbits(SEED_BITS) if spec.seed is None else spec.seed,
+        resources=spec.resources or Resources(**version.resources),
+    )
+
+
+# --- what must fit ----------------------------------------------------------------------------------------------------
+
+
+def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    names = [metric["name"] for metric in version.metrics]
+    if spec.metric and spec.metric not in names:
+        message = f"is {shown(spec.metric)}, which the algorithm does not report; it reports {', '.join(names)}"
+        return [Fault("objective.metric", message, "unknown")]
+    allowed = [(objective["metric"], objective["goal"]) for objective in version.objectives]
+    if spec.metric and allowed and (spec.metric, spec.goal) not in allowed:
+        pairs = ", ".join(f"{goal} {metric}" for metric, goal in allowed)
+        return [Fault("objective", f"is {spec.goal} {spec.metric}; the algorithm is made for: {pairs}", "invalid")]
+    return []
+
+
+def _space_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    declared = {item["name"]: item for item in version.hyperparameters}
+    if not declared:
+        return []
+    faults = []
+    for index, parameter in enumerate(spec.space.parameters):
+        field = f"space[{index}]"
+        item = declared.get(parameter.name)
+        if item is None:
+            message = f"is {shown(parameter.name)}, which the algorithm does not have; it has {', '.join(declared)}"
+            faults.append(Fault(f"{field}.name", message, "unknown"))
+        elif not item.get("tunable", True):
+            faults.append(Fault(f"{field}.name", f"is {parameter.name}, which may not be searched; make it static"))
+        elif item["type"] != parameter.kind:
+            message = f"is {parameter.kind}; {parameter.name} of the algorithm is {item['type']}"
+            faults.append(Fault(f"{field}.type", message, "type"))
+        else:
+            faults += _range_faults(field, parameter, item)
+    return faults
+
+
+def _range_faults(field: str, parameter: Parameter, item: Mapping[str, object]) -> list[Fault]:
+    """The range must lie within what the algorithm declares that it can take."""
+    faults = []
+    if isinstance(parameter, (Float, Integer)):
+        low, high = item.get("min"), item.get("max")
+        if isinstance(low, (int, float)) and parameter.low < low:
+            faults.append(Fault(f"{field}.min", f"is {parameter.low:g}; the algorithm takes {low:g} or more", "range"))
+        if isinstance(high, (int, float)) and parameter.high > high:
+            faults.append(
+                Fault(f"{field}.max", f"is {parameter.high:g}; the algorithm takes {high:g} or less", "range")
+            )
+        return faults
+    values = item.get("values")
+    known = values if isinstance(values, list) else []
+    strange = [value for value in parameter.values if known and value not in known]
+    if strange:
+        message = f"has {', '.join(map(shown, strange))}; the algorithm takes {', '.join(map(shown, known))}"
+        faults.append(Fault(f"{field}.values", message, "unknown"))
+    return faults
+
+
+def _static_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    declared = {item["name"]: item for item in version.hyperparameters}
+    if not declared:
+        return []
+    faults = [
+        Fault(f"static.{name}", f"is not a hyperparameter of the algorithm; it has {', '.join(declared)}", "unknown")
+        for name in spec.static.keys() - declared.keys()
+    ]
+    given = spec.static.keys() | {parameter.name for parameter in spec.space.parameters}
+    for name in declared.keys() - given:
+        faults.append(Fault(f"static.{name}", "has no value and no default; search it or give it one", "required"))
+    for name in spec.static.keys() & declared.keys():
+        if message := _value_problem(spec.static[name], declared[name]):
+            faults.append(Fault(f"static.{name}", message, "range"))
+    return faults
+
+
+def _value_problem(value: Value, item: Mapping[str, object]) -> str | None:
+    kind, values = item["type"], item.get("values")
+    if kind == "integer" and not isinstance(value, int):
+        return f"is {shown(value)}; give a whole number"
+    if kind == "float" and not isinstance(value, (int, float)):
+        return f"is {shown(value)}; give a number"
+    if kind == "categorical" and isinstance(values, list) and values and value not in values:
+        return f"is {shown(value)}; choose one of {', '.join(map(shown, values))}"
+    low, high = item.get("min"), item.get("max")
+    if isinstance(value, (int, float)) and isinstance(low, (int, float)) and value < low:
+        return f"is {value:g}; give {low:g} or more"
+    if isinstance(value, (int, float)) and isinstance(high, (int, float)) and value > high:
+        return f"is {value:g}; give {high:g} or less"
+    return None
+
+
+def _resource_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    faults = []
+    if version.kind == AlgorithmVersion.Kind.IMAGE:
+        message = "is a container image, and this installation runs trials as processes only; give a script's version"
+        faults.append(Fault("algorithm.version", message, "unsupported"))
+    if spec.resources and spec.resources.gpus:
+        message = f"is {spec.resources.gpus}; this installation has no GPUs to give, set it to 0"
+        faults.append(Fault("resources.gpus", message, "unsupported"))
+    return faults
+
+
+def _quota_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
+    """Submit limits refuse, with their numbers; run limits queue (`admission`)."""
+    scope = Q(project=project, user=None) | Q(project=None, user=user) | Q(project=project, user=user)
+    limits = Quota.objects.filter(scope | Q(project=None, user=None))
+    faults = []
+    for quota in limits.filter(resource=Quota.Resource.TRIALS_PER_JOB, limit__lt=spec.limits.max_trials):
+        message = f"is {spec.limits.max_trials}; the quota allows {quota.limit} trials per job"
+        faults.append(Fault("limits.max_trials", message, "quota"))
+    for quota in limits.filter(resource=Quota.Resource.QUEUED_JOBS):
+        jobs = TuningJob.objects.filter(ended_at__isnull=True)
+        jobs = jobs.filter(project=quota.project) if quota.project else jobs
+        jobs = jobs.filter(created_by=quota.user) if quota.user else jobs
+        if (unfinished := jobs.count()) >= quota.limit:
+            message = f"cannot be queued: {unfinished} jobs are not over yet, and the quota allows {quota.limit}"
+            faults.append(Fault("", message, "quota"))
+    return faults

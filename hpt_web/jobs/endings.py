@@ -1,0 +1,104 @@
+"""How an attempt's end becomes the trial's: decided by a pure function, applied in the caller's transaction.
+
+what happened                                     trial becomes
+exit 0, the objective was reported                Completed
+exit 0, the objective was never reported          Failed: it says so, with the end of the log
+another exit code, or a signal of its own         Failed, with the failure file or the end of the log
+longer than trial_seconds                         Stopped, what it reported counts
+stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
+the service was shut down under it                Queued again; not the trial's fault, and no limit counts it
+vanished without an exit code                     Queued again while attempts remain, then Lost
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from hpt_web.jobs.events import Entry, decide, trial_entry
+from hpt_web.jobs.lifecycle import end_attempt, move_trial
+from hpt_web.jobs.models import Attempt, Decision
+from tuning.backends import Phase, Status
+from tuning.states import TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What becomes of a trial and its attempt. `failure` is the long text for a person, `reason` one sentence."""
+
+    state: TrialState
+    outcome: Attempt.Outcome
+    reason: str
+    failure: str = ""
+
+
+def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int, log_tail: str) -> End:
+    """What an attempt that no longer runs means for its trial.
+
+    `reported`: the objective has a finite value. `lost_before`: earlier attempts of the trial that vanished.
+    """
+    spec = attempt.trial.job.spec
+    kind = attempt.stop_kind
+    if status.phase is Phase.ENDED and status.ended_by is None and status.exit_code == 0:
+        return _finished(attempt, spec["objective"]["metric"], reported=reported, log_tail=log_tail)
+    if status.ended_by == "wall_seconds":
+        limit = spec["limits"]["trial_seconds"]
+        return End(TrialState.STOPPED, Attempt.Outcome.STOPPED, f"Ran longer than trial_seconds = {limit}.")
+    stopped = status.ended_by == "stop" or status.phase is not Phase.ENDED
+    if kind == Attempt.StopKind.SUSPEND and stopped:
+        return End(TrialState.QUEUED, Attempt.Outcome.SUSPENDED, "The service was shut down; the trial runs again.")
+    if kind and stopped:
+        state = TrialState.EARLY_STOPPED if kind == Attempt.StopKind.POLICY else TrialState.STOPPED
+        return End(state, Attempt.Outcome.STOPPED, attempt.stop_reason)
+    if status.phase is not Phase.ENDED:
+        return _lost(attempt, lost_before, most=spec["limits"]["max_attempts"])
+    return _failed(status, log_tail)
+
+
+def _finished(attempt: Attempt, metric: str, *, reported: bool, log_tail: str) -> End:
+    if reported:
+        return End(TrialState.COMPLETED, Attempt.Outcome.EXITED, "")
+    refused = attempt.trial.decisions.filter(kind=Decision.Kind.METRIC, numbers__metric=metric).first()
+    why = f"its only values were refused: {refused.reason}" if refused else "no line of its output matched the regex"
+    reason = f"It ended without a value of its objective {metric!r}: {why}"
+    return End(TrialState.FAILED, Attempt.Outcome.EXITED, reason.rstrip(".") + ".", _tail(log_tail))
+
+
+def _failed(status: Status, log_tail: str) -> End:
+    if status.signal is not None:
+        name = signal.Signals(status.signal).name if status.signal in set(signal.Signals) else str(status.signal)
+        reason = f"It was killed by signal {name}."
+    else:
+        reason = f"It ended with exit code {status.exit_code}."
+    return End(TrialState.FAILED, Attempt.Outcome.EXITED, reason, status.failure or _tail(log_tail))
+
+
+def _lost(attempt: Attempt, lost_before: int, *, most: int) -> End:
+    so_far = lost_before + 1
+    if so_far < most:
+        reason = f"Attempt {attempt.number} vanished without an exit code; {so_far} of {most} attempts are used."
+        return End(TrialState.QUEUED, Attempt.Outcome.LOST, reason)
+    reason = f"Attempt {attempt.number} vanished without an exit code, and all {most} attempts are used."
+    return End(TrialState.LOST, Attempt.Outcome.LOST, reason)
+
+
+def _tail(log: str) -> str:
+    return f"The end of its log:\n{log}" if log else "It printed nothing."
+
+
+def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
+    """Write the end of `attempt` and of its trial; the events that tell it. Nothing if somebody else was first."""
+    trial = attempt.trial
+    code = {"exit_code": status.exit_code, "signal": status.signal, "failure": end.failure}
+    if not end_attempt(attempt, end.outcome, **code):
+        return []
+    if trial.state == TrialState.STARTING and end.state.terminal:
+        move_trial(trial, TrialState.STOPPING if attempt.stop_kind else TrialState.RUNNING)
+    elif trial.state == TrialState.RUNNING and end.state in (TrialState.STOPPED, TrialState.EARLY_STOPPED):
+        move_trial(trial, TrialState.STOPPING)
+    if not move_trial(trial, end.state, reason=end.reason, failure=end.failure):
+        return []
+    entries = [trial_entry(trial)]
+    if end.state is TrialState.QUEUED:
+        entries.append(decide(trial.job, Decision.Kind.RETRY, end.reason, trial=trial))
+    return entries

@@ -1,0 +1,122 @@
+"""From an attempt's row to a running trial: which backend, and everything that it is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from tuning.backends.process import ProcessBackend
+
+from hpt_web.catalog import bundles, storage
+from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.models import Attempt, Trial
+from tuning.backends import Backend, LaunchSpec, Limits
+from tuning.space import Value
+
+PROCESS = "process"
+MEBIBYTE = 1024 * 1024
+
+
+@cache
+def backend() -> Backend:
+    """This host's backend. One object per process: it may keep watches on what it follows."""
+    return ProcessBackend(settings.HPT_HOME / "trials")
+
+
+def launch(attempt: Attempt) -> None:
+    """Start the attempt; starting it twice runs it once. Raises BackendError."""
+    backend().launch(launch_spec(attempt))
+
+
+def launch_spec(attempt: Attempt) -> LaunchSpec:
+    """Everything that the backend needs to run the attempt, from its rows alone."""
+    trial = attempt.trial
+    job = trial.job
+    version = job.algorithm_version
+    values = {name: as_text(value) for name, value in {**job.spec["static"], **trial.hyperparameters}.items()}
+    arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
+    checkpoints = checkpoint_folder(trial)
+    if attempt.resumed:
+        arguments += ["--resume-from", str(checkpoints)]
+    resources = job.spec["resources"] or version.resources
+    memory = resources.get("memory_mb")
+    return LaunchSpec(
+        attempt=attempt.token,
+        command=(*_interpreter(version.entry_point), *arguments),
+        environment={
+            **version.environment,
+            "HPT_OBJECTIVE": job.metric,
+            "HPT_SEED": str(job.seed),
+            "HPT_TRIAL_NUMBER": str(trial.number),
+            "HPT_ATTEMPT_NUMBER": str(attempt.number),
+        },
+        hyperparameters={**values, "_tuning_objective_metric": job.metric},
+        channels={channel.name: _input(channel.dataset_version) for channel in job.channels.all()},
+        code=_code(version),
+        checkpoints=checkpoints,
+        names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": job.project.slug},
+        limits=Limits(
+            wall_seconds=job.spec["limits"]["trial_seconds"],
+            memory_bytes=memory * MEBIBYTE if memory else None,
+            processes=None,
+            open_files=None,
+            file_bytes=None,
+        ),
+    )
+
+
+def as_text(value: Value) -> str:
+    """A hyperparameter as a script's argument; a float as the shortest text that reads back to it."""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def checkpoint_folder(trial: Trial) -> Path:
+    """Where a trial keeps its checkpoints, over all of its attempts."""
+    return Path(settings.HPT_HOME / "checkpoints" / str(trial.job_id) / str(trial.number))
+
+
+def has_checkpoint(trial: Trial) -> bool:
+    folder = checkpoint_folder(trial)
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _interpreter(entry_point: str) -> tuple[str, ...]:
+    if entry_point.endswith(".py"):
+        return (os.environ.get("HPT_TRIAL_PYTHON") or sys.executable, "-u", entry_point)
+    return (f"./{entry_point}",)
+
+
+def _code(version: AlgorithmVersion) -> Path:
+    """The version's files, unpacked once per digest for all trials."""
+    folder = Path(settings.HPT_HOME / "code" / version.bundle.removeprefix("sha256:"))
+    if not folder.is_dir():
+        _appear(folder, lambda draft: bundles.unpack(version.bundle, draft))
+    return folder
+
+
+def _input(version: DatasetVersion) -> Path:
+    """A folder with the dataset's file under the name that the trial knows it by."""
+    folder = Path(settings.HPT_HOME / "inputs" / str(version.pk))
+    if not folder.is_dir():
+        _appear(folder, lambda draft: os.link(storage.path(version.digest), draft / version.filename))
+    return folder
+
+
+def _appear(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Make `folder` with what `fill` puts into it, whole or not at all, also if two processes do it at once."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{threading.get_ident()}")
+    draft.mkdir(mode=0o700, parents=True)
+    try:
+        fill(draft)
+        draft.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else somebody else was first, with the same content
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

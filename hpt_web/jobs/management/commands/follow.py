@@ -1,0 +1,79 @@
+"""Follows the running trials, and sweeps: `manage.py follow`. Any number may run; leases share the trials out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from hpt_web.jobs import launching, tasks
+from hpt_web.jobs.dispatch import NEW_ATTEMPTS
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.sweep import sweep
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Follow running trials: store their metrics, judge them, settle those that end. Stop it with SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopped, news = threading.Event(), threading.Event()
+        backend = launching.backend()
+
+        def stop(*_: object) -> None:
+            stopped.set()
+            backend.wake()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
+        threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
+        Follower(name, backend, tasks.nudge).run(stopped, news)
+
+
+def _listen(stopped: threading.Event, news: threading.Event) -> None:
+    """Wake the follower whenever an attempt was written, so that it need not ask."""
+    while not stopped.is_set():
+        try:
+            with psycopg.connect(**_parameters(), autocommit=True) as listener:
+                listener.execute(f"LISTEN {NEW_ATTEMPTS}")
+                while not stopped.is_set():
+                    news.set()  # also for what was written while nobody listened
+                    launching.backend().wake()
+                    next(listener.notifies(), None)
+        except psycopg.Error as error:
+            logger.warning("Not listening for new attempts (%s); trying again", error)
+            stopped.wait(0.5)
+
+
+def _parameters() -> dict[str, Any]:
+    """How to connect to the database, without Django's adapters and pool."""
+    database = settings.DATABASES["default"]
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return {name: database[key] for name, key in names.items() if database.get(key)}
+
+
+def _sweep(stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        started = time.monotonic()
+        try:
+            sweep(launching.backend(), tasks.nudge)
+        except (DatabaseError, OSError) as error:
+            logger.warning("Could not sweep (%s); trying again", error)
+            connection.close()
+        except Exception:
+            logger.exception("Could not sweep; trying again")
+        finally:
+            connection.close()
+        stopped.wait(max(0.5, settings.HPT_SWEEP_SECONDS - (time.monotonic() - started)))

@@ -1,0 +1,72 @@
+"""Warm start: a job's outline for the rules, and what a child inherits. The rules stand in tuning.warmstart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.history import history_of
+from hpt_web.jobs.models import SPEC_SCHEMA, TuningJob
+from tuning import specification
+from tuning.specification import JobSpec
+from tuning.states import JobState
+from tuning.warmstart import Inherited, JobOutline, inherit
+
+
+def outline(
+    spec: JobSpec,
+    version: AlgorithmVersion,
+    channels: Mapping[str, DatasetVersion],
+    *,
+    state: JobState = JobState.PENDING,
+    trials: int = 0,
+    schema: int = SPEC_SCHEMA,
+) -> JobOutline:
+    """What the rules need to know of a job, existing or about to be."""
+    return JobOutline(
+        name=spec.name,
+        state=state,
+        metric=spec.metric,
+        goal=spec.goal,
+        space=spec.space,
+        static=spec.static,
+        algorithm=version.identity,
+        data={name: dataset.digest for name, dataset in channels.items()},
+        trials=trials,
+        strategy=spec.strategy.name,
+        schema=schema,
+    )
+
+
+def outline_of(job: TuningJob) -> JobOutline:
+    """The outline of a stored job."""
+    channels = {channel.name: channel.dataset_version for channel in job.channels.select_related("dataset_version")}
+    return outline(
+        specification.parse(job.spec),
+        job.algorithm_version,
+        channels,
+        state=JobState(job.state),
+        trials=job.trials.count(),
+        schema=job.schema,
+    )
+
+
+def parents_of(job: TuningJob) -> list[TuningJob]:
+    links = job.parent_links.select_related("parent__algorithm_version", "parent__project")
+    return [link.parent for link in links]
+
+
+def inherited_from(parents: Iterable[TuningJob], spec: JobSpec) -> Inherited:
+    """The parents' trials as observations in the space of `spec`, and why some could not be taken."""
+    if spec.warm_start is None:
+        return Inherited((), ())
+    families = [(outline_of(parent), history_of(parent)) for parent in parents]
+    return inherit(spec.space, families, spec.static, spec.warm_start.type)
+
+
+@lru_cache(maxsize=64)
+def inherited(job_id: int) -> Inherited:
+    """What a stored job inherits. Parents are over when the child is made, so this never changes and may be kept."""
+    job = TuningJob.objects.get(pk=job_id)
+    return inherited_from(parents_of(job), specification.parse(job.spec))

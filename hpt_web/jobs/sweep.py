@@ -1,0 +1,84 @@
+"""What the rows say against what really runs, compared every few seconds, and each kind of difference repaired.
+
+rows say                          the backend says        repair
+live, never started               knows nothing of it     launch it (again; twice runs once)
+live, asked to stop               running                 tell it again
+live, asked to stop               knows nothing of it     settle it: there is nothing to stop
+over, or no such attempt          running                 kill it
+a job that is not over            -                       nudge it: its message may have been lost
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+
+from hpt_web.jobs.dispatch import launch
+from hpt_web.jobs.endings import ending, settle
+from hpt_web.jobs.events import append
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.lifecycle import request_stop, seconds_since
+from hpt_web.jobs.models import Attempt, TuningJob
+from hpt_web.jobs.queries import live_attempts
+from tuning.backends import Backend, Phase
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 3.0  # whoever wrote an attempt is about to launch it
+SHUTDOWN_REASON = "The service was shut down."
+
+
+def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
+    """Repair every difference that a crash may have left."""
+    owned = backend.list_owned()  # first: what is in it was committed before, so a row is there if it belongs
+    live = {attempt.token: attempt for attempt in live_attempts()}
+    for token in owned:
+        if token not in live:
+            logger.warning("Attempt %s runs although it is over; killing it", token)
+            backend.stop(token, 0)
+    for attempt in live.values():
+        _repair(backend, attempt)
+    for job in TuningJob.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", flat=True):
+        nudge(job)
+
+
+def _repair(backend: Backend, attempt: Attempt) -> None:
+    unknown = backend.status(attempt.token).phase is Phase.UNKNOWN
+    if unknown and seconds_since(attempt.created_at) < PATIENCE_SECONDS:
+        return
+    if attempt.stop_requested_at is None:
+        if unknown:
+            launch(attempt)
+        return
+    backend.stop(attempt.token, settings.HPT_STOP_GRACE_SECONDS)
+    status = backend.status(attempt.token)
+    if unknown and status.phase is Phase.UNKNOWN:
+        with transaction.atomic():
+            end = ending(attempt, status, reported=False, lost_before=0, log_tail="")
+            append(attempt.trial.job_id, settle(attempt, status, end))
+
+
+def suspend(backend: Backend, *, grace: float, patience: float) -> int:
+    """Before the service goes down: stop what runs, so that no process stays, and queue it again.
+
+    Trials get SIGTERM and `grace` seconds to write a checkpoint. Answers how many were stopped. Whatever does not make
+    it within `patience` seconds is killed and found by the next start.
+    """
+    attempts = list(live_attempts())
+    for attempt in attempts:
+        request_stop(attempt, Attempt.StopKind.SUSPEND, SHUTDOWN_REASON)
+        backend.stop(attempt.token, grace)
+    deadline = time.monotonic() + patience
+    tokens = {attempt.token for attempt in attempts}
+    follower = Follower("shutdown", backend, nudge=lambda _: None)
+    follower.claim(everybodys=True)
+    while follower.followed and time.monotonic() < deadline:
+        follower.look(backend.wait(follower.followed.keys(), timeout=0.2))
+        follower.look(list(follower.followed))
+    for token in tokens & set(backend.list_owned()):
+        backend.stop(token, 0)
+    return len(attempts)

@@ -1,0 +1,19 @@
+"""The actors of the workers. Each takes an id, does one step, and may run twice; a lost message costs one sweep."""
+
+from __future__ import annotations
+
+import dramatiq
+
+from hpt_web import broker  # noqa: F401  actors register with it
+from hpt_web.jobs import dispatch
+
+
+@dramatiq.actor(max_retries=0)
+def advance(job_id: int) -> None:
+    for other in dispatch.advance(job_id):
+        nudge(other)
+
+
+def nudge(job_id: int) -> None:
+    """Have a worker look at the job soon."""
+    advance.send(job_id)
