@@ -1,0 +1,52 @@
+"""The early-stopping policies, by name. A new one is a file here, an entry below, and a subclass of policy_suite.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tuning.contracts import Policy, Verdict
+from tuning.earlystop import median
+from tuning.history import History
+from tuning.registry import Info as PolicyInfo
+from tuning.registry import Option, Registry
+
+__all__ = ["Option", "PolicyInfo", "catalogue", "create", "judge_reports"]
+
+_REGISTRY: Registry[Policy] = Registry()
+_REGISTRY.add(median.INFO, median.MedianStopping)
+
+
+def catalogue() -> list[PolicyInfo]:
+    """Every policy with its options, in the order in which they are offered."""
+    return _REGISTRY.catalogue()
+
+
+def create(name: str, options: Mapping[str, object], field: str = "early_stopping") -> Policy:
+    """The policy called ``name``.
+
+    Raises:
+        InvalidSpec: at ``field.name`` or ``field.options.x``, every fault at once.
+    """
+    return _REGISTRY.create(name, options, field)
+
+
+def judge_reports(policy: Policy, number: int, history: History, judged: int = 0) -> Verdict:
+    """Judge trial ``number`` at each report after the first ``judged`` ones; the first stop verdict, else the last.
+
+    For a caller that reads several reports at once: a report in the middle of the batch is judged like any other, and
+    an interval is never missed because of how the reading was cut.
+
+    Raises:
+        ValueError: the trial is unknown or has no report after ``judged``.
+    """
+    trial = history.trial(number)
+    if trial is None or len(trial.curve) <= judged:
+        raise ValueError(f"trial {number} has no report after the first {judged}")
+    for count in range(judged + 1, len(trial.curve) + 1):
+        cut = replace(trial, curve=trial.curve[:count])
+        own = tuple(cut if other.number == number else other for other in history.own)
+        verdict = policy.judge(number, replace(history, own=own))
+        if verdict.stop:
+            break
+    return verdict

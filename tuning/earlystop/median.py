@@ -1,0 +1,58 @@
+"""Median stopping, as Azure HyperDrive documents it."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from statistics import fmean, median
+
+from tuning.contracts import Verdict
+from tuning.earlystop import intervals
+from tuning.history import History
+from tuning.registry import Info
+
+INFO = Info(
+    name="median",
+    title="Median stopping",
+    summary="Stops a trial whose best value so far is worse than the median of all trials' running averages up to the "
+    "same report. With interval 1 and delay 5 it saves about 25 to 35 % without losing on the objective.",
+    options=intervals.OPTIONS,
+)
+
+
+class MedianStopping:
+    """Stop at report N if the trial's best value is strictly worse than the median of the running averages.
+
+    A running average is the mean of a trial's reports 1 to N (as many as it has); all trials with at least one report
+    count, ended ones and the judged one included. Inherited trials count where their values are comparable. The other
+    readings of the rule (the current value instead of the best; earlier trials only) are AMT's and Katib's.
+    """
+
+    def __init__(self, evaluation_interval: int = 1, delay_evaluation: int = 0) -> None:
+        self.evaluation_interval = evaluation_interval
+        self.delay_evaluation = delay_evaluation
+
+    def judge(self, number: int, history: History) -> Verdict:
+        trial = history.trial(number)
+        values = _values(trial.curve) if trial else []
+        interval = len(values)
+        if interval == 0:
+            return Verdict(False, "not judged: nothing reported yet", {"interval": 0})
+        if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
+            return Verdict(False, reason, {"interval": interval})
+        others = history.inherited if history.comparable else ()
+        curves = (_values(other.curve)[:interval] for other in chain(history.own, others))
+        averages = [fmean(curve) for curve in curves if curve]
+        middle = median(averages)
+        best = max(values, key=lambda value: history.goal.sign * value)
+        stop = history.goal.better(middle, best)
+        relation = "worse than" if stop else "not worse than"
+        reason = (
+            f"{'stopped' if stop else 'goes on'} at report {interval}: its best value {best:.6g} is {relation} "
+            f"{middle:.6g}, the median of the running averages of {len(averages)} trials"
+        )
+        return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": len(averages)})
+
+
+def _values(curve: tuple[tuple[int, float], ...]) -> list[float]:
+    return [value for _, value in curve if math.isfinite(value)]

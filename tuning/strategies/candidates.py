@@ -1,0 +1,149 @@
+"""Finding the untried point of highest acquisition: scattered and nearby points, then ascent, then discrete steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from tuning.parameters import Categorical, Float, Floats, Integer
+from tuning.space import SearchSpace, Value
+from tuning.strategies.acquisition import Acquisition
+from tuning.strategies.untried import draw_untried, exhausted
+
+_LISTED = 4096  # spaces up to this many points are scored whole
+_SCATTERED = 1000
+_NEAR = 60  # points around each anchor, at each of these scales
+_SCALES = (0.2, 0.05, 0.01)
+_STARTS = 5  # points that are improved by ascent
+_ASCENT_STEPS = 30
+_SWEPT = 3  # points whose discrete neighbours are scored
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A point with its snapped unit coordinates (d,) and its acquisition score."""
+
+    config: dict[str, Value]
+    unit: Floats
+    score: float
+
+
+def propose(
+    acquisition: Acquisition, space: SearchSpace, anchors: Floats, used: set[str], rng: np.random.Generator
+) -> Proposal:
+    """The best point found whose key is not in ``used``. ``anchors`` (k, d): snapped units of the best trials so far.
+
+    Raises:
+        SpaceExhausted: no untried point is left.
+    """
+    listed = space.size is not None and space.size <= _LISTED
+    units = every_unit(space) if listed else _search(acquisition, space, anchors, rng)
+    scores = acquisition.score(space.unit_features(units))
+    for index in np.argsort(-scores, kind="stable"):
+        config = space.decode(units[index])
+        if space.key(config) not in used:
+            return Proposal(config, units[index], float(scores[index]))
+    if listed:
+        raise exhausted(space)
+    config = draw_untried(space, used, rng)
+    unit = space.encode(config)
+    return Proposal(config, unit, float(acquisition.score(space.unit_features(unit[None]))[0]))
+
+
+def every_unit(space: SearchSpace) -> Floats:
+    """The snapped unit points of a countable space, shape (size, d)."""
+    axes = [np.array([p.encode(value) for value in p.grid(p.size or 1)]) for p in space.parameters]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+
+def _search(acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: np.random.Generator) -> Floats:
+    units = space.snap(np.vstack([rng.random((_SCATTERED, len(space))), _near(space, anchors, rng)]))
+    scores = acquisition.score(space.unit_features(units))
+    best = units[np.argsort(-scores, kind="stable")[:_STARTS]]
+    found = [best]
+    discrete = any(not isinstance(parameter, Float) for parameter in space.parameters)
+    for _ in range(_ROUNDS if discrete else 1):
+        best = space.snap(_ascend(acquisition, space, best))
+        found.append(best)
+        if discrete:
+            best = _sweep(acquisition, space, np.vstack(found))
+            found.append(best)
+            best = best[:_SWEPT]
+    return np.vstack([units, *found])
+
+
+def _near(space: SearchSpace, anchors: Floats, rng: np.random.Generator) -> Floats:
+    """Points around the anchors: a few coordinates of each moved, so that good combinations survive."""
+    d = len(space)
+    centres = np.repeat(anchors, _NEAR * len(_SCALES), axis=0)
+    scales = np.tile(np.repeat(_SCALES, _NEAR), len(anchors))[:, None]
+    moves = rng.random(centres.shape) < max(0.4, 1.5 / d)
+    step = rng.normal(size=centres.shape) * scales
+    anew = rng.random(centres.shape)
+    categorical = np.array([isinstance(parameter, Categorical) for parameter in space.parameters])
+    moved = np.where(categorical, anew, np.clip(centres + step, 0.0, 1.0))
+    near: Floats = np.where(moves, moved, centres)
+    return near
+
+
+def _ascend(acquisition: Acquisition, space: SearchSpace, starts: Floats) -> Floats:
+    """Follow the gradient in the numeric coordinates of all ``starts`` (k, d) at once, integers as if continuous.
+
+    The sum of the scores is maximised: it is separable, and one optimisation of k points is far cheaper than k.
+    """
+    numeric = [i for i, p in enumerate(space.parameters) if not isinstance(p, Categorical) and p.low < p.high]
+    if not numeric:
+        return starts
+    widths = np.array([parameter.width for parameter in space.parameters])
+    columns = (np.cumsum(widths) - widths)[numeric]
+    features = space.unit_features(starts)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        features[:, columns] = flat.reshape(len(starts), -1)
+        value, gradient = acquisition.score_gradient(features)
+        return -float(value.sum()), -gradient[:, columns].ravel()
+
+    begin = starts[:, numeric].ravel()
+    found = minimize(
+        loss,
+        begin,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, 1.0)] * len(begin),
+        options={"maxiter": _ASCENT_STEPS, "maxcor": 8},
+    )
+    ended = starts.copy()
+    if np.all(np.isfinite(found.x)):
+        ended[:, numeric] = found.x.reshape(len(starts), -1)
+    return ended
+
+
+def _sweep(acquisition: Acquisition, space: SearchSpace, units: Floats) -> Floats:
+    """The best of ``units`` and of their neighbours along single discrete coordinates, best first, (k, d)."""
+    scores = acquisition.score(space.unit_features(units))
+    best = units[np.argsort(-scores, kind="stable")[:_SWEPT]]
+    neighbours = [best]
+    for unit in best:
+        for index, parameter in enumerate(space.parameters):
+            if isinstance(parameter, Float):
+                continue
+            levels = _levels(parameter, float(unit[index]))
+            swept = np.repeat(unit[None], len(levels), axis=0)
+            swept[:, index] = levels
+            neighbours.append(swept)
+    units = np.vstack(neighbours)
+    scores = acquisition.score(space.unit_features(units))
+    return units[np.argsort(-scores, kind="stable")[:_STARTS]]
+
+
+def _levels(parameter: Integer | Categorical, unit: float) -> Floats:
+    """Unit coordinates of the values to try instead of the one at ``unit``."""
+    if isinstance(parameter, Categorical):
+        return (np.arange(len(parameter.values)) + 0.5) / len(parameter.values)
+    value = parameter.decode(unit)
+    steps = (value + sign * 2**power for power in range(5) for sign in (-1, 1))
+    near = [parameter.encode(step) for step in steps if parameter.low <= step <= parameter.high]
+    return np.array(near)

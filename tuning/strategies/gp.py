@@ -1,0 +1,180 @@
+"""Gaussian process regression with a Matern-5/2 kernel, one length scale per hyperparameter, by MAP.
+
+Symbols and shapes
+    n, m      observations, query points
+    D, d      feature columns, hyperparameters (a categorical one has a column per value and one length scale)
+    X, Z      features of observations (n, D) and of query points (m, D), and divided by their length scales
+    y         targets (n,), standardised
+    l, s, v   length scales (d,), signal variance, noise variance; theta = logs of all, shape (d + 2,)
+    K         s * matern(X, X) + v * I, shape (n, n)
+    c         constant mean by generalised least squares: (1' K^-1 y) / (1' K^-1 1)
+    alpha     K^-1 (y - c), shape (n,)
+
+Formulas: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.25, 2.26, 5.8, 5.9. The priors on
+theta keep the model sane with few observations: a length scale near 0.5 * d^0.4, so that the correlation across the cube
+does not vanish as dimensions are added, and little noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.optimize import minimize
+
+from tuning.parameters import Floats
+
+_SQRT5 = 5.0**0.5
+_MAX_ITERATIONS = 40
+_LENGTH_SD, _SIGNAL_SD, _NOISE_SD = 1.0, 1.0, 2.0  # of the normal priors on theta
+_NOISE_MEDIAN = 1e-3
+_BOUNDS = {"length": (0.01, 100.0), "signal": (0.02, 50.0), "noise": (1e-6, 2.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Hyperparameters of the model; ``columns`` are the length scales repeated for each feature column, shape (D,)."""
+
+    columns: Floats
+    signal: float
+    noise: float
+
+    def covariance(self, scaled: Floats, others: Floats) -> Floats:
+        """s * matern between scaled features, shape (m, n)."""
+        root, decay = _distance(scaled, others)
+        covariance: Floats = self.signal * (1.0 + root + root * root / 3.0) * decay
+        return covariance
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """The model given its observations. ``scaled`` is X divided by length scales; ``inverse`` is K^-1."""
+
+    kernel: Kernel
+    scaled: Floats
+    targets: Floats
+    inverse: Floats
+    alpha: Floats
+    mean: float
+
+    def predict(self, features: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the noise-free function at ``features`` (m, D)."""
+        k = self.kernel.covariance(features / self.kernel.columns, self.scaled)
+        variance = self.kernel.signal - np.einsum("mn,mn->m", k @ self.inverse, k)
+        return self.mean + k @ self.alpha, np.sqrt(np.maximum(variance, 1e-12))
+
+    def predict_gradient(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Mean (m,), standard deviation (m,), and their gradients by feature (m, D)."""
+        z = features / self.kernel.columns
+        root, decay = _distance(z, self.scaled)
+        k = self.kernel.signal * (1.0 + root + root * root / 3.0) * decay
+        v = k @ self.inverse
+        sd = np.sqrt(np.maximum(self.kernel.signal - np.einsum("mn,mn->m", v, k), 1e-12))
+        # dk/dz = -(5/3) s (1 + root) decay (z - x), summed over x with the weights of the mean and of the variance.
+        slope = (-5.0 / 3.0) * self.kernel.signal * (1.0 + root) * decay
+        by_mean, by_variance = slope * self.alpha, slope * v
+        mean_gradient = (z * by_mean.sum(1, keepdims=True) - by_mean @ self.scaled) / self.kernel.columns
+        half = (z * by_variance.sum(1, keepdims=True) - by_variance @ self.scaled) / self.kernel.columns
+        return self.mean + k @ self.alpha, sd, mean_gradient, -half / sd[:, None]
+
+    def believe(self, features: Floats) -> Posterior:
+        """The model after observing its own mean at ``features`` (m, D): pending points as kriging believers."""
+        if not len(features):
+            return self
+        believed = self.predict(features)[0]
+        scaled = np.vstack([self.scaled, features / self.kernel.columns])
+        # The mean is kept: believing one's own prediction must not move it.
+        return condition(self.kernel, scaled, np.concatenate([self.targets, believed]), self.mean)
+
+
+def condition(kernel: Kernel, scaled: Floats, targets: Floats, mean: float | None = None) -> Posterior:
+    """The posterior given scaled features (n, D) and targets (n,); ``mean`` is by least squares unless given."""
+    covariance = kernel.covariance(scaled, scaled)
+    covariance[np.diag_indices_from(covariance)] += kernel.noise
+    inverse, _ = _inverse(covariance)
+    if mean is None:
+        ones = inverse.sum(axis=0)
+        mean = float(ones @ targets / ones.sum())
+    return Posterior(kernel, scaled, targets, inverse, inverse @ (targets - mean), mean)
+
+
+def fit(features: Floats, targets: Floats, groups: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Kernel:
+    """The kernel of highest posterior density given ``features`` (n, D) and standardised ``targets`` (n,).
+
+    ``groups`` (D,) is the index of the hyperparameter that each feature column belongs to.
+    """
+    d = int(groups.max()) + 1
+    centre = np.concatenate([np.full(d, np.log(0.5 * d**0.4)), [0.0, np.log(_NOISE_MEDIAN)]])
+    spread = np.concatenate([np.full(d, _LENGTH_SD), [_SIGNAL_SD, _NOISE_SD]])
+    limits = [_BOUNDS["length"]] * d + [_BOUNDS["signal"], _BOUNDS["noise"]]
+    found = minimize(
+        _negative_log_posterior,
+        centre,
+        args=(features, targets, groups, centre, spread),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.log(limits),
+        options={"maxiter": _MAX_ITERATIONS, "maxcor": 10},
+    )
+    return _kernel(found.x, groups)
+
+
+def _kernel(theta: Floats, groups: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Kernel:
+    return Kernel(np.exp(theta[:-2])[groups], float(np.exp(theta[-2])), float(np.exp(theta[-1])))
+
+
+def _negative_log_posterior(
+    theta: Floats,
+    features: Floats,
+    targets: Floats,
+    groups: np.ndarray[tuple[int], np.dtype[np.intp]],
+    centre: Floats,
+    spread: Floats,
+) -> tuple[float, Floats]:
+    """The objective of ``fit`` and its gradient by theta. The constant mean is profiled out."""
+    kernel = _kernel(theta, groups)
+    x = features / kernel.columns
+    root, decay = _distance(x, x)
+    signal = kernel.signal * (1.0 + root + root * root / 3.0) * decay
+    covariance = signal.copy()
+    covariance[np.diag_indices_from(covariance)] += kernel.noise
+    inverse, half_log_determinant = _inverse(covariance)
+    ones = inverse.sum(axis=0)
+    residual = targets - ones @ targets / ones.sum()
+    alpha = inverse @ residual
+    standard = (theta - centre) / spread
+    value = 0.5 * float(residual @ alpha) + half_log_determinant + 0.5 * float(standard @ standard)
+
+    # dL/dt = tr((K^-1 - alpha alpha') dK/dt) / 2
+    weight = inverse - np.outer(alpha, alpha)
+    by_distance = weight * (kernel.signal * (1.0 + root) * decay)
+    # sum_ij W_ij (x_ik - x_jk)^2 = 2 (sum_i x_ik^2 W_i. - x_k' W x_k), for all columns k at once
+    by_column = (x * x * by_distance.sum(1, keepdims=True)).sum(0) - np.einsum("ik,ik->k", x, by_distance @ x)
+    gradient = np.empty_like(theta)
+    gradient[:-2] = (5.0 / 3.0) * np.bincount(groups, weights=by_column, minlength=len(theta) - 2)
+    gradient[-2] = 0.5 * float(np.sum(weight * signal))
+    gradient[-1] = 0.5 * kernel.noise * float(np.trace(weight))
+    return value, gradient + standard / spread
+
+
+def _distance(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """sqrt(5) times the distances between rows, shape (m, n), and their exp(-x)."""
+    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * (a @ b.T)
+    root = _SQRT5 * np.sqrt(np.maximum(squares, 0.0))
+    return root, np.exp(-root)
+
+
+def _inverse(covariance: Floats) -> tuple[Floats, float]:
+    """The inverse of a symmetric positive definite matrix, and half its log determinant."""
+    jitter = 0.0
+    while True:
+        factor, failed = lapack.dpotrf(covariance, lower=1)
+        if not failed:
+            break
+        jitter = max(10.0 * jitter, 1e-9 * float(np.trace(covariance)) / len(covariance))
+        covariance = covariance + jitter * np.eye(len(covariance))
+    half_log_determinant = float(np.log(np.diag(factor)).sum())
+    inverse, _ = lapack.dpotri(factor, lower=1)
+    inverse = np.tril(inverse)
+    return inverse + np.tril(inverse, -1).T, half_log_determinant

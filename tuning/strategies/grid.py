@@ -1,0 +1,59 @@
+"""Grid search: every combination, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuning.contracts import Suggestion
+from tuning.errors import SpaceExhausted
+from tuning.history import History
+from tuning.registry import Info, Option
+from tuning.space import SearchSpace
+
+INFO = Info(
+    name="grid",
+    title="Grid",
+    summary="Tries every combination: all values of categorical hyperparameters, evenly spaced ones of numeric "
+    "hyperparameters. The job ends when all have been tried. Cannot be warm-started.",
+    options=(
+        Option(
+            "points_per_axis",
+            "integer",
+            5,
+            1,
+            1000,
+            help="Values per numeric hyperparameter, evenly spaced on its scale, both ends included (1: the middle). "
+            "An integer with fewer values uses each once.",
+        ),
+    ),
+)
+
+
+class Grid:
+    """The combinations of ``SearchSpace.grid`` in its order, without those already tried.
+
+    The vendors' grids take categorical hyperparameters only; there this is the same: 3 x 2 values make six trials.
+    """
+
+    def __init__(self, points_per_axis: int = 5) -> None:
+        self.points_per_axis = points_per_axis
+
+    def suggest(
+        self,
+        space: SearchSpace,
+        history: History,
+        numbers: Sequence[int],
+        seed: int,  # noqa: ARG002 - nothing here is random
+    ) -> list[Suggestion]:
+        used = history.used_keys(space)
+        total = space.grid_size(self.points_per_axis)
+        suggestions: list[Suggestion] = []
+        for position, config in enumerate(space.grid(self.points_per_axis), start=1):
+            if len(suggestions) == len(numbers):
+                return suggestions
+            if space.key(config) not in used:
+                reason = f"grid point {position} of {total}"
+                suggestions.append(Suggestion(config, reason, {"point": position, "points": total}))
+        if not suggestions and numbers:
+            raise SpaceExhausted(f"all {total} points of the grid have been tried")
+        return suggestions

@@ -1,0 +1,84 @@
+"""Objective values made fit for a Gaussian model: clipped, power-transformed, standardised; and back.
+
+The power transform is Yeo and Johnson's (Biometrika 87, 2000), its exponent by maximum likelihood. Losses of real models
+have long tails on the bad side; without the transform a few disasters set the scale for everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuning.parameters import Floats
+
+_EXPONENTS = np.linspace(-3.0, 3.0, 121)
+_CLIP = 30.0  # interquartile ranges above the median; beyond, only "very bad" is worth knowing
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """``values``, shape (n,), are the transformed losses, with mean 0 and standard deviation 1 (0 if all are equal)."""
+
+    values: Floats
+    centre: float
+    scale: float
+    exponent: float
+    mean: float
+    sd: float
+
+    @classmethod
+    def fit(cls, losses: Floats) -> Targets:
+        """Learn the transform of ``losses``, shape (n,), finite, n >= 1."""
+        low, middle, high = np.quantile(losses, [0.25, 0.5, 0.75])
+        clipped = np.minimum(losses, middle + _CLIP * (high - low)) if high > low else losses
+        # Halved before summing: values near the largest float must not overflow.
+        centre = float(2 * np.mean(clipped / 2))
+        scale = float(2 * np.std(clipped / 2)) or 1.0
+        standard = (clipped - centre) / scale
+        exponent = _best_exponent(standard)
+        bent = _bend(standard, exponent)
+        mean, sd = float(bent.mean()), float(bent.std()) or 1.0
+        return cls((bent - mean) / sd, centre, scale, exponent, mean, sd)
+
+    def to_loss(self, values: Floats | float) -> Floats:
+        """The losses that have these transformed values."""
+        bent = np.asarray(values, dtype=float) * self.sd + self.mean
+        loss: Floats = _unbend(bent, self.exponent) * self.scale + self.centre
+        return loss
+
+
+def _best_exponent(x: Floats) -> float:
+    """The exponent of highest likelihood among 121; 1 (no bend) where there is too little to tell."""
+    if len(x) < 4 or np.ptp(x) == 0.0:
+        return 1.0
+    slope = np.sum(np.sign(x) * np.log1p(np.abs(x)))
+    bent = np.array([_bend(x, exponent) for exponent in _EXPONENTS])
+    variance = np.maximum(bent.var(axis=1), 1e-300)
+    likelihood = -0.5 * len(x) * np.log(variance) + (_EXPONENTS - 1.0) * slope
+    return float(_EXPONENTS[int(np.argmax(likelihood))])
+
+
+def _bend(x: Floats, exponent: float) -> Floats:
+    up, down = np.log1p(np.maximum(x, 0.0)), np.log1p(np.maximum(-x, 0.0))
+    positive = np.expm1(exponent * up) / exponent if abs(exponent) > 1e-9 else up
+    other = 2.0 - exponent
+    negative = np.expm1(other * down) / other if abs(other) > 1e-9 else down
+    bent: Floats = np.where(x >= 0.0, positive, -negative)
+    return bent
+
+
+def _unbend(y: Floats, exponent: float) -> Floats:
+    up, down = np.maximum(y, 0.0), np.maximum(-y, 0.0)
+    if abs(exponent) > 1e-9:
+        # Below 0 for a negative exponent: beyond the largest value that the transform can make.
+        positive = np.expm1(np.log(np.maximum(1.0 + exponent * up, 1e-12)) / exponent)
+    else:
+        positive = np.expm1(up)
+    other = 2.0 - exponent
+    if abs(other) > 1e-9:
+        negative = np.expm1(np.log(np.maximum(1.0 + other * down, 1e-12)) / other)
+    else:
+        negative = np.expm1(down)
+    x: Floats = np.where(y >= 0.0, positive, -negative)
+    return x

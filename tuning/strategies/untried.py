@@ -1,0 +1,43 @@
+"""Drawing points that have not been tried yet, also when few are left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tuning.errors import SpaceExhausted
+from tuning.space import SearchSpace, Value
+
+_DRAWS = 100
+_LISTED = 100_000  # spaces up to this many points are listed to find the last untried ones
+
+
+def exhausted(space: SearchSpace) -> SpaceExhausted:
+    return SpaceExhausted(f"all {space.size} points of the search space have been tried")
+
+
+def draw_untried(
+    space: SearchSpace,
+    used: set[str],
+    rng: np.random.Generator,
+    draw: Callable[[np.random.Generator], dict[str, Value]] | None = None,
+) -> dict[str, Value]:
+    """A point whose key is not in ``used``: from ``draw`` if that can make one, else uniform.
+
+    Raises:
+        SpaceExhausted: no untried point is left, or none was found.
+    """
+    for source in (draw, space.sample):
+        for _ in range(_DRAWS if source else 0):
+            assert source is not None
+            config = source(rng)
+            if space.key(config) not in used:
+                return config
+    size = space.size
+    if size is None or size > _LISTED:
+        raise SpaceExhausted(f"{_DRAWS} random points in a row had all been tried: the search space is too small")
+    left = [config for config in space.grid(size) if space.key(config) not in used]
+    if not left:
+        raise exhausted(space)
+    return left[int(rng.integers(len(left)))]

@@ -1,0 +1,25 @@
+"""Warm start: the rules on parents, and what the child inherits from them.
+
+outline.py       what is known of a job, the limits, a rule's outcome
+changes.py       comparing the hyperparameters of two jobs; how changes are counted
+rules.py         F2 and F5 to F21, one function each
+inheritance.py   the parents' trials in the child's space
+"""
+
+from __future__ import annotations
+
+from tuning.warmstart.inheritance import Dropped, Inherited, inherit
+from tuning.warmstart.outline import JobOutline, RuleCheck, WarmStartLimits, WarmStartType
+from tuning.warmstart.rules import WARM_STRATEGIES, check
+
+__all__ = [
+    "WARM_STRATEGIES",
+    "Dropped",
+    "Inherited",
+    "JobOutline",
+    "RuleCheck",
+    "WarmStartLimits",
+    "WarmStartType",
+    "check",
+    "inherit",
+]
