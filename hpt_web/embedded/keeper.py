@@ -15,6 +15,7 @@ from hpt_web.embedded.parts import Part
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between a death and the next start, doubling
 STEADY_SECONDS = 20.0  # after which a part counts as well again
+SETTLE_SECONDS = 3.0  # after which a part that cannot be asked, once it died, counts as back
 READY_POLL_SECONDS = 0.05
 
 Tell = Callable[[str, str], None]
@@ -32,6 +33,7 @@ class Keeper:
         self._process: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
         self._first_ready = asyncio.Event()
+        self._last_tail = ""
 
     async def begin(self, patience: float) -> None:
         """Start the part, and go on starting it.
@@ -106,8 +108,10 @@ class Keeper:
         lived, code = time.monotonic() - started, process.returncode
         if code < 0:
             return f"was ended by {signal.Signals(-code).name} after {lived:.0f} s."
-        tail = "".join(f"\n    {line}" for line in self._log.tail())
-        return f"ended with exit code {code} after {lived:.0f} s. Its last lines ({self._log.path}):{tail}\n"
+        tail, before = "".join(f"\n    {line}" for line in self._log.tail()), self._last_tail
+        self._last_tail = tail
+        where = f"Its last lines ({self._log.path}):{tail}\n" if tail != before else f"See {self._log.path}, as before."
+        return f"ended with exit code {code} after {lived:.0f} s. {where}"
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Callable[[], None]]:
         """Start the process; return it, and what stops reading its output."""
@@ -154,8 +158,11 @@ class Keeper:
             asyncio.get_running_loop().remove_reader(inlet)
 
     async def _wait_until_ready(self) -> None:
-        while not await asyncio.to_thread(self.part.ready):
-            await asyncio.sleep(READY_POLL_SECONDS)
+        if self.part.ready is not None:
+            while not await asyncio.to_thread(self.part.ready):
+                await asyncio.sleep(READY_POLL_SECONDS)
+        elif self._first_ready.is_set():
+            await asyncio.sleep(SETTLE_SECONDS)
         if self._first_ready.is_set():
             self._tell(self.part.name, "is back.")
         self._first_ready.set()

@@ -18,10 +18,6 @@ def _nothing() -> None:
     return
 
 
-def _always() -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """One process to keep alive.
@@ -32,7 +28,7 @@ class Part:
         stop_signals: what asks it to end, each with the seconds it is given; then comes SIGKILL.
         death_signal: what the kernel sends it when the supervisor dies without a word.
         prepare: called before every start; may raise.
-        ready: whether it serves already; called until it says so.
+        ready: whether it serves already; called until it says so. Without one it counts as ready when it runs.
         unprivileged: the data folder of a program that refuses to run as root.
     """
 
@@ -42,7 +38,7 @@ class Part:
     death_signal: signal.Signals = signal.SIGKILL
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], None] = _nothing
-    ready: Callable[[], bool] = _always
+    ready: Callable[[], bool] | None = None
     cwd: Path | None = None
     unprivileged: Path | None = None
 

@@ -1,0 +1,108 @@
+# HPT: `make run` is all that is needed; `make help` lists the rest.
+# Needs: Python 3.11 or newer with pip, make. Everything else is installed below .venv and frontend/node_modules.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+# Node 20.19 or newer from the system, else from a wheel in .venv.
+NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null
+NPM := PATH="$$($(NODE_OK) || echo '$(CURDIR)/.venv/node:')$$PATH" npm --prefix frontend --no-fund --no-audit --no-update-notifier
+FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run install frontend test test-fast test-frontend test-service bench check schema lock clean browser
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
+
+run: install frontend ## Start the whole service on http://127.0.0.1:8000 (HPT_PORT=... for another); Ctrl-C ends it
+	@exec $(PY) manage.py up
+
+install: .venv/.service ## Install what the service needs
+frontend: frontend/dist/index.html ## Build the page
+
+# --- installing -------------------------------------------------------------------------------------------------------
+# Debian's Python comes without ensurepip, and its pip may not touch the system: so its pip fills a bare environment.
+.venv/.pip: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "HPT needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PY) -c 'import pip' 2>/dev/null || { \
+	  echo "Making .venv"; $(PYTHON) -m venv --clear --without-pip .venv; \
+	  $(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "$(PYTHON) has no pip. On Debian: apt-get install python3-pip"; exit 1; }; \
+	  $(PYTHON) -m pip --disable-pip-version-check --no-input --quiet --python $(PY) install $$(grep '^pip==' constraints.txt); }
+	@touch $@
+
+.venv/.service: .venv/.pip pyproject.toml
+	@echo "Installing the service's packages"
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > .venv/service.txt
+	@$(PIP) install -c constraints.txt -r .venv/service.txt
+	@touch $@
+
+.venv/.dev: .venv/.service
+	@echo "Installing the development tools"
+	@$(PIP) install -c constraints.txt --group dev
+	@touch $@
+
+# A folder of its own, so that a system's newer Node is never hidden by this one.
+.venv/node/npm: .venv/.pip
+	@$(NODE_OK) || { echo "Installing Node from a wheel"; $(PIP) install -c constraints.txt --group build; }
+	@mkdir -p .venv/node
+	@for tool in node npm npx; do ln -sf ../bin/$$tool .venv/node/$$tool; done
+
+frontend/node_modules/.installed: frontend/package-lock.json .venv/node/npm
+	@echo "Installing the page's packages"
+	@$(NPM) ci --silent
+	@touch $@
+
+frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)
+	@echo "Building the page"
+	@$(NPM) run --silent build -- --logLevel warn
+	@touch $@
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+test: test-fast test-frontend test-service ## Install what the tests need and run all of them
+
+test-fast: .venv/.dev ## Tests of the engine, the figures and the web side, on a real PostgreSQL and Valkey
+	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/web $(TESTS)
+
+test-frontend: frontend/node_modules/.installed ## Tests of the page's code
+	$(NPM) run --silent test
+
+test-service: .venv/.dev frontend browser ## Tests of the whole service: killed parts, and a real browser
+	$(PY) -m pytest -q tests/faults tests/e2e $(TESTS)
+
+bench: .venv/.dev frontend ## Measure: metric printed to seen, under tests/bench
+	$(PY) -m pytest -q -s tests/bench $(TESTS)
+
+browser:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "The browser tests need Chromium. On Debian: sudo apt-get install chromium"; exit 1; fi; }
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+check: .venv/.dev frontend/node_modules/.installed ## Formatting, lint, types, import rules, migrations, OpenAPI snapshot
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy hpt_web tuning
+	.venv/bin/lint-imports
+	$(PY) -m tests.with_servers $(PY) manage.py check
+	$(PY) -m tests.with_servers $(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m tests.with_servers $(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file .venv/openapi.json
+	@cmp -s .venv/openapi.json hpt_web/api/openapi.json || { echo "hpt_web/api/openapi.json is not what the code serves: run 'make schema' and look at the difference."; exit 1; }
+	$(NPM) run --silent check
+
+schema: .venv/.dev frontend/node_modules/.installed ## Write hpt_web/api/openapi.json, and the page's types from it
+	$(PY) -m tests.with_servers $(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file hpt_web/api/openapi.json
+	$(NPM) run --silent generate
+
+lock: ## Take the newest versions that pyproject.toml allows into constraints.txt
+	rm -rf .venv/lock && $(PY) -m venv --without-pip .venv/lock
+	$(PIP) --python .venv/lock/bin/python install --upgrade pip -r .venv/service.txt --group dev --group build
+	$(PIP) --python .venv/lock/bin/python freeze --all | grep -v '^setuptools==' > constraints.txt
+	rm -rf .venv/lock
+
+clean: ## Remove what was built and installed; HPT_HOME (var) stays
+	rm -rf .venv frontend/node_modules frontend/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
