@@ -26,22 +26,23 @@ from tuning.errors import Fault
 from tuning.states import JobState, TrialState
 
 
-def check_job(*, user: User, project: str, document: object) -> Draft:
+def check_job(*, actor: User, project: str, document: object) -> Draft:
     """Say everything that `create_job` would say, and write nothing. Needs the role editor."""
-    return draft(user, project_for(user, project, Role.EDITOR), document)
+    return draft(actor, project_for(actor, project, Role.EDITOR), document)
 
 
-def create_job(*, user: User, project: str, document: object) -> TuningJob:
+def create_job(*, actor: User, project: str, document: object) -> TuningJob:
     """Create a tuning job, which begins by itself. Needs the role editor.
 
     Raises:
         Invalid: with every fault of the document, each naming its field.
     """
-    team = project_for(user, project, Role.EDITOR)
-    plan = draft(user, team, document)
-    if plan.faults or plan.spec is None or plan.spec.seed is None or plan.version is None:
+    team = project_for(actor, project, Role.EDITOR)
+    plan = draft(actor, team, document)
+    if plan.faults or plan.spec is None or plan.version is None:
         raise Invalid(plan.faults)
     spec = plan.spec
+    assert spec.seed is not None, "a draft pins the seed"
     try:
         with transaction.atomic():
             job = TuningJob.objects.create(
@@ -54,10 +55,10 @@ def create_job(*, user: User, project: str, document: object) -> TuningJob:
                 seed=spec.seed,
                 max_trials=spec.limits.max_trials,
                 max_parallel=spec.limits.max_parallel,
-                created_by=user,
+                created_by=actor,
             )
             _write_references(job, plan)
-            record(actor=user, action="job.create", target_kind="job", target=job.name, project=team)
+            record(actor=actor, action="job.create", target_kind="job", target=job.name, project=team)
             append(job.pk, [*_warm_start_entries(job, plan), job_entry(job)])
             transaction.on_commit(partial(tasks.nudge, job.pk))
     except IntegrityError as error:
@@ -103,13 +104,13 @@ def _warm_start_entries(job: TuningJob, plan: Draft) -> list[Entry]:
     return entries
 
 
-def stop_job(*, user: User, project: str, name: str) -> TuningJob:
+def stop_job(*, actor: User, project: str, name: str) -> TuningJob:
     """Stop a job and all of its trials; asking twice is the same as once. Needs the role editor.
 
     Raises:
         Conflict: the job has ended by itself already.
     """
-    job = job_for(user, project, name, Role.EDITOR)
+    job = job_for(actor, project, name, Role.EDITOR)
     with transaction.atomic():
         job = TuningJob.objects.select_for_update(no_key=True).get(pk=job.pk)
         if job.state == JobState.STOPPED or job.stop_requested_at is not None:
@@ -117,22 +118,22 @@ def stop_job(*, user: User, project: str, name: str) -> TuningJob:
         if JobState(job.state).terminal:
             raise Conflict(f"Job {job.name!r} is {job.state} since {job.ended_at:%Y-%m-%d %H:%M} UTC; nothing to stop.")
         job.stop_requested_at = timezone.now()
-        job.reason = f"Stopped by {user.username}."
+        job.reason = f"Stopped by {actor.username}."
         job.save(update_fields=["stop_requested_at", "reason"])
-        record(actor=user, action="job.stop", target_kind="job", target=job.name, project=job.project)
+        record(actor=actor, action="job.stop", target_kind="job", target=job.name, project=job.project)
         append(job.pk, [decide(job, Decision.Kind.STOP, job.reason)])
         transaction.on_commit(partial(tasks.nudge, job.pk))
     return job
 
 
-def stop_trial(*, user: User, project: str, name: str, number: int) -> Trial:
+def stop_trial(*, actor: User, project: str, name: str, number: int) -> Trial:
     """Stop one trial; what it has reported counts. Needs the role editor.
 
     Raises:
         Conflict: the trial is over already.
     """
-    trial = trial_for(user, project, name, number, Role.EDITOR)
-    reason = f"Stopped by {user.username}."
+    trial = trial_for(actor, project, name, number, Role.EDITOR)
+    reason = f"Stopped by {actor.username}."
     with transaction.atomic():
         entries: list[Entry] = []
         attempt = live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()
@@ -146,7 +147,7 @@ def stop_trial(*, user: User, project: str, name: str, number: int) -> Trial:
             entries = [trial_entry(trial)]
         if entries:
             record(
-                actor=user,
+                actor=actor,
                 action="trial.stop",
                 target_kind="trial",
                 target=f"{trial.job.name}/{number}",

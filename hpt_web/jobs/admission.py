@@ -35,18 +35,23 @@ def plan(capacity: int, demands: Sequence[Demand], project_caps: Mapping[int, in
 
     The grants hold together: if every job starts what it is granted, no limit is exceeded.
     """
+    within = {project: [d for d in demands if d.project == project] for project in project_caps}
     limited = [demand for demand in demands if demand.project not in project_caps]
-    for project, cap in project_caps.items():
-        members = [demand for demand in demands if demand.project == project]
-        limited += [
-            replace(d, wanted=max(d.live, share)) for d, share in zip(members, _shares(cap, members), strict=True)
-        ]
-    free = max(0, capacity - sum(demand.live for demand in demands))
+    for project, members in within.items():
+        shares = _shares(project_caps[project], members)
+        limited += [replace(d, wanted=max(d.live, share)) for d, share in zip(members, shares, strict=True)]
+    targets = dict(zip((d.job for d in limited), _shares(capacity, limited), strict=True))
+    free = capacity - sum(d.live for d in demands)
+    project_free = {
+        project: project_caps[project] - sum(d.live for d in members) for project, members in within.items()
+    }
     starts: dict[int, int] = {}
-    shares = dict(zip((d.job for d in limited), _shares(capacity, limited), strict=True))
     for demand in sorted(limited, key=lambda d: (d.live, d.job)):
-        starts[demand.job] = min(max(0, shares[demand.job] - demand.live), free)
-        free -= starts[demand.job]
+        room = min(free, project_free.get(demand.project, free))
+        start = starts[demand.job] = max(0, min(targets[demand.job] - demand.live, room))
+        free -= start
+        if demand.project in project_free:
+            project_free[demand.project] -= start
     return {d.job: Grant(starts[d.job], _reason(d, starts[d.job], capacity, demands, project_caps)) for d in demands}
 
 

@@ -125,6 +125,7 @@ class Doorbell:
         with self._lock:
             rings, self._waiting = self._waiting, {}
         layer = get_channel_layer()
+        assert layer is not None, "settings.CHANNEL_LAYERS has a default"
         for job_id, seq in rings.items():
             try:
                 await layer.group_send(group(job_id), {"type": "ring", "seq": seq})
