@@ -8,7 +8,7 @@ from hpt_web import broker  # noqa: F401  actors register with it
 from hpt_web.jobs import dispatch
 
 
-@dramatiq.actor(max_retries=0)
+@dramatiq.actor
 def advance(job_id: int) -> None:
     for other in dispatch.advance(job_id):
         nudge(other)
