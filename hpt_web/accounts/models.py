@@ -18,8 +18,9 @@ from django.db.models.functions import Length, Lower, Now
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
-NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
-SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# The form of every name in an address, that of SageMaker's names: letters and digits, with hyphens between them.
+NAME_PATTERN = r"^[A-Za-z0-9](-*[A-Za-z0-9]){0,62}$"
+SLUG_PATTERN = r"^[a-z0-9](-*[a-z0-9]){0,62}$"
 
 models.CharField.register_lookup(Length)
 

@@ -32,6 +32,8 @@ class Dataset(models.Model):
 
     if TYPE_CHECKING:
         versions: RelatedManager[DatasetVersion]
+        version_count: int  # both are there on what `queries.datasets_in` answers
+        newest: list[DatasetVersion]
 
     class Meta:
         constraints = [
@@ -41,6 +43,10 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def latest_version(self) -> DatasetVersion | None:
+        return self.newest[0] if self.newest else None
 
 
 class DatasetVersion(models.Model):
@@ -67,6 +73,27 @@ class DatasetVersion(models.Model):
         return f"{self.dataset_id}/{self.number}"
 
 
+class StoredBundle(models.Model):
+    """Code that was uploaded to a project. A version can only be made of a bundle of its own project: knowing another
+    project's digest opens nothing."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="bundles")
+    digest = models.CharField(max_length=71)
+    size = models.BigIntegerField()  # bytes of the files together
+    files = models.JSONField()  # [{"name", "size"}]
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "digest"], name="bundle_once_per_project"),
+            models.CheckConstraint(condition=Q(digest__regex=DIGEST_PATTERN), name="bundle_digest_in_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class Algorithm(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="algorithms")
     name = models.CharField(max_length=63)
@@ -76,6 +103,8 @@ class Algorithm(models.Model):
 
     if TYPE_CHECKING:
         versions: RelatedManager[AlgorithmVersion]
+        version_count: int  # both are there on what `queries.algorithms_in` answers
+        newest: list[AlgorithmVersion]
 
     class Meta:
         constraints = [
@@ -85,6 +114,10 @@ class Algorithm(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def latest_version(self) -> AlgorithmVersion | None:
+        return self.newest[0] if self.newest else None
 
 
 class AlgorithmVersion(models.Model):

@@ -1,0 +1,63 @@
+"""What the figures are made from, filled from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hpt_web.figures import Curve, FigureKind, FigureOptions, JobTrials, TrialPoint, curves, parameter_axes
+from hpt_web.jobs.models import MetricPoint, TuningJob
+from tuning.states import Goal, TrialState
+
+
+def jobs_of_figure(jobs: Sequence[TuningJob], kind: FigureKind, options: FigureOptions) -> list[JobTrials]:
+    """The jobs with their trials, and with the curves that a figure of this kind will show."""
+    found = [_trials_of(job) for job in jobs]
+    if not kind.needs_curves or not jobs:
+        return found
+    metric, numbers = options.metric or jobs[0].metric, curves.chosen(found)
+    return [
+        replace(trials, curves=_curves(job, metric, numbers[job.name])) for job, trials in zip(jobs, found, strict=True)
+    ]
+
+
+def _trials_of(job: TuningJob) -> JobTrials:
+    rows = job.trials.order_by("number").values_list(
+        "number", "state", "objective", "started_at", "ended_at", "hyperparameters"
+    )
+    return JobTrials(
+        name=job.name,
+        goal=Goal(job.goal),
+        metric=job.metric,
+        parameters=parameter_axes(job.spec["space"]),
+        trials=tuple(
+            TrialPoint(number, TrialState(state), objective, _seconds(started), _seconds(ended), hyperparameters)
+            for number, state, objective, started, ended, hyperparameters in rows
+        ),
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _curves(job: TuningJob, metric: str, numbers: list[int]) -> tuple[Curve, ...]:
+    points = MetricPoint.objects.filter(
+        attempt__trial__job=job, attempt__trial__number__in=numbers, attempt__superseded=False, metric=metric
+    )
+    by_trial: dict[int, list[tuple[int, float, datetime]]] = {}
+    for number, step, value, at in points.order_by("attempt__trial__number", "step").values_list(
+        "attempt__trial__number", "step", "value", "at"
+    ):
+        by_trial.setdefault(number, []).append((step, value, at))
+    return tuple(
+        Curve(
+            trial=number,
+            metric=metric,
+            steps=[step for step, _, _ in found],
+            values=[value for _, value, _ in found],
+            times=[at.timestamp() for _, _, at in found],
+        )
+        for number, found in by_trial.items()
+    )

@@ -1,0 +1,144 @@
+"""Jobs and trials as rows of answers, a page at a time, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.queries import best_trials, cursor_of, iso, job_rows, trial_row
+from tuning.states import Goal
+from tuning.warmstart import WarmStartType
+
+Row = dict[str, Any]
+_TRIAL_COLUMNS = (
+    "number", "state", "objective", "best_objective", "reason", "failure", "attempt", "created_at", "started_at",
+    "ended_at",
+)  # fmt: skip
+
+
+def jobs(rows: Sequence[TuningJob]) -> list[Row]:
+    """Jobs as the list shows them. `rows` come with their algorithm_version__algorithm and created_by."""
+    moving = job_rows(rows)
+    parents: dict[int, list[str]] = {job.pk: [] for job in rows}
+    for child, name in _parent_links(parents).values_list("job", "parent__name"):
+        parents[child].append(name)
+    return [{**_still(job), "parents": parents[job.pk], **moving[job.pk]} for job in rows]
+
+
+def _parent_links(jobs: dict[int, list[str]]) -> QuerySet[JobParent]:
+    return JobParent.objects.filter(job__in=list(jobs)).order_by("job", "position")
+
+
+def _still(job: TuningJob) -> Row:
+    """What does not move in a job."""
+    version = job.algorithm_version
+    return {
+        "name": job.name,
+        "description": job.spec.get("description", ""),
+        "created_by": job.created_by.username,
+        "created_at": iso(job.created_at),
+        "algorithm": {"name": version.algorithm.name, "version": version.number},
+        "objective": {"metric": job.metric, "goal": job.goal},
+        "strategy": job.spec["strategy"]["name"],
+    }
+
+
+def job(row: TuningJob) -> Row:
+    """One job with its whole specification."""
+    return {
+        **jobs([row])[0],
+        "specification": row.spec,
+        "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
+        "children": list(row.child_links.order_by("job__created_at").values_list("job__name", flat=True)),
+        "overall_best": _overall_best(row),
+    }
+
+
+def _overall_best(row: TuningJob) -> Row | None:
+    """The best trial of the job and its parents; only where their objectives are the same thing (F10)."""
+    warm_start = row.spec.get("warm_start")
+    if not warm_start or warm_start["type"] != WarmStartType.IDENTICAL_DATA_AND_ALGORITHM:
+        return None
+    family = [row, *TuningJob.objects.filter(child_links__job=row)]
+    best: tuple[TuningJob, Trial] | None = None
+    found = best_trials(family)
+    for member in family:
+        trial = found.get(member.pk)
+        if trial is None or trial.objective is None:
+            continue
+        if best is None or Goal(row.goal).better(trial.objective, best[1].objective or 0.0):
+            best = member, trial
+    return best and {"job": best[0].name, "trial": best[1].number, "objective": best[1].objective}
+
+
+def snapshot(row: TuningJob) -> Row:
+    """A job, its trials as columns, and the event from which on to follow.
+
+    The cursor is read first: what happens in between is in the rows already and comes once more as an event, which
+    replaces the row by the same.
+    """
+    cursor = cursor_of(row)
+    return {"job": job(row), "cursor": cursor, "trials": trial_columns(row.trials.order_by("number"))}
+
+
+def trial_columns(rows: QuerySet[Trial]) -> Row:
+    """All trials, a list for each member and each hyperparameter."""
+    found = list(rows.values_list("hyperparameters", *_TRIAL_COLUMNS))
+    columns: Row = {name: [trial[at] for trial in found] for at, name in enumerate(_TRIAL_COLUMNS, 1)}
+    names = dict.fromkeys(name for trial in found for name in trial[0])
+    columns["hyperparameters"] = {name: [trial[0].get(name) for trial in found] for name in names}
+    return columns
+
+
+def trials(rows: Sequence[Trial]) -> list[Row]:
+    return [dict(trial_row(trial)) for trial in rows]
+
+
+def trial(row: Trial) -> Row:
+    """One trial with its attempts and the last value of each metric (F63)."""
+    newest = MetricPoint.objects.filter(attempt__trial=row, attempt__superseded=False)
+    last = newest.order_by("metric", "-step").distinct("metric").values_list("metric", "step", "value")
+    return {
+        **trial_row(row),
+        "job": row.job.name,
+        "static": row.job.spec["static"],
+        "metrics": {metric: {"step": step, "value": value} for metric, step, value in last},
+        "attempts": [attempt(found) for found in row.attempts.order_by("number")],
+    }
+
+
+def attempt(row: Attempt) -> Row:
+    return {
+        "number": row.number,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "outcome": row.outcome,
+        "exit_code": row.exit_code,
+        "signal": row.signal,
+        "stop_reason": row.stop_reason,
+        "failure": row.failure,
+    }
+
+
+def series(points: QuerySet[MetricPoint]) -> list[Row]:
+    """Points, in the order of metric and step, as columns for each metric."""
+    found: dict[str, Row] = {}
+    for metric, step, value, at in points.values_list("metric", "step", "value", "at"):
+        row = found.setdefault(metric, {"metric": metric, "steps": [], "values": [], "times": []})
+        row["steps"].append(step)
+        row["values"].append(value)
+        row["times"].append(at.timestamp())
+    return list(found.values())
+
+
+def decision(row: Decision) -> Row:
+    number = row.trial.number if row.trial is not None else None
+    return {"trial": number, "kind": row.kind, "at": row.at, "reason": row.reason, "numbers": row.numbers}
+
+
+def event(row: Event) -> Row:
+    return {"seq": row.seq, "at": row.at, "kind": row.kind, "data": row.data}

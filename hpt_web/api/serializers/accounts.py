@@ -1,0 +1,82 @@
+"""People, projects, members and access keys, as the API writes them."""
+
+from rest_framework import serializers
+
+from hpt_web.accounts.models import Role, Scope
+from hpt_web.api.serializers.common import Shape
+
+
+class User(Shape):
+    username = serializers.CharField()
+    email = serializers.CharField()
+    is_admin = serializers.BooleanField(source="is_superuser")
+
+
+class Session(Shape):
+    user = User(allow_null=True)
+
+
+class Login(Shape):
+    username = serializers.CharField()
+    password = serializers.CharField()
+
+
+class AccessKey(Shape):
+    id = serializers.CharField(source="key_id")
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    project = serializers.CharField(source="project.slug", allow_null=True, default=None)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewAccessKey(AccessKey):
+    secret = serializers.CharField(help_text="Shown this once. Use: `Authorization: Bearer <id>.<secret>`.")
+
+
+class AccessKeyRequest(Shape):
+    name = serializers.CharField(required=False)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    project = serializers.CharField(required=False, allow_null=True, help_text="Hold the key to this project.")
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class Project(Shape):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices, help_text="Yours in this project.")
+    datasets = serializers.IntegerField(source="datasets_count", help_text="How many datasets the project has.")
+    algorithms = serializers.IntegerField(source="algorithms_count")
+    jobs = serializers.IntegerField(source="jobs_count")
+    active_jobs = serializers.IntegerField(help_text="How many of its jobs are not over.")
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class ProjectRequest(Shape):
+    slug = serializers.CharField(help_text="Its name in addresses: small letters, digits and single hyphens.")
+    name = serializers.CharField(required=False, help_text="For people; the slug if left out.")
+    description = serializers.CharField(required=False)
+
+
+class ProjectChange(Shape):
+    name = serializers.CharField(required=False)
+    description = serializers.CharField(required=False)
+
+
+class Member(Shape):
+    username = serializers.CharField(source="user.username")
+    role = serializers.ChoiceField(Role.choices)
+    created_at = serializers.DateTimeField()
+
+
+class MemberRequest(Shape):
+    username = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices)
+
+
+class MemberChange(Shape):
+    role = serializers.ChoiceField(Role.choices)

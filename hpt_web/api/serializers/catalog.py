@@ -1,0 +1,190 @@
+"""Datasets and algorithms with their versions, as the API writes them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from hpt_web.api.serializers.common import OptionField, Shape, ValueField
+from hpt_web.catalog.models import AlgorithmVersion as AlgorithmVersionRow
+from tuning.states import Goal
+
+
+class DatasetVersion(Shape):
+    number = serializers.IntegerField()
+    filename = serializers.CharField(help_text="What a trial sees the file as.")
+    digest = serializers.CharField(help_text="`sha256:` and 64 hexadecimal digits.")
+    size = serializers.IntegerField(help_text="Bytes.")
+    media_type = serializers.CharField()
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class Dataset(Shape):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    versions = serializers.IntegerField(source="version_count", help_text="How many there are.")
+    latest_version = DatasetVersion(allow_null=True)
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class CatalogRequest(Shape):
+    """A new dataset or algorithm; its versions are added afterwards."""
+
+    name = serializers.CharField()
+    description = serializers.CharField(required=False)
+
+
+class CatalogChange(Shape):
+    name = serializers.CharField(required=False)
+    description = serializers.CharField(required=False)
+
+
+class Preview(Shape):
+    """The beginning of a file."""
+
+    kind = serializers.ChoiceField(["table", "text", "binary"])
+    columns = serializers.ListField(child=serializers.CharField())
+    rows = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    text = serializers.CharField()
+    truncated = serializers.BooleanField(help_text="There is more in the file than is shown.")
+
+
+class BundleFile(Shape):
+    name = serializers.CharField()
+    size = serializers.IntegerField()
+
+
+class Bundle(Shape):
+    digest = serializers.CharField(help_text="Put it into an algorithm version as `source.bundle`.")
+    size = serializers.IntegerField()
+    files = BundleFile(many=True)
+
+
+class HyperparameterDefinition(Shape):
+    name = serializers.CharField()
+    type = serializers.ChoiceField(["float", "integer", "categorical", "text"])
+    default = ValueField(required=False, allow_null=True)
+    min = serializers.FloatField(required=False, allow_null=True)
+    max = serializers.FloatField(required=False, allow_null=True)
+    values = serializers.ListField(child=ValueField(), required=False, allow_null=True)
+    tunable = serializers.BooleanField(required=False)
+    description = serializers.CharField(required=False)
+
+
+class MetricDefinition(Shape):
+    name = serializers.CharField()
+    regex = serializers.CharField(help_text="RE2 syntax with exactly one group, which captures the number.")
+
+
+class Objective(Shape):
+    metric = serializers.CharField()
+    goal = serializers.ChoiceField([str(goal) for goal in Goal])
+
+
+class ChannelDefinition(Shape):
+    name = serializers.CharField()
+    required = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    description = serializers.CharField(required=False)
+
+
+class Resources(Shape):
+    """What one trial needs."""
+
+    cpus = serializers.FloatField(required=False)
+    memory_mb = serializers.IntegerField(required=False, allow_null=True)
+    gpus = serializers.IntegerField(required=False)
+
+
+class AlgorithmSource(Shape):
+    """What runs: of the request's three kinds exactly one is given. An answer has `files` for a bundle."""
+
+    bundle = serializers.CharField(allow_null=True)
+    image = serializers.CharField(allow_null=True)
+    files = BundleFile(many=True)
+
+
+class AlgorithmVersion(Shape):
+    number = serializers.IntegerField()
+    kind = serializers.ChoiceField(AlgorithmVersionRow.Kind.choices)
+    source = serializers.SerializerMethodField()
+    entry_point = serializers.CharField()
+    hyperparameters = HyperparameterDefinition(many=True)
+    metrics = MetricDefinition(many=True)
+    objectives = Objective(many=True)
+    channels = ChannelDefinition(many=True)
+    resources = Resources()
+    environment = serializers.DictField(child=serializers.CharField())
+    digest = serializers.CharField(help_text="What runs, as one value.")
+    equivalent_to = serializers.IntegerField(
+        source="equivalent_to.number", allow_null=True, default=None, help_text="Declared to be the same algorithm."
+    )
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+    def get_source(self, version: AlgorithmVersionRow) -> Any:
+        return {"bundle": version.bundle or None, "image": version.image or None, "files": version.files}
+
+
+class Algorithm(Shape):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    versions = serializers.IntegerField(source="version_count", help_text="How many there are.")
+    latest_version = AlgorithmVersion(allow_null=True)
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class AlgorithmSourceRequest(Shape):
+    """Exactly one of the three."""
+
+    files = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="File names and their texts."
+    )
+    bundle = serializers.CharField(required=False, help_text="The digest that POST bundles answered.")
+    image = serializers.CharField(required=False, help_text="A container image: `repository/name:tag`.")
+
+
+class AlgorithmVersionRequest(Shape):
+    source = AlgorithmSourceRequest()  # type: ignore[assignment]
+    entry_point = serializers.CharField(required=False, help_text="The script to start; needed unless it is an image.")
+    hyperparameters = HyperparameterDefinition(many=True, required=False)
+    metrics = MetricDefinition(many=True)
+    objectives = Objective(many=True, required=False)
+    channels = ChannelDefinition(many=True, required=False)
+    resources = Resources(required=False)
+    environment = serializers.DictField(child=serializers.CharField(), required=False)
+    equivalent_to = serializers.IntegerField(
+        required=False, allow_null=True, help_text="An earlier version that an owner declares to be the same algorithm."
+    )
+
+
+class SourceFile(Shape):
+    name = serializers.CharField()
+    text = serializers.CharField(help_text="At most the first 256 KiB; bytes that are not UTF-8 are replaced.")
+    truncated = serializers.BooleanField()
+
+
+class CatalogueOption(Shape):
+    """One option of a strategy or policy, for a form."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+    default = OptionField(allow_null=True)  # type: ignore[assignment]
+    minimum = serializers.FloatField(allow_null=True)
+    maximum = serializers.FloatField(allow_null=True)
+    choices = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    help = serializers.CharField()
+
+
+class CatalogueEntry(Shape):
+    """A strategy or an early-stopping policy."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    options = CatalogueOption(many=True)
+
+
+class Catalogue(Shape):
+    items = CatalogueEntry(many=True)

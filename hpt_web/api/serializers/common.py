@@ -1,0 +1,48 @@
+"""Shapes that many answers share. Serializers describe and write answers; requests are read by `tuning.documents`."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+
+class Shape(serializers.Serializer[Any]):
+    """A shape of an answer or of a request's document."""
+
+
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}]})
+class ValueField(serializers.JSONField):
+    """A hyperparameter's value, or a number of a decision: a number or a text."""
+
+
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]})
+class OptionField(serializers.JSONField):
+    """An option's value: any plain value."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class ObjectField(serializers.JSONField):
+    """Some JSON object."""
+
+
+class FaultShape(Shape):
+    field = serializers.CharField(help_text="A JSON path in the request, such as `space[2].min`.")  # type: ignore[assignment]
+    message = serializers.CharField(help_text="What was found there, and what to write instead.")
+    code = serializers.CharField(help_text="A stable word for programs.")
+
+    class Meta:
+        ref_name = "Fault"
+
+
+class Problem(Shape):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="A stable word for programs, such as `invalid` or `not-found`.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    faults = FaultShape(many=True, help_text="Every fault of the request, each with its field.")
+
+
+class Health(Shape):
+    status = serializers.ChoiceField(["ok"])

@@ -1,0 +1,247 @@
+"""Tuning jobs, trials and what they left, as the API writes them."""
+
+from rest_framework import serializers
+
+from hpt_web.api.serializers.catalog import Objective, Resources
+from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField
+from hpt_web.jobs.models import Attempt as AttemptRow
+from hpt_web.jobs.models import Decision as DecisionRow
+from tuning.states import JobState, TrialState
+
+
+_JOB_STATES = [str(state) for state in JobState]
+_TRIAL_STATES = [str(state) for state in TrialState]
+
+
+class VersionReference(Shape):
+    name = serializers.CharField()
+    version = serializers.IntegerField(required=False, allow_null=True, help_text="The newest if left out.")
+
+
+class ChannelReference(Shape):
+    dataset = serializers.CharField()
+    version = serializers.IntegerField(required=False, allow_null=True, help_text="The newest if left out.")
+
+
+class Parameter(Shape):
+    """One searched hyperparameter: `min`, `max` and `scale` of a float or integer, `values` of a categorical."""
+
+    name = serializers.CharField()
+    type = serializers.ChoiceField(["float", "integer", "categorical"])
+    min = serializers.FloatField(required=False)
+    max = serializers.FloatField(required=False)
+    scale = serializers.ChoiceField(["linear", "log"], required=False)
+    values = serializers.ListField(child=ValueField(), required=False)
+
+
+class Choice(Shape):
+    """A strategy or policy of the catalogue with its options."""
+
+    name = serializers.CharField()
+    options = ObjectField(required=False)
+
+
+class Limits(Shape):
+    max_trials = serializers.IntegerField(required=False)
+    max_parallel = serializers.IntegerField(required=False)
+    max_seconds = serializers.IntegerField(required=False, allow_null=True)
+    trial_seconds = serializers.IntegerField(required=False)
+    max_attempts = serializers.IntegerField(required=False)
+    max_failures = serializers.IntegerField(required=False, allow_null=True)
+
+
+class WarmStart(Shape):
+    type = serializers.ChoiceField(["IDENTICAL_DATA_AND_ALGORITHM", "TRANSFER_LEARNING"])
+    parents = serializers.ListField(child=serializers.CharField())
+
+
+class JobDocument(Shape):
+    """The whole specification of a tuning job."""
+
+    name = serializers.CharField()
+    description = serializers.CharField(required=False)
+    algorithm = VersionReference()
+    channels = serializers.DictField(child=ChannelReference(), required=False)
+    objective = Objective()
+    space = Parameter(many=True)
+    static = serializers.DictField(child=ValueField(), required=False)
+    strategy = Choice(required=False)
+    early_stopping = Choice(required=False, allow_null=True)
+    limits = Limits(required=False)
+    warm_start = WarmStart(required=False, allow_null=True)
+    resources = Resources(required=False, allow_null=True)
+    seed = serializers.IntegerField(required=False, allow_null=True)
+
+
+class BestTrial(Shape):
+    trial = serializers.IntegerField()
+    objective = serializers.FloatField()
+
+
+class OverallBest(Shape):
+    """The best trial of the job and all its parents (F10)."""
+
+    job = serializers.CharField()
+    trial = serializers.IntegerField()
+    objective = serializers.FloatField()
+
+
+class Job(Shape):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    algorithm = VersionReference()
+    objective = Objective()
+    strategy = serializers.CharField()
+    parents = serializers.ListField(child=serializers.CharField(), help_text="Jobs that it warm-starts from.")
+    state = serializers.ChoiceField(_JOB_STATES)
+    reason = serializers.CharField(help_text="Why it is in this state, in a sentence.")
+    counts = serializers.DictField(child=serializers.IntegerField(), help_text="Trials per state.")
+    best = BestTrial(allow_null=True)
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    max_trials = serializers.IntegerField()
+    max_parallel = serializers.IntegerField()
+
+
+class JobDetail(Job):
+    specification = JobDocument()
+    metrics = serializers.ListField(child=serializers.CharField(), help_text="Names of all metrics that trials report.")
+    children = serializers.ListField(child=serializers.CharField(), help_text="Jobs that warm-start from it.")
+    overall_best = OverallBest(allow_null=True)
+
+
+class RuleCheck(Shape):
+    """One rule of warm start, met or broken."""
+
+    rule = serializers.CharField(help_text="Its number in the documents, such as `F13`.")
+    title = serializers.CharField()
+    ok = serializers.BooleanField()
+    severity = serializers.ChoiceField(["error", "warning"])
+    parent = serializers.CharField(allow_null=True)
+    detail = serializers.CharField()
+    numbers = serializers.DictField(child=ValueField())
+
+
+class JobCheck(Shape):
+    """What would happen to the same document at POST jobs; nothing is created."""
+
+    faults = FaultShape(many=True)
+    warm_start = RuleCheck(many=True)
+    numbers = serializers.DictField(child=ValueField())
+
+
+class Trial(Shape):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(_TRIAL_STATES)
+    hyperparameters = serializers.DictField(child=ValueField())
+    objective = serializers.FloatField(allow_null=True, help_text="The last value of the objective metric.")
+    best_objective = serializers.FloatField(allow_null=True)
+    reason = serializers.CharField()
+    failure = serializers.CharField()
+    attempt = serializers.IntegerField(help_text="The newest attempt's number; 0 before the first.")
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class Attempt(Shape):
+    """One run of a trial."""
+
+    number = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.ChoiceField(["", *AttemptRow.Outcome.values], help_text="Empty while it lives.")
+    exit_code = serializers.IntegerField(allow_null=True)
+    signal = serializers.IntegerField(allow_null=True)
+    stop_reason = serializers.CharField()
+    failure = serializers.CharField()
+
+
+class LastValue(Shape):
+    step = serializers.IntegerField()
+    value = serializers.FloatField()
+
+
+class TrialDetail(Trial):
+    job = serializers.CharField()
+    static = serializers.DictField(child=ValueField(), help_text="The hyperparameters that all trials share.")
+    metrics = serializers.DictField(child=LastValue(), help_text="The last value of each metric (F63).")
+    attempts = Attempt(many=True)
+
+
+class TrialColumns(Shape):
+    """All trials of a job, a list per member; `hyperparameters` has a list per name."""
+
+    number = serializers.ListField(child=serializers.IntegerField())
+    state = serializers.ListField(child=serializers.ChoiceField(_TRIAL_STATES))
+    hyperparameters = serializers.DictField(child=serializers.ListField(child=ValueField(allow_null=True)))
+    objective = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    best_objective = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    reason = serializers.ListField(child=serializers.CharField())
+    failure = serializers.ListField(child=serializers.CharField())
+    attempt = serializers.ListField(child=serializers.IntegerField())
+    created_at = serializers.ListField(child=serializers.DateTimeField())
+    started_at = serializers.ListField(child=serializers.DateTimeField(allow_null=True))
+    ended_at = serializers.ListField(child=serializers.DateTimeField(allow_null=True))
+
+
+class Snapshot(Shape):
+    """A job and its trials as they were when the event `cursor` was the newest."""
+
+    job = JobDetail()
+    cursor = serializers.IntegerField()
+    trials = TrialColumns()
+
+
+class MetricSeries(Shape):
+    metric = serializers.CharField()
+    steps = serializers.ListField(child=serializers.IntegerField())
+    values = serializers.ListField(child=serializers.FloatField())
+    times = serializers.ListField(child=serializers.FloatField(), help_text="Seconds since the epoch.")
+
+
+class Metrics(Shape):
+    items = MetricSeries(many=True)
+
+
+class LogPart(Shape):
+    """A piece of a trial's log."""
+
+    attempt = serializers.IntegerField()
+    offset = serializers.IntegerField(help_text="Where the text begins, in bytes from the log's beginning.")
+    next = serializers.IntegerField(help_text="The offset to ask for next.")
+    size = serializers.IntegerField(help_text="Bytes in the log at this moment.")
+    text = serializers.CharField()
+    ended = serializers.BooleanField(help_text="The attempt is over: the log does not grow any more.")
+
+
+class Decision(Shape):
+    """Something that the service chose, and why."""
+
+    trial = serializers.IntegerField(allow_null=True)
+    kind = serializers.ChoiceField(DecisionRow.Kind.choices)
+    at = serializers.DateTimeField()
+    reason = serializers.CharField()
+    numbers = serializers.DictField(child=ValueField())
+
+
+class Event(Shape):
+    seq = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(["job", "trial", "points", "decision"])
+    data = ObjectField()  # type: ignore[assignment]
+
+
+class Events(Shape):
+    events = Event(many=True)
+    cursor = serializers.IntegerField(help_text="The `since` to ask with next.")
+
+
+class Figure(Shape):
+    """A plotly figure, or a sentence why it cannot be drawn (yet)."""
+
+    figure = ObjectField(allow_null=True)
+    unavailable = serializers.CharField(allow_null=True)

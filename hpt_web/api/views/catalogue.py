@@ -1,0 +1,54 @@
+"""What there is to choose from: strategies and early-stopping policies, with their options for a form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.db import connection
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hpt_web.accounts.errors import NotVisible
+from hpt_web.api.permissions import Anyone
+from hpt_web.api.schema import operation
+from hpt_web.api.serializers import catalog as shapes
+from hpt_web.api.serializers.common import Health
+from hpt_web.api.views.base import View
+from tuning import earlystop, strategies
+
+
+class StrategiesView(View):
+    @operation("listStrategies", "Search strategies and their options", tag="catalogue", gives=shapes.Catalogue)
+    def get(self, request: Request) -> Response:
+        return Response({"items": [asdict(info) for info in strategies.catalogue()]})
+
+
+class PoliciesView(View):
+    @operation("listPolicies", "Early-stopping policies and their options", tag="catalogue", gives=shapes.Catalogue)
+    def get(self, request: Request) -> Response:
+        return Response({"items": [asdict(info) for info in earlystop.catalogue()]})
+
+
+class HealthView(View):
+    """For load balancers and the supervisor: the process answers and reaches its database."""
+
+    authentication_classes = []
+    permission_classes = [Anyone]
+
+    @operation("getHealth", "Whether the service is ready", tag="service", gives=Health)
+    def get(self, request: Request) -> Response:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return Response({"status": "ok"})
+
+
+@extend_schema(exclude=True)
+class NowhereView(View):
+    """Every address under /api/v1 that there is not, whatever the verb."""
+
+    authentication_classes = []
+    permission_classes = [Anyone]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise NotVisible(f"There is nothing at {request.path}; /api/v1/docs lists what there is.")
