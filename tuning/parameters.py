@@ -225,7 +225,7 @@ class Categorical:
         columns[np.arange(len(u)), np.clip((u * n).astype(int), 0, n - 1)] = math.sqrt(0.5)
         return columns
 
-    def grid(self, points: int) -> Iterator[Value]:  # noqa: ARG002 - same signature for every kind
+    def grid(self, points: int) -> Iterator[Value]:
         """Every value: a category cannot be thinned out."""
         yield from self.values
 

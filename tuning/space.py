@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuning.errors import Fault, InvalidSpec
 from tuning.parameters import SCALES, Categorical, Float, Floats, Integer, Parameter, Value, name_faults
@@ -90,6 +91,11 @@ class SearchSpace:
     def width(self) -> int:
         """The number of model features."""
         return sum(parameter.width for parameter in self.parameters)
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """The index of the parameter that each model feature belongs to, shape (width,)."""
+        return np.repeat(np.arange(len(self.parameters)), [parameter.width for parameter in self.parameters])
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """One point, uniform on each parameter's scale."""

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from tuning.parameters import Floats
-from tuning.strategies.gp import Posterior
+from tuning.strategies.gp import Model
 
 Kind = Literal["ei", "ucb", "poi"]
 TITLES: dict[str, str] = {
@@ -34,7 +34,7 @@ class Acquisition:
     ei = (mean - best - xi) cdf(z) + sd pdf(z); poi = cdf(z).
     """
 
-    posterior: Posterior
+    model: Model
     incumbent: float
     kind: Kind = "ei"
     kappa: float = 2.5
@@ -42,7 +42,7 @@ class Acquisition:
 
     def score(self, features: Floats) -> Floats:
         """Worth of each of ``features`` (m, D)."""
-        mean, sd = self.posterior.predict(features)
+        mean, sd = self.model.predict(features)
         if self.kind == "ucb":
             return self.kappa * sd - mean
         z = (self.incumbent - self.xi - mean) / sd
@@ -51,7 +51,7 @@ class Acquisition:
 
     def score_gradient(self, features: Floats) -> tuple[Floats, Floats]:
         """Worth (m,) and its gradient by feature (m, D)."""
-        mean, sd, mean_gradient, sd_gradient = self.posterior.predict_gradient(features)
+        mean, sd, mean_gradient, sd_gradient = self.model.predict_gradient(features)
         if self.kind == "ucb":
             return self.kappa * sd - mean, self.kappa * sd_gradient - mean_gradient
         z = (self.incumbent - self.xi - mean) / sd

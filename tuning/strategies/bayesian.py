@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import qmc
 
 from tuning.contracts import Number, Suggestion
 from tuning.errors import SpaceExhausted
-from tuning.history import History, Observation
+from tuning.history import History
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import SearchSpace
-from tuning.strategies import gp
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind
 from tuning.strategies.candidates import Proposal, propose
-from tuning.strategies.targets import Targets
+from tuning.strategies.gp import one_thread
+from tuning.strategies.surrogate import Surrogate, pooled, with_parents
+from tuning.strategies.transfer import STARTERS, Source, sources_of, starter
 from tuning.strategies.untried import draw_untried
 
-_FITTED = 250  # observations that the kernel is fitted on
-_CONDITIONED = 700  # observations that the posterior is conditioned on
-_ANCHORS = 5
+_MODELLED = 2  # own or comparable values that the model needs at least
 
 INFO = Info(
     name="bayesian",
@@ -60,24 +58,14 @@ INFO = Info(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """The fitted model, the transform of its targets, and what it was fitted on."""
-
-    posterior: gp.Posterior
-    targets: Targets
-    anchors: Floats
-    own: int
-    inherited: int
-
-
 class Bayesian:
     """A Gaussian process over all usable trials, and the untried point of highest acquisition.
 
-    Initial design: the centre, then scrambled Sobol points, by trial number. Pending trials are believed to give what
-    the model expects of them. A failed trial counts as if it had the worst value seen, since its configuration may be
-    what broke it; lost and stopped trials without a value are ignored. Inherited trials of comparable value are
-    observations like the own ones.
+    The initial design is the centre, then scrambled Sobol points, by trial number. Inherited trials of comparable
+    value are observations like the own ones, and shorten the design. With parents whose values are not comparable, the
+    first trials are taken from the parents' good regions (see transfer.py). Pending trials are believed to give what
+    the model expects of them. Failed trials count as the worst value seen; lost ones, and stopped ones without a value,
+    are ignored.
     """
 
     def __init__(
@@ -89,104 +77,88 @@ class Bayesian:
         self.xi = xi
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
-        used = history.used_keys(space)
-        inherited = tuple(trial for trial in history.inherited if trial.usable) if history.comparable else ()
-        model: _Model | None = None
-        believed = [space.encode(trial.config) for trial in history.pending]
+        with one_thread():
+            return self._suggest(space, history, numbers, seed)
+
+    def _suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        search = _Search(self, space, history, seed)
         suggestions: list[Suggestion] = []
         for number in numbers:
-            rng = np.random.default_rng([seed, number])
             try:
-                if self._initial_left(space, history, inherited, number) > 0:
-                    suggestion = self._initial(space, used, number, len(inherited), seed, rng)
-                else:
-                    model = model or _fit(space, history, inherited)
-                    suggestion = self._modelled(space, history, model, believed, used, rng)
+                suggestion = search.suggest(number)
             except SpaceExhausted:
                 if suggestions:
                     break
                 raise
-            used.add(space.key(suggestion.config))
-            believed.append(space.encode(suggestion.config))
             suggestions.append(suggestion)
         return suggestions
 
-    def _design_size(self, space: SearchSpace, inherited: int) -> int:
-        wanted = self.n_initial_points or len(space) + 2
-        return max(0, wanted - inherited)
 
-    def _initial_left(
-        self, space: SearchSpace, history: History, inherited: tuple[Observation, ...], number: int
-    ) -> int:
-        """How many trials from ``number`` on are of the initial design: goes on until there are two values to model."""
-        known = len(inherited) + len(history.finished)
-        return max(self._design_size(space, len(inherited)) - number + 1, 2 - known)
+class _Search:
+    """One call of ``Bayesian.suggest``: the model is fitted at most once, each suggestion is pending for the next."""
 
-    def _initial(
-        self, space: SearchSpace, used: set[str], number: int, inherited: int, seed: int, rng: np.random.Generator
-    ) -> Suggestion:
-        size = self._design_size(space, inherited)
-        point = _design_point(space, number, seed)
-        config = space.decode(point)
-        if space.key(config) in used:
-            config = draw_untried(space, used, rng)
-        if number <= size:
-            return Suggestion(config, f"initial design {number} of {size}", {"design": number, "design_size": size})
-        reason = "space-filling point: fewer than 2 trials have a value to learn from"
+    def __init__(self, options: Bayesian, space: SearchSpace, history: History, seed: int) -> None:
+        self.options, self.space, self.history, self.seed = options, space, history, seed
+        self.used = history.used_keys(space)
+        self.pending = [space.encode(trial.config) for trial in history.pending]
+        self.inherited = sum(trial.usable for trial in history.inherited)
+        self.design_size = options.n_initial_points or len(space) + 2
+        self._surrogate: Surrogate | None = None
+        self._sources: tuple[Source, ...] | None = None
+
+    def suggest(self, number: int) -> Suggestion:
+        """The suggestion for trial ``number``. Raises SpaceExhausted."""
+        rng = np.random.default_rng([self.seed, number])
+        own = len(self.history.finished)
+        if not self.history.comparable and self.inherited >= self.design_size:
+            # Many pending trials and no result yet: the parents are all there is to go by.
+            suggestion = self._modelled(rng) if min(own, number - 1) >= STARTERS else self._from_parents(number, rng)
+        else:
+            inherited = self.inherited if self.history.comparable else 0
+            size = max(0, self.design_size - inherited)
+            designed = number <= size or own + inherited < _MODELLED
+            suggestion = self._designed(number, size, rng) if designed else self._modelled(rng)
+        self.used.add(self.space.key(suggestion.config))
+        self.pending.append(self.space.encode(suggestion.config))
+        return suggestion
+
+    def _designed(self, number: int, size: int, rng: np.random.Generator) -> Suggestion:
+        config = self.space.decode(_design_point(self.space, number, self.seed))
+        if self.space.key(config) in self.used:
+            config = draw_untried(self.space, self.used, rng)
+        reason = f"initial design {number} of {size}"
+        if number > size:
+            reason = f"space-filling point: fewer than {_MODELLED} trials have a value to learn from"
         return Suggestion(config, reason, {"design": number, "design_size": size})
 
-    def _modelled(
-        self,
-        space: SearchSpace,
-        history: History,
-        model: _Model,
-        believed: list[Floats],
-        used: set[str],
-        rng: np.random.Generator,
-    ) -> Suggestion:
-        d = len(space)
-        pending = np.array(believed).reshape(-1, d)
-        posterior = model.posterior.believe(space.unit_features(pending))
-        # Against noise, the value to improve on is what the model expects at the best trial, not its lucky draw.
-        incumbent = float(posterior.predict(posterior.scaled * posterior.kernel.columns)[0].min())
-        acquisition = Acquisition(posterior, incumbent, self.kind, self.kappa, self.xi)
-        proposal = propose(acquisition, space, model.anchors, used, rng)
-        return self._explained(space, history, model, acquisition, proposal, len(pending))
+    def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
+        tried = [self.space.encode(trial.config) for trial in self.history.own if trial.state.terminal]
+        taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
+        unit, why = starter(self._parents(), self.space, taken)
+        config = self.space.decode(unit)
+        if self.space.key(config) in self.used:
+            config, why = draw_untried(self.space, self.used, rng), "random: the parents' best points are taken"
+        return Suggestion(config, f"before own results: {why}", {"starter": number, "inherited_trials": self.inherited})
 
-    def _explained(
-        self,
-        space: SearchSpace,
-        history: History,
-        model: _Model,
-        acquisition: Acquisition,
-        proposal: Proposal,
-        pending: int,
-    ) -> Suggestion:
-        means, sds = acquisition.posterior.predict(space.unit_features(proposal.unit[None]))
-        mean, sd = float(means[0]), float(sds[0])
-        sign = history.goal.sign
-        ends = model.targets.to_loss(np.array([mean - sd, mean, mean + sd, acquisition.incumbent]))
-        expected, best = -sign * float(ends[1]), -sign * float(ends[3])
-        spread = float(abs(ends[2] - ends[0]) / 2)
-        worth = acquisition.readable(proposal.score)
-        sources = f"{model.own} trials" + (f" and {model.inherited} of the parents" if model.inherited else "")
-        sources += f", {pending} running" if pending else ""
-        reason = (
-            f"Gaussian process on {sources}: expects {expected:.6g} +- {spread:.3g} here against {best:.6g} at the "
-            f"best trial; {TITLES[self.kind]} {worth:.3g}"
-        )
-        numbers: dict[str, Number] = {
-            "model": "gp",
-            "own_trials": model.own,
-            "inherited_trials": model.inherited,
-            "pending_trials": pending,
-            "mean": expected,
-            "sd": spread,
-            "incumbent": best,
-            "acquisition": self.kind,
-            "acquisition_value": worth,
-        }
-        return Suggestion(proposal.config, reason, numbers)
+    def _modelled(self, rng: np.random.Generator) -> Suggestion:
+        if self._surrogate is None:
+            transfer = not self.history.comparable and self.inherited >= self.design_size
+            self._surrogate = (
+                with_parents(self.space, self.history, self._parents())
+                if transfer
+                else pooled(self.space, self.history)
+            )
+        pending = np.array(self.pending).reshape(-1, len(self.space))
+        model = self._surrogate.model.believe(self.space.unit_features(pending))
+        options = self.options
+        acquisition = Acquisition(model, model.incumbent, options.kind, options.kappa, options.xi)
+        proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng)
+        return _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
+
+    def _parents(self) -> tuple[Source, ...]:
+        if self._sources is None:
+            self._sources = sources_of(self.space, self.history)
+        return self._sources
 
 
 def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
@@ -200,30 +172,41 @@ def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
     return point
 
 
-def _fit(space: SearchSpace, history: History, inherited: tuple[Observation, ...]) -> _Model:
-    trials = [*inherited, *history.finished]
-    losses = np.array([-history.goal.sign * float(trial.value or 0.0) for trial in trials])
-    failed = history.failed
-    units = np.array([space.encode(trial.config) for trial in (*trials, *failed)])
-    losses = np.concatenate([losses, np.full(len(failed), losses.max())])
-    kept = _kept(losses, _CONDITIONED)
-    units, losses = units[kept], losses[kept]
-    targets = Targets.fit(losses)
-    features = space.unit_features(units)
-    groups = np.repeat(np.arange(len(space)), [parameter.width for parameter in space.parameters])
-    fitted = _kept(losses, _FITTED)
-    kernel = gp.fit(features[fitted], targets.values[fitted], groups)
-    posterior = gp.condition(kernel, features / kernel.columns, targets.values)
-    anchors = space.snap(units[np.argsort(losses, kind="stable")[:_ANCHORS]])
-    return _Model(posterior, targets, anchors, len(history.finished) + len(failed), len(inherited))
-
-
-def _kept(losses: Floats, most: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Indices of at most ``most`` observations: the best two fifths of that many, and an even spread of the others."""
-    if len(losses) <= most:
-        return np.arange(len(losses))
-    order = np.argsort(losses, kind="stable")
-    best = order[: 2 * most // 5]
-    rest = np.sort(order[2 * most // 5 :])
-    spread = rest[np.linspace(0, len(rest) - 1, most - len(best)).astype(int)]
-    return np.sort(np.concatenate([best, spread]))
+def _explained(
+    space: SearchSpace,
+    history: History,
+    surrogate: Surrogate,
+    acquisition: Acquisition,
+    proposal: Proposal,
+    pending: int,
+) -> Suggestion:
+    """The proposal with its reason, in units of the user's objective."""
+    means, sds = acquisition.model.predict(space.unit_features(proposal.unit[None]))
+    mean, sd = float(means[0]), float(sds[0])
+    losses = surrogate.targets.to_loss(np.array([mean - sd, mean, mean + sd, acquisition.incumbent]))
+    low, expected, high, best = (-history.goal.sign * losses).tolist()
+    worth = acquisition.readable(proposal.score)
+    sources = f"{surrogate.own} trials"
+    if surrogate.inherited:
+        sources += f" and {surrogate.inherited} of the parents"
+    numbers: dict[str, Number] = {
+        "model": "gp",
+        "own_trials": surrogate.own,
+        "inherited_trials": surrogate.inherited,
+        "pending_trials": pending,
+        "mean": expected,
+        "sd": abs(high - low) / 2,
+        "incumbent": best,
+        "acquisition": acquisition.kind,
+        "acquisition_value": worth,
+    }
+    if surrogate.trust is not None:
+        numbers["parents_weight"] = surrogate.trust
+        sources += f" (weight {surrogate.trust:.2f})"
+    if pending:
+        sources += f", {pending} running"
+    reason = (
+        f"Gaussian process on {sources}: expects {expected:.6g} +- {abs(high - low) / 2:.3g} here against "
+        f"{best:.6g} at the best trial; {TITLES[acquisition.kind]} {worth:.3g}"
+    )
+    return Suggestion(proposal.config, reason, numbers)

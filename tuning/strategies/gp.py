@@ -11,19 +11,27 @@ Symbols and shapes
     alpha     K^-1 (y - c), shape (n,)
 
 Formulas: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.25, 2.26, 5.8, 5.9. The priors on
-theta keep the model sane with few observations: a length scale near 0.5 * d^0.4, so that the correlation across the cube
-does not vanish as dimensions are added, and little noise.
+theta keep the model sane with few observations: a length scale near 0.5 * d^0.4, so that the correlation across the
+cube does not vanish as dimensions are added, and little noise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from tuning.parameters import Floats
+
+_BLAS = ThreadpoolController()
+
+Groups = NDArray[np.intp]
 
 _SQRT5 = 5.0**0.5
 _MAX_ITERATIONS = 40
@@ -47,25 +55,55 @@ class Kernel:
         return covariance
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Keep BLAS on one thread meanwhile.
+
+    On matrices this small its threads mostly wait for each other (4 to 10 times the CPU time, measured), and how many
+    there are changes the rounding, so that another machine could suggest another point.
+    """
+    limit: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
+    return limit
+
+
+class Model(Protocol):
+    """What acquisition functions and the search for their maximum ask of a model of the (transformed) loss."""
+
+    @property
+    def incumbent(self) -> float:
+        """The least mean at any observation: against noise, better than the least observed value."""
+        ...
+
+    def predict(self, features: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation, shape (m,), of the noise-free function at ``features`` (m, D)."""
+        ...
+
+    def predict_gradient(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Mean (m,), standard deviation (m,), and their gradients by feature (m, D)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """The model given its observations. ``scaled`` is X divided by length scales; ``inverse`` is K^-1."""
 
     kernel: Kernel
+    features: Floats
     scaled: Floats
     targets: Floats
     inverse: Floats
     alpha: Floats
     mean: float
 
+    @property
+    def incumbent(self) -> float:
+        return float(self.predict(self.features)[0].min())
+
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the noise-free function at ``features`` (m, D)."""
         k = self.kernel.covariance(features / self.kernel.columns, self.scaled)
         variance = self.kernel.signal - np.einsum("mn,mn->m", k @ self.inverse, k)
         return self.mean + k @ self.alpha, np.sqrt(np.maximum(variance, 1e-12))
 
     def predict_gradient(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Mean (m,), standard deviation (m,), and their gradients by feature (m, D)."""
         z = features / self.kernel.columns
         root, decay = _distance(z, self.scaled)
         k = self.kernel.signal * (1.0 + root + root * root / 3.0) * decay
@@ -82,24 +120,29 @@ class Posterior:
         """The model after observing its own mean at ``features`` (m, D): pending points as kriging believers."""
         if not len(features):
             return self
-        believed = self.predict(features)[0]
-        scaled = np.vstack([self.scaled, features / self.kernel.columns])
+        targets = np.concatenate([self.targets, self.predict(features)[0]])
         # The mean is kept: believing one's own prediction must not move it.
-        return condition(self.kernel, scaled, np.concatenate([self.targets, believed]), self.mean)
+        return condition(self.kernel, np.vstack([self.features, features]), targets, self.mean)
 
 
-def condition(kernel: Kernel, scaled: Floats, targets: Floats, mean: float | None = None) -> Posterior:
-    """The posterior given scaled features (n, D) and targets (n,); ``mean`` is by least squares unless given."""
+def model(features: Floats, targets: Floats, groups: Groups) -> Posterior:
+    """Fit the kernel to ``features`` (n, D) and ``targets`` (n,) and condition on them."""
+    return condition(fit(features, targets, groups), features, targets)
+
+
+def condition(kernel: Kernel, features: Floats, targets: Floats, mean: float | None = None) -> Posterior:
+    """The posterior given features (n, D) and targets (n,); ``mean`` is by least squares unless given."""
+    scaled = features / kernel.columns
     covariance = kernel.covariance(scaled, scaled)
     covariance[np.diag_indices_from(covariance)] += kernel.noise
     inverse, _ = _inverse(covariance)
     if mean is None:
         ones = inverse.sum(axis=0)
         mean = float(ones @ targets / ones.sum())
-    return Posterior(kernel, scaled, targets, inverse, inverse @ (targets - mean), mean)
+    return Posterior(kernel, features, scaled, targets, inverse, inverse @ (targets - mean), mean)
 
 
-def fit(features: Floats, targets: Floats, groups: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Kernel:
+def fit(features: Floats, targets: Floats, groups: Groups) -> Kernel:
     """The kernel of highest posterior density given ``features`` (n, D) and standardised ``targets`` (n,).
 
     ``groups`` (D,) is the index of the hyperparameter that each feature column belongs to.
@@ -120,7 +163,7 @@ def fit(features: Floats, targets: Floats, groups: np.ndarray[tuple[int], np.dty
     return _kernel(found.x, groups)
 
 
-def _kernel(theta: Floats, groups: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Kernel:
+def _kernel(theta: Floats, groups: Groups) -> Kernel:
     return Kernel(np.exp(theta[:-2])[groups], float(np.exp(theta[-2])), float(np.exp(theta[-1])))
 
 
@@ -128,7 +171,7 @@ def _negative_log_posterior(
     theta: Floats,
     features: Floats,
     targets: Floats,
-    groups: np.ndarray[tuple[int], np.dtype[np.intp]],
+    groups: Groups,
     centre: Floats,
     spread: Floats,
 ) -> tuple[float, Floats]:

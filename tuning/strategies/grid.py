@@ -43,7 +43,7 @@ class Grid:
         space: SearchSpace,
         history: History,
         numbers: Sequence[int],
-        seed: int,  # noqa: ARG002 - nothing here is random
+        seed: int,
     ) -> list[Suggestion]:
         used = history.used_keys(space)
         total = space.grid_size(self.points_per_axis)

@@ -1,7 +1,7 @@
 """Objective values made fit for a Gaussian model: clipped, power-transformed, standardised; and back.
 
-The power transform is Yeo and Johnson's (Biometrika 87, 2000), its exponent by maximum likelihood. Losses of real models
-have long tails on the bad side; without the transform a few disasters set the scale for everything else.
+The power transform is Yeo and Johnson's (Biometrika 87, 2000), its exponent by maximum likelihood. Losses of real
+models have long tails on the bad side; without the transform a few disasters set the scale for everything else.
 """
 
 from __future__ import annotations
@@ -60,25 +60,26 @@ def _best_exponent(x: Floats) -> float:
 
 
 def _bend(x: Floats, exponent: float) -> Floats:
-    up, down = np.log1p(np.maximum(x, 0.0)), np.log1p(np.maximum(-x, 0.0))
-    positive = np.expm1(exponent * up) / exponent if abs(exponent) > 1e-9 else up
-    other = 2.0 - exponent
-    negative = np.expm1(other * down) / other if abs(other) > 1e-9 else down
-    bent: Floats = np.where(x >= 0.0, positive, -negative)
+    bent: Floats = np.where(
+        x >= 0.0, _power(np.maximum(x, 0.0), exponent), -_power(np.maximum(-x, 0.0), 2.0 - exponent)
+    )
     return bent
 
 
 def _unbend(y: Floats, exponent: float) -> Floats:
-    up, down = np.maximum(y, 0.0), np.maximum(-y, 0.0)
-    if abs(exponent) > 1e-9:
-        # Below 0 for a negative exponent: beyond the largest value that the transform can make.
-        positive = np.expm1(np.log(np.maximum(1.0 + exponent * up, 1e-12)) / exponent)
-    else:
-        positive = np.expm1(up)
-    other = 2.0 - exponent
-    if abs(other) > 1e-9:
-        negative = np.expm1(np.log(np.maximum(1.0 + other * down, 1e-12)) / other)
-    else:
-        negative = np.expm1(down)
-    x: Floats = np.where(y >= 0.0, positive, -negative)
+    x: Floats = np.where(y >= 0.0, _root(np.maximum(y, 0.0), exponent), -_root(np.maximum(-y, 0.0), 2.0 - exponent))
     return x
+
+
+def _power(x: Floats, exponent: float) -> Floats:
+    """((x + 1) ** exponent - 1) / exponent, and its limit log(x + 1) at 0."""
+    power: Floats = np.expm1(exponent * np.log1p(x)) / exponent if abs(exponent) > 1e-9 else np.log1p(x)
+    return power
+
+
+def _root(y: Floats, exponent: float) -> Floats:
+    """The inverse of ``_power``; for a negative exponent cut off where ``_power`` ends."""
+    if abs(exponent) <= 1e-9:
+        return np.expm1(y)
+    root: Floats = np.expm1(np.log(np.maximum(1.0 + exponent * y, 1e-9)) / exponent)
+    return root
