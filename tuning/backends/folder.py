@@ -1,0 +1,132 @@
+"""The files that stand for an attempt on disk, beside what the trial sees. Any of them may be the trial's forgery."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tuning.backends import layout
+from tuning.backends.contract import Phase, Status
+
+OVERDUE_SECONDS = 10.0  # after the grace: a warden that is still there then is not doing its work
+KEPT = ("lock", "stop")
+EXIT_BYTES = 4096
+
+
+def launched(folder: Path) -> bool:
+    return (folder / "warden.json").exists() or (folder / "exit.json").exists()
+
+
+@contextlib.contextmanager
+def locked(folder: Path, patience: float, *, create: bool = False) -> Iterator[int | None]:
+    """The attempt's lock as a descriptor, or None if it stays taken for ``patience`` seconds.
+
+    With ``create``, makes the folder first, and waits no longer once somebody else has launched the attempt.
+    """
+    deadline = time.monotonic() + patience
+    fd = _try_lock(folder, create)
+    while fd is None and time.monotonic() < deadline and not (create and launched(folder)):
+        time.sleep(0.002)
+        fd = _try_lock(folder, create)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def _try_lock(folder: Path, create: bool) -> int | None:
+    path = folder / "lock"
+    try:
+        if create:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        if create:
+            return None  # discarded in between: once more
+        raise
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_ino == path.stat().st_ino:  # not that of a folder which was discarded meanwhile
+            return fd
+    except OSError:
+        pass
+    os.close(fd)
+    return None
+
+
+def read_end(folder: Path) -> Status | None:
+    """From exit.json. None if there is none, or if it is not as a warden writes it (a power cut, the trial)."""
+    try:
+        document: dict[str, Any] = json.loads(layout.read_file(folder / "exit.json", EXIT_BYTES))
+        return Status(
+            Phase.ENDED,
+            exit_code=_optional(document["exit_code"], int),
+            signal=_optional(document["signal"], int),
+            failure=layout.read_failure(folder),
+            started_at=_optional(document["started_at"], float),
+            ended_at=float(document["ended_at"]),
+            ended_by=_optional(document["ended_by"], str),
+            cpu_seconds=float(document["cpu_seconds"]),
+            max_rss_bytes=int(document["max_rss_bytes"]),
+            log_lost_bytes=int(document["log_lost_bytes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _optional(value: Any, kind: type[Any]) -> Any:
+    return None if value is None else kind(value)
+
+
+def ask_to_stop(folder: Path, grace: float) -> bool:
+    """Leave the request, and say whether an earlier one is long overdue. A later request never gives more time."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    deadline, overdue = now + grace, False
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        words = (folder / "stop").read_text().split()
+        grace, deadline = min(grace, float(words[0])), min(deadline, float(words[1]))
+        overdue = now > deadline + OVERDUE_SECONDS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    new = folder / f"stop.{os.getpid()}.{threading.get_ident()}"
+    new.write_text(f"{grace!r} {deadline!r}\n")
+    new.rename(folder / "stop")
+    return overdue
+
+
+def clear(folder: Path) -> None:
+    """Remove what a launch that was cut off left, but not the lock, nor a request to stop."""
+    for path in folder.iterdir():
+        if path.name not in KEPT:
+            remove(path)
+
+
+def abandon(folder: Path) -> None:
+    """Leave nothing of a launch that failed, but a request to stop that came meanwhile. The caller holds the lock."""
+    clear(folder)
+    if not (folder / "stop").exists():
+        (folder / "lock").unlink()
+        folder.rmdir()
+
+
+def remove(path: Path) -> None:
+    """Remove whatever a trial may have made: folders without permissions, or nested deeper than Python can follow."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        try:
+            shutil.rmtree(path)
+        except (OSError, RecursionError):
+            for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+                subprocess.run([*command, "--", str(path)], check=False, stderr=subprocess.DEVNULL)

@@ -1,0 +1,246 @@
+"""What a trial sees: the folders, files and variables of SageMaker's training contract, and a few of HPT's own.
+
+The same for every backend; only where the base folder lies differs (an attempt's folder here, /opt/ml in a container):
+
+    input/config/{hyperparameters,inputdataconfig,resourceconfig}.json
+    input/data/<channel>/    read-only
+    code/                    a copy of the script's folder, and the working directory
+    model/  output/data/  output/intermediate/  output/failure
+    checkpoints/             outlives the attempt
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuning.backends.contract import FAILURE_CHARS, LaunchSpec, Limits
+from tuning.errors import BackendError
+
+ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+VARIABLE = re.compile(r"[^=\0]+\Z")
+FOLDERS = (
+    *("input", "input/config", "input/data", "model"),
+    *("output", "output/data", "output/intermediate", "code", "home", "tmp"),
+)
+# Every name in hosts must resolve, or SageMaker's toolkit retries for 15 minutes.
+HOST = "localhost"
+GROUP = "homogeneousCluster"
+INSTANCE = "local"
+LEAST_LOG_BYTES = 1024
+
+
+def check_attempt(attempt: str) -> str:
+    if not ATTEMPT.match(attempt):
+        raise BackendError(
+            f"attempt {attempt!r} cannot name a folder: use 1 to 128 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+    return attempt
+
+
+def check(spec: LaunchSpec) -> None:
+    """BackendError, naming everything that is wrong, if this attempt could never be started as it is written."""
+    if faults := list(_faults(spec)):
+        raise BackendError(f"attempt {spec.attempt!r} cannot be launched: " + "; ".join(faults))
+
+
+def _faults(spec: LaunchSpec) -> Iterator[str]:
+    check_attempt(spec.attempt)
+    if not spec.command or not spec.command[0]:
+        yield "command is empty: give at least the program"
+    if any("\0" in argument for argument in spec.command):
+        yield "command holds a NUL character, which no argument can carry"
+    for kind, mapping in (
+        ("environment", spec.environment),
+        ("hyperparameters", spec.hyperparameters),
+        ("names", spec.names),
+    ):
+        pattern = LABEL if kind == "names" else VARIABLE
+        for name, value in mapping.items():
+            if not pattern.match(name):
+                yield f"{kind} name {name!r} cannot be part of a variable's name"
+            if "\0" in value:
+                yield f"{kind}[{name!r}] holds a NUL character, which no variable can carry"
+    for channel, path in spec.channels.items():
+        if not CHANNEL.match(channel):
+            yield f"channel {channel!r} cannot name a folder: use letters, digits, '.', '_' and '-'"
+        if not path.exists():
+            yield f"channel {channel!r}: {path} does not exist"
+    if spec.code is not None and not spec.code.is_dir():
+        yield f"code: {spec.code} is not a folder"
+    yield from _limit_faults(spec.limits)
+
+
+def _limit_faults(limits: Limits) -> Iterator[str]:
+    for name in ("wall_seconds", "memory_bytes", "processes", "open_files", "file_bytes"):
+        value = getattr(limits, name)
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            yield f"limits.{name} is {value}: give a positive number, or None for no limit"
+    if limits.log_bytes < LEAST_LOG_BYTES:
+        yield f"limits.log_bytes is {limits.log_bytes}: give at least {LEAST_LOG_BYTES}"
+
+
+def make(folder: Path, spec: LaunchSpec) -> None:
+    """Make everything in the base folder but the channels and checkpoints, which each backend shows in its own way."""
+    for name in FOLDERS:
+        (folder / name).mkdir(mode=0o700)
+    config = folder / "input/config"
+    for name, document in (
+        ("hyperparameters", dict(spec.hyperparameters)),
+        ("inputdataconfig", input_data_config(spec)),
+        ("resourceconfig", resource_config()),
+    ):
+        (config / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+    if spec.code is not None:
+        _copy(spec.code, folder / "code")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder so that the trial may write to the copy, whatever the modes of the original."""
+    with os.scandir(source) as entries:
+        for entry in entries:
+            path = target / entry.name
+            if entry.is_symlink():
+                path.symlink_to(Path(entry.path).readlink())
+            elif entry.is_dir():
+                path.mkdir(mode=0o700)
+                _copy(Path(entry.path), path)
+            elif entry.is_file():
+                shutil.copyfile(entry.path, path)
+                path.chmod(0o600 | (entry.stat().st_mode & 0o100))
+
+
+def input_data_config(spec: LaunchSpec) -> dict[str, dict[str, str]]:
+    channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    return dict.fromkeys(spec.channels, channel)
+
+
+def resource_config() -> dict[str, Any]:
+    return {
+        "current_host": HOST,
+        "hosts": [HOST],
+        "network_interface_name": "lo",
+        "current_instance_type": INSTANCE,
+        "current_group_name": GROUP,
+        "instance_groups": [{"instance_group_name": GROUP, "instance_type": INSTANCE, "hosts": [HOST]}],
+    }
+
+
+def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
+    """The variables of the contract. ``base`` is the base folder as the trial sees it."""
+    gpus = sum(1 for device in spec.environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if device.strip())
+    tuned = {k: v for k, v in spec.hyperparameters.items() if not k.startswith(("sagemaker_", "_tuning_"))}
+    values = {name: _decoded(text) for name, text in tuned.items()}
+    arguments = [part for name in sorted(tuned) for part in (f"--{name}", tuned[name])]
+    folders = {
+        "SM_INPUT_DIR": "input",
+        "SM_INPUT_CONFIG_DIR": "input/config",
+        "SM_MODEL_DIR": "model",
+        "SM_MODULE_DIR": "code",
+        "SM_OUTPUT_DIR": "output",
+        "SM_OUTPUT_DATA_DIR": "output/data",
+        "SM_OUTPUT_INTERMEDIATE_DIR": "output/intermediate",
+        "HPT_CHECKPOINTS": "checkpoints",
+    } | {f"SM_CHANNEL_{name.upper()}": f"input/data/{name}" for name in spec.channels}
+    documents = {
+        "SM_CHANNELS": sorted(spec.channels),
+        "SM_HPS": values,
+        "SM_USER_ARGS": arguments,
+        "SM_INPUT_DATA_CONFIG": input_data_config(spec),
+        "SM_RESOURCE_CONFIG": resource_config(),
+        "SM_HOSTS": [HOST],
+        "SM_INSTANCE_GROUPS": [GROUP],
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": [HOST],
+        "SM_FRAMEWORK_PARAMS": {},
+    }
+    plain = {
+        "SAGEMAKER_BASE_DIR": base,
+        "TRAINING_JOB_NAME": spec.names.get("trial", spec.attempt),
+        "SM_CURRENT_HOST": HOST,
+        "SM_CURRENT_INSTANCE_TYPE": INSTANCE,
+        "SM_CURRENT_INSTANCE_GROUP": GROUP,
+        "SM_IS_HETERO": "false",
+        "SM_NETWORK_INTERFACE_NAME": "lo",
+        "SM_NUM_CPUS": str(cpus),
+        "SM_NUM_GPUS": str(gpus),
+        "SM_NUM_NEURONS": "0",
+        "SM_LOG_LEVEL": "20",
+        "SM_TRAINING_ENV": json.dumps(_training_env(spec, base, values, cpus, gpus)),
+        "HPT_ATTEMPT": spec.attempt,
+    }
+    return (
+        {f"SM_HP_{name.upper()}": text for name, text in tuned.items()}
+        | {f"HPT_{name.upper().replace('-', '_')}": text for name, text in spec.names.items()}
+        | {name: f"{base}/{path}" for name, path in folders.items()}
+        | {name: json.dumps(document) for name, document in documents.items()}
+        | plain
+    )
+
+
+def _training_env(spec: LaunchSpec, base: str, values: Mapping[str, object], cpus: int, gpus: int) -> dict[str, object]:
+    return {
+        "job_name": spec.names.get("trial", spec.attempt),
+        "hyperparameters": values,
+        "channel_input_dirs": {name: f"{base}/input/data/{name}" for name in spec.channels},
+        "input_dir": f"{base}/input",
+        "input_config_dir": f"{base}/input/config",
+        "model_dir": f"{base}/model",
+        "module_dir": f"{base}/code",
+        "output_dir": f"{base}/output",
+        "output_data_dir": f"{base}/output/data",
+        "output_intermediate_dir": f"{base}/output/intermediate",
+        "current_host": HOST,
+        "hosts": [HOST],
+        "network_interface_name": "lo",
+        "num_cpus": cpus,
+        "num_gpus": gpus,
+        "num_neurons": 0,
+        "log_level": 20,
+    }
+
+
+def _decoded(text: str) -> object:
+    """SageMaker's toolkit decodes what is JSON; what JSON has no word for (NaN, Infinity) stays text."""
+
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def read_failure(folder: Path) -> str | None:
+    """What the trial wrote to output/failure, cut to what SageMaker keeps."""
+    if (folder / "output").is_symlink():
+        return None
+    try:
+        text = read_file(folder / "output/failure", 4 * FAILURE_CHARS).decode("utf-8", "replace")
+    except OSError:
+        return None
+    return text.replace("\0", "\ufffd")[:FAILURE_CHARS] or None
+
+
+def read_file(path: Path, limit: int, offset: int = 0) -> bytes:
+    """Part of a regular file, in a folder where a trial may have put anything. OSError for anything else.
+
+    No link is followed, or a trial could show us a file that it may not read; and no pipe is waited for.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{path} is not a file")
+        return os.pread(fd, limit, offset)
+    finally:
+        os.close(fd)

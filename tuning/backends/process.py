@@ -1,0 +1,212 @@
+"""Trials as processes of this host, each under a warden of its own that outlives whoever launched it.
+
+    root/<attempt>/   the trial's base folder (see layout), and beside it:
+        lock          held by the launcher, then by the warden, for as long as either is at work
+        warden.json   who the warden is; from here on the attempt is launched
+        log           stdout and stderr
+        stop          that, and with which grace, somebody wants it ended; also before it is launched
+        exit.json     how it ended; written when nothing of it runs any more
+        vanished      its warden died without that, and what was left is killed
+
+Everything is files and /proc, so any process of the same user may ask about any attempt. This is no wall against the
+trial's own malice: it runs as the same user as the service. Its inputs are read-only by their modes, and by a private
+mount where the service runs as root. Needs Linux.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from tuning.backends import layout
+from tuning.backends.contract import LaunchSpec, Phase, Status
+from tuning.backends.folder import abandon, ask_to_stop, clear, launched, locked, read_end, remove
+from tuning.backends.processes import Census, Identity, census
+from tuning.backends.start import ENTRANCE, NotStartedError, furnish, start_warden
+from tuning.backends.watch import Watcher
+from tuning.errors import BackendError
+
+LOCK_SECONDS = 10.0  # for another launcher of the same attempt, or a warden that has reported, to come to an end
+SWEEP_SECONDS = 5.0  # for killed processes to be gone
+
+
+class ProcessBackend:
+    """Implements ``tuning.backends.Backend`` with one folder per attempt under ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root = root.resolve()
+        self._watcher: Watcher | None = None
+        self._waiting = threading.Lock()
+        self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
+        if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+            raise BackendError("the process backend needs Linux with /proc/<pid>/task/<tid>/children to find children")
+
+    def folder(self, attempt: str) -> Path:
+        """The attempt's base folder, with ``model/`` and ``output/`` in it. It exists once the attempt is launched."""
+        return self._root / layout.check_attempt(attempt)
+
+    # Starting
+
+    def launch(self, spec: LaunchSpec) -> None:
+        layout.check(spec)
+        folder = self.folder(spec.attempt)
+        try:
+            with locked(folder, LOCK_SECONDS, create=True) as lock:
+                if launched(folder):
+                    return
+                if lock is None:
+                    raise BackendError(
+                        f"another launch of {spec.attempt} is under way and does not end", retryable=True
+                    )
+                clear(folder)  # what a launch that was cut off left
+                try:
+                    furnish(folder, spec)
+                    start_warden(folder, spec, lock)
+                except NotStartedError as error:
+                    abandon(folder)
+                    raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
+        except OSError as error:
+            raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
+
+    # Following
+
+    def status(self, attempt: str) -> Status:
+        folder = self.folder(attempt)
+        if end := read_end(folder):
+            return end
+        warden = Identity.read(folder / "warden.json")
+        if warden is None:
+            return Status(Phase.UNKNOWN)
+        if not warden.alive():
+            return read_end(folder) or self._bury(attempt)
+        return _running(folder)
+
+    def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
+        try:
+            return layout.read_file(self.folder(attempt) / "log", limit, offset)
+        except OSError:
+            return b""
+
+    def log_size(self, attempt: str) -> int:
+        try:
+            return (self.folder(attempt) / "log").stat(follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
+    def list_owned(self) -> list[str]:
+        found = self._census()
+        # A warden that has reported is about to be gone.
+        wardens = {attempt for attempt in found.wardens if not (self._root / attempt / "exit.json").exists()}
+        return sorted(wardens | found.others.keys())
+
+    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
+        for attempt in attempts:
+            layout.check_attempt(attempt)
+        if not self._waiting.acquire(blocking=False):
+            raise BackendError("wait is already running in another thread: use one object for each")
+        try:
+            return self._watch().wait(attempts, timeout)
+        finally:
+            self._waiting.release()
+
+    def wake(self) -> None:
+        self._watch().wake()
+
+    def close(self) -> None:
+        """Give the descriptors of ``wait`` back. Running attempts are not touched."""
+        with self._watcher_lock:
+            if self._watcher is not None and self._watcher.usable:
+                self._watcher.close()
+            self._watcher = None
+
+    def _watch(self) -> Watcher:
+        with self._watcher_lock:
+            if self._watcher is None or not self._watcher.usable:
+                self._watcher = Watcher(self._root)
+            return self._watcher
+
+    # Ending
+
+    def stop(self, attempt: str, grace: float) -> None:
+        folder = self.folder(attempt)
+        if not (math.isfinite(grace) and grace >= 0):
+            raise BackendError(f"grace is {grace}: give seconds, 0 or more")
+        if read_end(folder) or (folder / "vanished").exists():
+            self._sweep(attempt)  # nothing is left, unless the trial wrote that file itself
+            return
+        try:
+            overdue = ask_to_stop(folder, grace)
+        except OSError as error:
+            raise BackendError(f"cannot stop {attempt}: {error}", retryable=True) from error
+        warden = Identity.read(folder / "warden.json")
+        if warden is None:
+            return  # should it be launched, its warden finds the request before it starts anything
+        if overdue:
+            warden.send(signal.SIGKILL)
+        elif warden.send(signal.SIGTERM, signal.SIGCONT):  # one that was stopped goes on, and ends the trial
+            return
+        self.status(attempt)  # which buries what a dead warden left
+
+    def discard(self, attempt: str) -> None:
+        folder = self.folder(attempt)
+        if self.status(attempt).phase is Phase.RUNNING:
+            raise BackendError(f"{attempt} is running: stop it first", retryable=True)
+        grave = self._root / ".discarded"
+        try:
+            with locked(folder, LOCK_SECONDS) as lock:
+                if lock is None:
+                    raise BackendError(f"{attempt} is being launched: stop it first", retryable=True)
+                grave.mkdir(mode=0o700, exist_ok=True)
+                folder.rename(grave / f"{attempt}-{time.time_ns()}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise BackendError(f"cannot discard {attempt}: {error}", retryable=True) from error
+        for path in grave.iterdir():  # also what an interrupted call left
+            remove(path)
+
+    def _bury(self, attempt: str) -> Status:
+        """Of an attempt whose warden is dead: kill what is left, and only then say that it has vanished."""
+        folder = self.folder(attempt)
+        if (folder / "vanished").exists():
+            return Status(Phase.VANISHED)
+        try:
+            with locked(folder, 0.0) as lock:
+                if lock is None or not self._sweep(attempt):
+                    return _running(folder)  # the warden lives in another pid namespace, or something will not die
+                if end := read_end(folder):
+                    return end
+                with contextlib.suppress(OSError):  # a full disk: the next call sweeps again
+                    (folder / "vanished").touch(mode=0o600)
+        except FileNotFoundError:
+            return Status(Phase.UNKNOWN)
+        return Status(Phase.VANISHED)
+
+    def _sweep(self, attempt: str) -> bool:
+        """SIGKILL to all that is left without a warden. False if something survives it."""
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while left := self._census().others.get(attempt):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def _census(self) -> Census:
+        return census(self._root, ENTRANCE)
+
+
+def _running(folder: Path) -> Status:
+    try:
+        return Status(Phase.RUNNING, started_at=(folder / "warden.json").stat().st_mtime)
+    except OSError:
+        return Status(Phase.UNKNOWN)  # discarded meanwhile

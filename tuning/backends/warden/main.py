@@ -1,0 +1,287 @@
+# ruff: noqa: SIM105 - contextlib is too dear here
+"""The warden's life: take the attempt over, run its command, see it and all its descendants to their end."""
+
+import posix
+import select
+import sys
+import time
+
+from . import linux
+from .command import SIGNALS, become_command
+from .log import Log
+from .order import Order, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
+
+TICK = 0.5  # s between looks at the limits, and at the stop file in case its signal was lost
+LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker still has semaphores to unlink
+LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
+WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
+
+
+class Warden:
+    """Runs one order and everything that comes of it. Single-threaded: one poll over the output and the signals."""
+
+    def __init__(self, folder: str, order: Order) -> None:
+        self.folder = folder
+        self.order = order
+        self.log = Log(folder + "/log", order.log_bytes)
+        self.exit_fd = reserve(folder)
+        self.wake = signal_pipe()
+        self.poll = select.poll()
+        self.poll.register(self.wake, select.POLLIN)
+        self.output = -1
+        self.pid = 0
+        self.status: int | None = None  # of the command, as wait() gives it
+        self.ended_by: str | None = None
+        self.orphaned = False  # told to end by somebody other than the backend
+        self.terminated = False
+        self.kill_at: float | None = None
+        self.wall_at: float | None = None
+        self.look_at = 0.0
+        self.started_at: float | None = None
+        self.cpu_seconds = 0.0
+        self.max_rss = 0
+
+    def run(self) -> None:
+        if read_stop(self.folder) is not None:
+            self.ended_by = "stop"
+        else:
+            self.start()
+            while self.reap():
+                self.turn()
+            # Whoever could write is dead, so what it wrote is in the pipe: read until that is empty. The bound is for
+            # a stranger that was handed the other end.
+            self.copy(64)
+        if not self.orphaned:
+            self.report()
+
+    def start(self) -> None:
+        self.output, write_end = posix.pipe2(posix.O_CLOEXEC)
+        posix.set_blocking(self.output, False)
+        self.poll.register(self.output, select.POLLIN)
+        warden = posix.getpid()
+        self.started_at = time.time()
+        if self.order.wall_seconds is not None:
+            self.wall_at = time.monotonic() + self.order.wall_seconds
+        # Blocked until the fork has its own handlers; what comes meanwhile waits for the warden.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self.pid = posix.fork()
+        if self.pid == 0:
+            become_command(self.order, write_end, warden)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        posix.close(write_end)
+
+    def turn(self) -> None:
+        """Sleep until something happens, then see to output, stop requests and limits."""
+        if self.status is not None:
+            self.end(None, LINGER)
+        now = time.monotonic()
+        moments = (self.look_at, self.kill_at, self.wall_at)
+        pause = min(moment - now for moment in moments if moment is not None)
+        for fd, _ in self.poll.poll(max(0.0, pause) * 1000 + 1):
+            if fd == self.wake:
+                self.take_signals()
+            elif self.copy(16):
+                self.poll.unregister(self.output)  # the end of it, which poll would report for ever
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.look_at = now + TICK
+            self.look_for_stop()
+            self.check_limits()
+        if self.wall_at is not None and now >= self.wall_at and self.status is None:
+            self.wall_at = None
+            self.end("wall_seconds", LIMIT_GRACE)
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill_all()
+            self.kill_at = now + 0.01  # and again, until nothing is left
+
+    def take_signals(self) -> None:
+        try:
+            asked = signal.SIGTERM in posix.read(self.wake, 512)
+        except BlockingIOError:
+            return
+        if asked and not self.look_for_stop() and self.status is None and self.ended_by is None:
+            # The machine goes down, say. Without exit.json the attempt reads as vanished and is tried again.
+            self.orphaned = True
+            self.end(None, LIMIT_GRACE)
+
+    def look_for_stop(self) -> bool:
+        grace = read_stop(self.folder)
+        if grace is None:
+            return False
+        self.orphaned = False
+        self.end("stop", grace)
+        return True
+
+    def end(self, why: str | None, grace: float) -> None:
+        """Begin the end, or hurry one that has begun: the first reason counts, and the nearest deadline."""
+        if self.ended_by is None and self.status is None:
+            self.ended_by = why
+        if not self.terminated:
+            self.terminated = True
+            for pid in linux.descendants():
+                linux.send(pid, signal.SIGTERM)
+                linux.send(pid, signal.SIGCONT)  # one that is stopped could not act on it
+        kill_at = time.monotonic() + grace
+        self.kill_at = kill_at if self.kill_at is None else min(self.kill_at, kill_at)
+
+    def check_limits(self) -> None:
+        order = self.order
+        if self.kill_at is not None or (order.processes is None and order.memory_bytes is None):
+            return
+        pids = list(linux.descendants())
+        if order.processes is not None and len(pids) > order.processes:
+            self.end("processes", 0.0)
+        elif order.memory_bytes is not None and linux.memory_exceeds(pids, order.memory_bytes):
+            self.end("memory_bytes", 0.0)
+
+    def reap(self) -> bool:
+        """Collect what has ended. False once nothing of the trial is left."""
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self.cpu_seconds += usage.ru_utime + usage.ru_stime
+            self.max_rss = max(self.max_rss, usage.ru_maxrss * 1024)
+            if pid == self.pid:
+                self.status = status
+
+    def kill_all(self) -> None:
+        """SIGKILL to everything. Stopping it first keeps a fork bomb from outrunning the list of what to kill."""
+        if self.status is None:
+            linux.send(-self.pid, signal.SIGKILL)  # one step for the kernel, with no fork in between
+        known: set[int] = set()
+        for _ in range(100):
+            found = set(linux.descendants()) - known
+            if not found:
+                break
+            for pid in found:
+                linux.send(pid, signal.SIGSTOP)
+            known |= found
+        for pid in known:
+            linux.send(pid, signal.SIGKILL)
+
+    def copy(self, rounds: int) -> bool:
+        """Move output into the log. True at its end."""
+        for _ in range(rounds):
+            try:
+                data = posix.read(self.output, linux.CHUNK)
+            except BlockingIOError:
+                return False
+            if not data:
+                return True
+            self.log.write(data)
+        return False
+
+    def report(self) -> None:
+        """Leave exit.json, after the log is on disk: no exit is ever known with output missing, power cut or not."""
+        try:
+            posix.fdatasync(self.log.fd)
+        except OSError:
+            pass
+        deadline = time.monotonic() + WRITE_RETRY
+        while not publish(self.folder, self.exit_fd, self.exit_json()) and time.monotonic() < deadline:
+            time.sleep(TICK)
+            self.exit_fd = reserve(self.folder)
+
+    def exit_json(self) -> bytes:
+        code = number = "null"
+        if self.status is not None and posix.WIFSIGNALED(self.status):
+            number = str(posix.WTERMSIG(self.status))
+        elif self.status is not None:
+            code = str(posix.WEXITSTATUS(self.status))
+        ended_by = f'"{self.ended_by}"' if self.ended_by else "null"
+        started_at = "null" if self.started_at is None else f"{self.started_at:.6f}"
+        return (
+            f'{{"exit_code": {code}, "signal": {number}, "ended_by": {ended_by}, "started_at": {started_at}, '
+            f'"ended_at": {time.time():.6f}, "cpu_seconds": {self.cpu_seconds:.6f}, "max_rss_bytes": {self.max_rss}, '
+            f'"log_lost_bytes": {self.log.lost}}}\n'
+        ).encode()
+
+
+def read_stop(folder: str) -> float | None:
+    """The grace that the backend asked for, or None if it asked for nothing."""
+    words = linux.read_file(folder + "/stop").split()
+    return float(words[0]) if words else None
+
+
+def reserve(folder: str) -> int:
+    """Room for exit.json, taken while there is some: a trial may fill the disk, and its end must still be written."""
+    fd = -1
+    try:
+        fd = posix.open(folder + "/exit.new", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+        posix.posix_fallocate(fd, 0, 1024)
+    except OSError:
+        pass
+    return fd
+
+
+def publish(folder: str, fd: int, data: bytes) -> bool:
+    try:
+        posix.pwrite(fd, data, 0)
+        posix.ftruncate(fd, len(data))
+        posix.fdatasync(fd)
+        posix.rename(folder + "/exit.new", folder + "/exit.json")
+    except OSError:
+        return False
+    return True
+
+
+def signal_pipe() -> int:
+    """A descriptor that becomes readable when SIGTERM or SIGCHLD comes."""
+    read_end, write_end = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    return read_end
+
+
+def take_over(folder: str) -> None:
+    """Become findable: identity by pid, start time and boot, so that a recycled pid is never taken for this process."""
+    start_time = linux.read_file("/proc/self/stat").rpartition(b")")[2].split()[19].decode()
+    boot = linux.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+    identity = f'{{"pid": {posix.getpid()}, "start_time": {start_time}, "boot": "{boot}"}}\n'
+    linux.write_file(folder + "/warden.new", identity.encode())
+    posix.rename(folder + "/warden.new", folder + "/warden.json")
+    try:
+        posix.write(1, b"ok\n")
+    except OSError:
+        pass  # the launcher is dead, and the attempt no less launched
+    null = posix.open("/dev/null", posix.O_RDWR)
+    for fd in (0, 1, 2):
+        posix.dup2(null, fd)
+    posix.close(null)
+
+
+def main(folder: str, lock: int) -> None:
+    parts = []
+    while part := posix.read(0, linux.CHUNK):
+        parts.append(part)
+    order = unpack(b"".join(parts))
+    if posix.fork():
+        posix._exit(0)  # the launcher collects this one, and init the warden
+    posix.setsid()
+    posix.umask(0o077)
+    posix.chdir("/")
+    posix.set_inheritable(lock, False)
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    warden = Warden(folder, order)
+    take_over(folder)  # before it looks for a stop: a stop either finds the warden or is found by it
+    try:
+        warden.run()
+    except BaseException:
+        posix.dup2(posix.open(folder + "/warden.log", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600), 2)
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        warden.kill_all()
+    posix._exit(0)  # without the interpreter's tidying, which costs 1 ms

@@ -1,0 +1,65 @@
+"""What the launcher tells the warden."""
+
+
+class Order:
+    """What to run, and within which limits. Strings are bytes, as the kernel takes them; None means no limit."""
+
+    def __init__(
+        self,
+        argv: list[bytes],
+        environment: list[bytes],
+        cwd: bytes,
+        read_only: list[bytes],
+        wall_seconds: float | None,
+        memory_bytes: int | None,
+        processes: int | None,
+        open_files: int | None,
+        file_bytes: int | None,
+        log_bytes: int,
+    ) -> None:
+        self.argv = argv
+        self.environment = environment  # b"NAME=value"
+        self.cwd = cwd
+        self.read_only = read_only  # paths that the command must not write to
+        self.wall_seconds = wall_seconds
+        self.memory_bytes = memory_bytes
+        self.processes = processes
+        self.open_files = open_files
+        self.file_bytes = file_bytes
+        self.log_bytes = log_bytes
+
+
+def pack(order: Order) -> bytes:
+    """NUL-separated fields: no argument, variable or path can hold a NUL, so nothing needs quoting."""
+    numbers = (order.wall_seconds, order.memory_bytes, order.processes, order.open_files, order.file_bytes)
+    fields = [b"" if number is None else b"%r" % number for number in numbers]
+    fields += [b"%d" % order.log_bytes, order.cwd]
+    for group in (order.read_only, order.argv, order.environment):
+        fields += [b"%d" % len(group), *group]
+    return b"\0".join([*fields, b"end"])
+
+
+def unpack(data: bytes) -> Order:
+    """The order again. ValueError if the launcher died while it wrote: half an order is never run."""
+    fields = data.split(b"\0")
+    if fields.pop() != b"end":
+        raise ValueError("the order is cut off")
+    wall, memory, processes, files, size, log, cwd = fields[:7]
+    groups = []
+    at = 7
+    for _ in range(3):
+        count = int(fields[at])
+        groups.append(fields[at + 1 : at + 1 + count])
+        at += 1 + count
+    return Order(
+        argv=groups[1],
+        environment=groups[2],
+        cwd=cwd,
+        read_only=groups[0],
+        wall_seconds=float(wall) if wall else None,
+        memory_bytes=int(memory) if memory else None,
+        processes=int(processes) if processes else None,
+        open_files=int(files) if files else None,
+        file_bytes=int(size) if size else None,
+        log_bytes=int(log),
+    )

@@ -1,0 +1,178 @@
+"""Sleeping until an attempt has new output or an end: inotify on the attempts' folders, pidfds on their wardens.
+
+What was already reported is remembered as (log size, end) and compared, so an event that comes twice or between two
+calls neither wakes for nothing nor gets lost. Where inotify is not to be had (its instances are few), files are
+compared every POLL seconds instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from inotify_simple import INotify, flags
+
+from tuning.backends.processes import Identity
+
+POLL = 0.1  # s, for what cannot be watched
+CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
+State = tuple[int, int]  # bytes of log; 0 while it runs, 1 when its warden is gone, 2 when its exit is known
+NOTHING: State = (0, 0)
+
+
+class Watcher:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process = os.getpid()
+        self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll = select.epoll()
+        self._epoll.register(self._waker, select.EPOLLIN)
+        self._inotify = self._start_inotify()
+        self._reported: dict[str, State] = {}
+        self._folders: dict[int, str] = {}  # inotify's watch descriptor -> attempt
+        self._wardens: dict[int, str] = {}  # pidfd -> attempt
+        self._gone: set[str] = set()  # attempts whose warden is seen dead
+        self._unwatched: set[str] = set()
+
+    def close(self) -> None:
+        for fd in (*self._wardens, self._waker):
+            os.close(fd)
+        self._wardens.clear()
+        self._epoll.close()
+        if self._inotify is not None:
+            self._inotify.close()
+
+    @property
+    def usable(self) -> bool:
+        """False in a fork, which would share these descriptors with its parent."""
+        return self._process == os.getpid()
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
+            os.eventfd_write(self._waker, 1)
+
+    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
+        deadline = time.monotonic() + timeout
+        wanted = set(attempts)
+        for attempt in self._reported.keys() - wanted:
+            self._forget(attempt)
+        dirty = {attempt for attempt in wanted if self._watch(attempt)}
+        while True:
+            changed = {attempt for attempt in dirty | self._unwatched if self._changed(attempt)}
+            pause = 0.0 if changed else max(0.0, deadline - time.monotonic())
+            last = pause == 0.0  # one more look without sleep, to take a waiting wake-up along
+            woken, dirty = self._sleep(min(pause, POLL) if self._unwatched else pause)
+            dirty &= wanted
+            if last or woken:
+                return changed | {attempt for attempt in dirty if self._changed(attempt)}
+
+    def _start_inotify(self) -> INotify | None:
+        try:
+            inotify = INotify(nonblocking=True)
+            inotify.add_watch(self._root, flags.CREATE | flags.ONLYDIR)  # an attempt that is yet to be launched
+        except OSError:
+            return None
+        self._epoll.register(inotify.fileno(), select.EPOLLIN)
+        return inotify
+
+    def _watch(self, attempt: str) -> bool:
+        """Begin to watch an attempt. True if it is new here, so that what it has done already is looked at."""
+        if attempt in self._reported and attempt not in self._unwatched:
+            return False
+        self._reported.setdefault(attempt, NOTHING)
+        self._unwatched.add(attempt)
+        if self._inotify is not None:
+            try:
+                self._folders[self._inotify.add_watch(self._root / attempt, CHANGES)] = attempt
+                self._unwatched.discard(attempt)
+            except FileNotFoundError:
+                self._unwatched.discard(attempt)  # its folder will be announced by the root's watch
+            except OSError:
+                pass  # no watches left: compared every POLL seconds, and tried again at the next call
+        self._watch_warden(attempt)
+        return True
+
+    def _watch_warden(self, attempt: str) -> None:
+        if attempt in self._wardens.values() or attempt in self._gone:
+            return
+        identity = Identity.read(self._root / attempt / "warden.json")
+        if identity is None:
+            return
+        fd = identity.open()
+        if fd is not None:
+            self._wardens[fd] = attempt
+            self._epoll.register(fd, select.EPOLLIN)
+        elif not identity.alive():
+            self._gone.add(attempt)
+
+    def _forget(self, attempt: str) -> None:
+        del self._reported[attempt]
+        self._gone.discard(attempt)
+        self._unwatched.discard(attempt)
+        for wd in [wd for wd, name in self._folders.items() if name == attempt]:
+            del self._folders[wd]
+            if self._inotify is not None:
+                with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
+                    self._inotify.rm_watch(wd)
+        for fd in [fd for fd, name in self._wardens.items() if name == attempt]:
+            self._forget_warden(fd)
+
+    def _forget_warden(self, fd: int) -> None:
+        del self._wardens[fd]
+        self._epoll.unregister(fd)
+        os.close(fd)
+
+    def _changed(self, attempt: str) -> bool:
+        """Compare with what was reported, and report what is new."""
+        folder = self._root / attempt
+        # The end first: a log that grows between the two looks must not hide behind an end already reported.
+        gone = attempt in self._gone or (folder / "vanished").exists()
+        ended = 2 if (folder / "exit.json").exists() else int(gone)
+        try:
+            size = (folder / "log").stat(follow_symlinks=False).st_size
+        except OSError:
+            size = 0
+        if (size, ended) == self._reported[attempt]:
+            return False
+        self._reported[attempt] = (size, ended)
+        return True
+
+    def _sleep(self, pause: float) -> tuple[bool, set[str]]:
+        """Whether somebody woke us, and the attempts of which something may have changed."""
+        woken, dirty = False, set()
+        for fd, _ in self._epoll.poll(pause):
+            if fd == self._waker:
+                woken = True
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(fd)
+            elif fd in self._wardens:
+                attempt = self._wardens[fd]
+                self._forget_warden(fd)
+                self._gone.add(attempt)
+                dirty.add(attempt)
+            else:
+                dirty |= self._events()
+        return woken, dirty
+
+    def _events(self) -> set[str]:
+        assert self._inotify is not None
+        dirty: set[str] = set()
+        for event in self._inotify.read(timeout=0):
+            attempt = self._folders.get(event.wd)
+            if event.mask & flags.Q_OVERFLOW:
+                return set(self._reported)
+            if event.mask & flags.IGNORED:  # the folder was removed
+                self._folders.pop(event.wd, None)
+            if attempt is None and event.name in self._reported and event.mask & flags.CREATE:
+                attempt = event.name
+                del self._reported[attempt]
+                self._watch(attempt)
+            elif attempt is not None and event.name == "warden.json":
+                self._watch_warden(attempt)
+            if attempt is not None:
+                dirty.add(attempt)
+        return dirty
