@@ -13,7 +13,7 @@ from django.db.models import Count, F, QuerySet
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import NotVisible
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import Attempt, Decision, Event, EventCursor, MetricPoint, Trial, TuningJob
 from tuning.states import Goal, TrialState
 
 Person = User | AnonymousUser
@@ -162,7 +162,7 @@ def iso(moment: datetime | None) -> str | None:
 
 def cursor_of(job: TuningJob) -> int:
     """The number of the job's newest committed event."""
-    return job.cursor.seq
+    return EventCursor.objects.values_list("seq", flat=True).get(job=job)
 
 
 def events_since(job_id: int, since: int, limit: int) -> list[Event]:

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from hpt_web.jobs import actions, dispatch
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
-from hpt_web.jobs.queries import curves_of, job_row
+from hpt_web.jobs.queries import cursor_of, curves_of, job_row
 from hpt_web.jobs.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
@@ -25,7 +25,7 @@ def points(job: TuningJob) -> list[tuple[int, str, int, float]]:
 
 def feed_is_gap_free(job: TuningJob) -> bool:
     numbers = list(Event.objects.filter(job=job).order_by("seq").values_list("seq", flat=True))
-    return numbers == list(range(1, len(numbers) + 1)) and job.cursor.seq == len(numbers)
+    return numbers == list(range(1, len(numbers) + 1)) and cursor_of(job) == len(numbers)
 
 
 def test_a_job_runs_its_budget_and_completes(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
@@ -256,7 +256,7 @@ def test_a_policy_stops_a_poor_trial_with_its_numbers(
     follower.look([token])
     assert token in backend.stopped
     decision = Decision.objects.get(job=job, kind="early_stop")
-    assert "0.8" in decision.reason and trial(job, 4).state == "Stopping"
+    assert "worse than 0.75, the median" in decision.reason and trial(job, 4).state == "Stopping"
     backend.ends(token, None, signal=15, ended_by="stop")
     follower.look([token])
     assert trial(job, 4).state == "EarlyStopped" and trial(job, 4).objective == 0.1
@@ -277,7 +277,7 @@ def test_suspend_and_go_on(new_job: NewJob, backend: ScriptedBackend, follower: 
     assert state(job) == "Running"
 
 
-def test_rounding_of_a_finished_job_is_final(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
+def test_what_has_ended_stays_ended(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
     job = new_job(limits={"max_trials": 1, "max_parallel": 1})
     (token,) = live(job)
     backend.prints(token, "score=1\n")
