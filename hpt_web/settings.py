@@ -182,7 +182,22 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "tuning.states.JobState",
+        "TrialState": "tuning.states.TrialState",
+        "Goal": "tuning.states.Goal",
+        "Role": "hpt_web.accounts.models.Role",
+        "Scope": "hpt_web.accounts.models.Scope",
+        "WarmStartType": "tuning.warmstart.WarmStartType",
+        "DecisionKind": "hpt_web.jobs.models.Decision.Kind",
+        "AlgorithmKind": "hpt_web.catalog.models.AlgorithmVersion.Kind",
+        "AttemptOutcome": "hpt_web.jobs.models.Attempt.Outcome",
+    },
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "hpt_web.api.schema.complete_answers",
+    ],
 }
 
 LOGGING = {

@@ -116,7 +116,7 @@ def attempt(row: Attempt) -> Row:
         "created_at": row.created_at,
         "started_at": row.started_at,
         "ended_at": row.ended_at,
-        "outcome": row.outcome,
+        "outcome": row.outcome or None,
         "exit_code": row.exit_code,
         "signal": row.signal,
         "stop_reason": row.stop_reason,

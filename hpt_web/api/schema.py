@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -50,6 +51,7 @@ def operation(
     )
 
 
+@cache
 def page_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """The envelope of a list of `item`."""
     return inline_serializer(
@@ -80,3 +82,17 @@ class _SessionScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+# Members of these may be absent from answers, too: they depend on the parameter's type.
+_PARTLY = {"Parameter"}
+
+
+def complete_answers(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """A hook of drf-spectacular: a shape that requests and answers share is complete in answers, so all of its members
+    are required there, whatever a request may leave out."""
+    schemas = result["components"]["schemas"]
+    for name, schema in schemas.items():
+        if f"{name}Request" in schemas and name not in _PARTLY:
+            schema["required"] = sorted(schema["properties"])
+    return result

@@ -42,6 +42,9 @@ class AccessKeyRequest(Shape):
     project = serializers.CharField(required=False, allow_null=True, help_text="Hold the key to this project.")
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
+    class Meta:
+        ref_name = "AccessKey"
+
 
 class Project(Shape):
     slug = serializers.CharField()
@@ -61,6 +64,9 @@ class ProjectRequest(Shape):
     name = serializers.CharField(required=False, help_text="For people; the slug if left out.")
     description = serializers.CharField(required=False)
 
+    class Meta:
+        ref_name = "Project"
+
 
 class ProjectChange(Shape):
     name = serializers.CharField(required=False)
@@ -76,6 +82,9 @@ class Member(Shape):
 class MemberRequest(Shape):
     username = serializers.CharField()
     role = serializers.ChoiceField(Role.choices)
+
+    class Meta:
+        ref_name = "Member"
 
 
 class MemberChange(Shape):

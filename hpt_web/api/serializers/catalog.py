@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from hpt_web.api.serializers.common import OptionField, Shape, ValueField
+from hpt_web.api.serializers.common import OptionField, Shape, ValueField, choices_of
 from hpt_web.catalog.models import AlgorithmVersion as AlgorithmVersionRow
 from tuning.states import Goal
 
@@ -33,6 +34,9 @@ class CatalogRequest(Shape):
 
     name = serializers.CharField()
     description = serializers.CharField(required=False)
+
+    class Meta:
+        ref_name = "CatalogEntry"
 
 
 class CatalogChange(Shape):
@@ -79,7 +83,7 @@ class MetricDefinition(Shape):
 
 class Objective(Shape):
     metric = serializers.CharField()
-    goal = serializers.ChoiceField([str(goal) for goal in Goal])
+    goal = serializers.ChoiceField(choices_of(Goal))
 
 
 class ChannelDefinition(Shape):
@@ -122,6 +126,7 @@ class AlgorithmVersion(Shape):
     created_by = serializers.CharField(source="created_by.username")
     created_at = serializers.DateTimeField()
 
+    @extend_schema_field(AlgorithmSource)
     def get_source(self, version: AlgorithmVersionRow) -> Any:
         return {"bundle": version.bundle or None, "image": version.image or None, "files": version.files}
 
@@ -144,6 +149,9 @@ class AlgorithmSourceRequest(Shape):
     bundle = serializers.CharField(required=False, help_text="The digest that POST bundles answered.")
     image = serializers.CharField(required=False, help_text="A container image: `repository/name:tag`.")
 
+    class Meta:
+        ref_name = "AlgorithmSource"
+
 
 class AlgorithmVersionRequest(Shape):
     source = AlgorithmSourceRequest()  # type: ignore[assignment]
@@ -157,6 +165,9 @@ class AlgorithmVersionRequest(Shape):
     equivalent_to = serializers.IntegerField(
         required=False, allow_null=True, help_text="An earlier version that an owner declares to be the same algorithm."
     )
+
+    class Meta:
+        ref_name = "AlgorithmVersion"
 
 
 class SourceFile(Shape):

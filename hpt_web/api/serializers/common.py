@@ -1,13 +1,20 @@
 """Shapes that many answers share. Serializers describe and write answers; requests are read by `tuning.documents`."""
 
+from enum import StrEnum
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 
+def choices_of(values: type[StrEnum]) -> list[tuple[str, str]]:
+    """An enumeration's values for a ChoiceField, in the form by which the schema recognises the enumeration."""
+    return [(value.value, value.name) for value in values]
+
+
+# A shape of an answer or of a request's document. No docstring, as it would describe every shape that has none.
 class Shape(serializers.Serializer[Any]):
-    """A shape of an answer or of a request's document."""
+    pass
 
 
 @extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}]})
@@ -15,7 +22,7 @@ class ValueField(serializers.JSONField):
     """A hyperparameter's value, or a number of a decision: a number or a text."""
 
 
-@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]})
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]})
 class OptionField(serializers.JSONField):
     """An option's value: any plain value."""
 

@@ -3,14 +3,15 @@
 from rest_framework import serializers
 
 from hpt_web.api.serializers.catalog import Objective, Resources
-from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField
+from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField, choices_of
 from hpt_web.jobs.models import Attempt as AttemptRow
 from hpt_web.jobs.models import Decision as DecisionRow
 from tuning.states import JobState, TrialState
+from tuning.warmstart import WarmStartType
 
 
-_JOB_STATES = [str(state) for state in JobState]
-_TRIAL_STATES = [str(state) for state in TrialState]
+_JOB_STATES = choices_of(JobState)
+_TRIAL_STATES = choices_of(TrialState)
 
 
 class VersionReference(Shape):
@@ -51,7 +52,7 @@ class Limits(Shape):
 
 
 class WarmStart(Shape):
-    type = serializers.ChoiceField(["IDENTICAL_DATA_AND_ALGORITHM", "TRANSFER_LEARNING"])
+    type = serializers.ChoiceField(choices_of(WarmStartType))
     parents = serializers.ListField(child=serializers.CharField())
 
 
@@ -153,7 +154,7 @@ class Attempt(Shape):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
-    outcome = serializers.ChoiceField(["", *AttemptRow.Outcome.values], help_text="Empty while it lives.")
+    outcome = serializers.ChoiceField(AttemptRow.Outcome.choices, allow_null=True, help_text="null while it lives.")
     exit_code = serializers.IntegerField(allow_null=True)
     signal = serializers.IntegerField(allow_null=True)
     stop_reason = serializers.CharField()
