@@ -121,9 +121,7 @@ def create_project(*, actor: User, slug: str, name: str = "", description: str =
 
 
 @transaction.atomic
-def update_project(
-    *, actor: User, project: str, name: str | None = None, description: str | None = None
-) -> Project:
+def update_project(*, actor: User, project: str, name: str | None = None, description: str | None = None) -> Project:
     """Change what is given; None leaves it as it is."""
     row = project_for(actor, project, Role.OWNER)
     faults = text_faults("name", name or "", LONGEST_NAME)
@@ -173,7 +171,8 @@ def add_member(*, actor: User, project: str, username: str, role: str) -> Member
         faults.append(Fault("username", f"is {username[:60]!r}; there is no active account of that name", "unknown"))
     elif row.memberships.filter(user=person).exists():
         faults.append(Fault("username", f"is {person.username!r}, who is a member already", "taken"))
-    refuse(faults)
+    if person is None or faults:
+        raise Invalid(faults)
     membership = Membership.objects.create(project=row, user=person, role=role)
     membership.refresh_from_db(fields=["created_at"])
     _audit_member(actor, row, "member.add", username, role=role)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth import authenticate
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from hpt_web.accounts import audit
@@ -70,9 +70,12 @@ _Counter = tuple[str, int, float]  # key, free failures, longest wait in seconds
 def _counters(username: str, address: str | None, now: datetime) -> list[_Counter]:
     folded = User.normalize_username(username).lower()
     account = hashlib.sha256(folded.encode()).hexdigest()
-    familiar = address is not None and FamiliarAddress.objects.filter(
-        Q(user__username__iexact=folded), address=address, last_login_at__gt=now - FAMILIAR_FOR
-    ).exists()
+    familiar = (
+        address is not None
+        and FamiliarAddress.objects.filter(
+            Q(user__username__iexact=folded), address=address, last_login_at__gt=now - FAMILIAR_FOR
+        ).exists()
+    )
     place = hashlib.sha256(f"{account} {address}".encode()).hexdigest() if familiar else account
     counters = [(f"account:{place}", FREE_PER_ACCOUNT, LONGEST_PER_ACCOUNT)]
     if address is not None:
@@ -100,11 +103,11 @@ def _refuse_too_soon(counters: list[_Counter], now: datetime) -> None:
 
 def _count(counters: list[_Counter], now: datetime) -> None:
     for key, _, _ in counters:
-        row, created = SlowedLogin.objects.get_or_create(key=key, defaults={"failures": 1, "last_failure_at": now})
-        if not created:
-            fresh = Q(last_failure_at__gt=now - FORGET_AFTER)
-            if not SlowedLogin.objects.filter(fresh, key=key).update(failures=F("failures") + 1, last_failure_at=now):
-                SlowedLogin.objects.filter(key=key).update(failures=1, last_failure_at=now)
+        SlowedLogin.objects.bulk_create([SlowedLogin(key=key, failures=0, last_failure_at=now)], ignore_conflicts=True)
+        stale = Q(last_failure_at__lte=now - FORGET_AFTER)
+        SlowedLogin.objects.filter(key=key).update(
+            failures=Case(When(stale, then=1), default=F("failures") + 1), last_failure_at=now
+        )
 
 
 def _tidy(now: datetime) -> None:

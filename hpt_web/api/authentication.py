@@ -38,7 +38,7 @@ class AccessKeyAuthentication(BaseAuthentication):
 
 
 class _Csrf(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]  # as DRF does it
+    def _reject(self, request: HttpRequest, reason: str) -> str:
         return reason
 
 

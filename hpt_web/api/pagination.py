@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -25,7 +25,7 @@ def page(
     request: Request,
     rows: QuerySet[M],
     order: Sequence[str],
-    present: Callable[[list[M]], Sequence[object]],
+    present: Callable[[list[M]], Collection[object]],
 ) -> Response:
     """One page of `rows` as `{"items": [...], "next": cursor or null}`.
 

@@ -49,7 +49,9 @@ def _unstorable(value: object, at: str) -> Iterator[Fault]:
     """Texts that JSON can write but no database or file can hold: with NUL, or with half of a surrogate pair."""
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield Fault(at, "holds a NUL character or half of a character (a lone surrogate); leave it out", "characters")
+            yield Fault(
+                at, "holds a NUL character or half of a character (a lone surrogate); leave it out", "characters"
+            )
     elif isinstance(value, dict):
         for name, member in value.items():
             inner = f"{at}.{name}" if at else name

@@ -44,7 +44,9 @@ def operation(
         tags=[tag],
         request={takes_media: takes} if takes is not None else None,
         responses={
-            (status, gives_media): gives if gives is not None else OpenApiResponse(description="Done; there is no body."),
+            (status, gives_media): gives
+            if gives is not None
+            else OpenApiResponse(description="Done; there is no body."),
             ("default", MEDIA_TYPE): OpenApiResponse(Problem, description="Not done, and why."),
         },
         parameters=list(parameters),
@@ -68,7 +70,7 @@ def whole_query(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.INT, description=description)
 
 
-class _AccessKeyScheme(OpenApiAuthenticationExtension):
+class _AccessKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "hpt_web.api.authentication.AccessKeyAuthentication"
     name = "accessKey"
 
@@ -76,7 +78,7 @@ class _AccessKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "<id>.<secret>"}
 
 
-class _SessionScheme(OpenApiAuthenticationExtension):
+class _SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "hpt_web.api.authentication.SessionAuthentication"
     name = "session"
 

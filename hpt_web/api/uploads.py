@@ -46,7 +46,7 @@ class FileAnswer(StreamingHttpResponse):
     def __init__(self, file: BinaryIO, *, filename: str, size: int, digest: str) -> None:
         self._file = file
         super().__init__(self._chunks(), content_type="application/octet-stream")
-        self._resource_closers.append(file.close)
+        self._resource_closers.append(file.close)  # type: ignore[attr-defined]  # StreamingHttpResponse's own list
         self.headers["Content-Length"] = str(size)
         self.headers["Content-Disposition"] = disposition(filename)
         self.headers["ETag"] = f'"{digest}"'

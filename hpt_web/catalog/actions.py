@@ -19,8 +19,16 @@ from hpt_web.accounts.actions import LONGEST_DESCRIPTION, held_by, refuse, text_
 from hpt_web.accounts.errors import Conflict, Fault, Faulty, Invalid, OverQuota
 from hpt_web.accounts.models import NAME_PATTERN, Project, Quota, Role, User
 from hpt_web.catalog import bundles, storage
-from hpt_web.catalog.bundles import Bundle, name_problem
-from hpt_web.catalog.models import Algorithm, AlgorithmVersion, Dataset, DatasetVersion, StoredBundle, digest_of_what_runs
+from hpt_web.catalog.archives import name_problem
+from hpt_web.catalog.bundles import Bundle
+from hpt_web.catalog.models import (
+    Algorithm,
+    AlgorithmVersion,
+    Dataset,
+    DatasetVersion,
+    StoredBundle,
+    digest_of_what_runs,
+)
 from hpt_web.catalog.queries import algorithm_for, dataset_for
 from hpt_web.catalog.storage import Readable
 from hpt_web.catalog.validation import VersionDocument, read_version
@@ -65,7 +73,7 @@ def _create(kind: type[Dataset] | type[Algorithm], actor: User, project: str, na
 
 
 def _entry_faults(
-    kind: type[Dataset] | type[Algorithm], project: Project, name: str, description: str, own: int | None = None
+    kind: type[Dataset] | type[Algorithm], project: Project, name: str, description: str, own: int = 0
 ) -> list[Fault]:
     faults = text_faults("description", description, LONGEST_DESCRIPTION)
     if not _NAME.fullmatch(name):
@@ -124,9 +132,7 @@ def delete_algorithm(*, actor: User, project: str, algorithm: str) -> None:
 def _delete(row: Entry, actor: User) -> None:
     word = str(row._meta.verbose_name)
     with transaction.atomic():
-        audit.record(
-            actor=actor, action=f"{word}.delete", target_kind=word, target=row.name, project=row.project
-        )
+        audit.record(actor=actor, action=f"{word}.delete", target_kind=word, target=row.name, project=row.project)
         try:
             row.delete()
         except (ProtectedError, RestrictedError) as error:

@@ -13,6 +13,7 @@ from hpt_web.accounts.models import Role, User
 from hpt_web.catalog.models import Algorithm, AlgorithmVersion, Dataset, DatasetVersion
 
 Person = User | AnonymousUser
+_NEWEST = "newest"
 E = TypeVar("E", Dataset, Algorithm)
 
 
@@ -29,14 +30,10 @@ def algorithms_in(user: Person, project: str, at_least: Role = Role.VIEWER) -> Q
     return _with_versions(Algorithm.objects.filter(project=project_for(user, project, at_least)), newest)
 
 
-def _with_versions(
-    rows: QuerySet[E], newest: QuerySet[DatasetVersion] | QuerySet[AlgorithmVersion]
-) -> QuerySet[E]:
-    return (
-        rows.select_related("project", "created_by")
-        .annotate(version_count=Count("versions"))
-        .prefetch_related(Prefetch("versions", newest, to_attr="newest"))
-    )
+def _with_versions(rows: QuerySet[E], newest: QuerySet[DatasetVersion] | QuerySet[AlgorithmVersion]) -> QuerySet[E]:
+    # By mapping, as django-stubs would take these for columns that the models declare already.
+    counted = rows.select_related("project", "created_by").annotate(**{"version_count": Count("versions")})
+    return counted.prefetch_related(Prefetch("versions", newest, to_attr=_NEWEST))
 
 
 def dataset_for(user: Person, project: str, name: str, at_least: Role = Role.VIEWER) -> Dataset:

@@ -95,7 +95,9 @@ class Received:
 
 
 @contextmanager
-def receive(stream: Readable, *, limit: int, announced: int | None = None, what: str = "The file") -> Iterator[Received]:
+def receive(
+    stream: Readable, *, limit: int, announced: int | None = None, what: str = "The file"
+) -> Iterator[Received]:
     """Read `stream` to its end into a temporary file that is gone afterwards, unless kept.
 
     Raises:

@@ -31,7 +31,9 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 # What the service itself tells a trial, and what would change which code is loaded or run.
-_RESERVED = re.compile(r"(?:HPT_|SM_|SAGEMAKER_|TRAINING_JOB_|LD_|DYLD_).*|PATH|HOME|PYTHONHOME|PYTHONSTARTUP|IFS|ENV|BASH_ENV")
+_RESERVED = re.compile(
+    r"(?:HPT_|SM_|SAGEMAKER_|TRAINING_JOB_|LD_|DYLD_).*|PATH|HOME|PYTHONHOME|PYTHONSTARTUP|IFS|ENV|BASH_ENV"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class AlgorithmSource(Shape):
 class AlgorithmVersion(Shape):
     number = serializers.IntegerField()
     kind = serializers.ChoiceField(AlgorithmVersionRow.Kind.choices)
-    source = serializers.SerializerMethodField()
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]
     entry_point = serializers.CharField()
     hyperparameters = HyperparameterDefinition(many=True)
     metrics = MetricDefinition(many=True)
@@ -181,7 +181,7 @@ class CatalogueOption(Shape):
 
     name = serializers.CharField()
     type = serializers.CharField()
-    default = OptionField(allow_null=True)  # type: ignore[assignment]
+    default = OptionField(allow_null=True)
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
     choices = serializers.ListField(child=serializers.CharField(), allow_null=True)

@@ -33,7 +33,7 @@ class ObjectField(serializers.JSONField):
 
 
 class FaultShape(Shape):
-    field = serializers.CharField(help_text="A JSON path in the request, such as `space[2].min`.")  # type: ignore[assignment]
+    field = serializers.CharField(help_text="A JSON path in the request, such as `space[2].min`.")
     message = serializers.CharField(help_text="What was found there, and what to write instead.")
     code = serializers.CharField(help_text="A stable word for programs.")
 

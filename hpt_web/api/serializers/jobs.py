@@ -9,7 +9,6 @@ from hpt_web.jobs.models import Decision as DecisionRow
 from tuning.states import JobState, TrialState
 from tuning.warmstart import WarmStartType
 
-
 _JOB_STATES = choices_of(JobState)
 _TRIAL_STATES = choices_of(TrialState)
 
@@ -120,7 +119,7 @@ class RuleCheck(Shape):
     title = serializers.CharField()
     ok = serializers.BooleanField()
     severity = serializers.ChoiceField(["error", "warning"])
-    parent = serializers.CharField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     detail = serializers.CharField()
     numbers = serializers.DictField(child=ValueField())
 

@@ -109,7 +109,10 @@ class DatasetVersionView(View):
 
 class DatasetContentView(View):
     @operation(
-        "downloadDatasetVersion", "The file itself", tag=_TAG, gives=BINARY,
+        "downloadDatasetVersion",
+        "The file itself",
+        tag=_TAG,
+        gives=BINARY,
         gives_media="application/octet-stream",
     )
     def get(self, request: Request, project: str, dataset: str, number: int) -> FileAnswer:

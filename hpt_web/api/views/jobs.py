@@ -45,7 +45,7 @@ class JobsView(View):
         gives=shapes.JobDetail, status=201,
     )  # fmt: skip
     def post(self, request: Request, project: str) -> Response:
-        job = actions.create_job(user=person(request), project=project, document=request.data)
+        job = actions.create_job(actor=person(request), project=project, document=request.data)
         return Response(_detail(request, project, job.name), 201)
 
 
@@ -68,7 +68,7 @@ class JobChecksView(View):
         takes=shapes.JobDocument, gives=shapes.JobCheck,
     )  # fmt: skip
     def post(self, request: Request, project: str) -> Response:
-        draft = actions.check_job(user=person(request), project=project, document=request.data)
+        draft = actions.check_job(actor=person(request), project=project, document=request.data)
         return Response(
             {
                 "faults": [asdict(fault) for fault in draft.faults],
@@ -87,7 +87,7 @@ class JobView(View):
 class StopJobView(View):
     @operation("stopJob", "Stop a job and its trials", tag=_TAG, gives=shapes.JobDetail)
     def post(self, request: Request, project: str, job: str) -> Response:
-        actions.stop_job(user=person(request), project=project, name=job)
+        actions.stop_job(actor=person(request), project=project, name=job)
         return Response(_detail(request, project, job))
 
 
@@ -122,5 +122,3 @@ class JobDecisionsView(View):
     def get(self, request: Request, project: str, job: str) -> Response:
         decisions = decisions_of(job_for(request.user, project, job))
         return page(request, decisions, ["-id"], lambda rows: [presenting.decision(row) for row in rows])
-
-

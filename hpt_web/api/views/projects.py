@@ -125,9 +125,7 @@ class MembersView(View):
 
 
 class MemberView(View):
-    @operation(
-        "changeMember", "Change a member's role", tag="members", takes=shapes.MemberChange, gives=shapes.Member
-    )
+    @operation("changeMember", "Change a member's role", tag="members", takes=shapes.MemberChange, gives=shapes.Member)
     def patch(self, request: Request, project: str, username: str) -> Response:
         with reading(request) as document:
             member = actions.change_member(

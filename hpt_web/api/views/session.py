@@ -114,5 +114,3 @@ def _moment(document: Document, name: str) -> datetime | None:
         document.fault(name, f"is {shown(text)}; give a time with its offset, such as 2030-01-31T12:00:00Z", "type")
         return None
     return moment
-
-

@@ -51,7 +51,7 @@ class TrialView(View):
 class StopTrialView(View):
     @operation("stopTrial", "Stop a trial; what it has reported counts", tag=_TAG, gives=shapes.TrialDetail)
     def post(self, request: Request, project: str, job: str, number: int) -> Response:
-        actions.stop_trial(user=person(request), project=project, name=job, number=number)
+        actions.stop_trial(actor=person(request), project=project, name=job, number=number)
         return Response(presenting.trial(trial_for(request.user, project, job, number)))
 
 
