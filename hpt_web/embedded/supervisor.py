@@ -26,7 +26,7 @@ SUSPEND_PATIENCE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: the embedded servers, the service's own parts, and a management command before and after those."""
+    """What to run: the embedded servers, the service's own parts, and management commands before, beside and after."""
 
     host: str
     port: int
@@ -34,6 +34,7 @@ class Plan:
     watchers: Sequence[parts.Part]
     web: parts.Part
     before: Sequence[str] | None = ("prepare",)
+    beside: Sequence[str] | None = ("example",)
     after: Sequence[str] | None = ("suspend",)
 
 
@@ -113,7 +114,16 @@ class _Supervisor:
         await asyncio.gather(*(keeper.begin(PART_PATIENCE) for keeper in (*self._watchers, self._web)))
         took = time.monotonic() - started
         say(f"HPT runs at {url(self._plan.host, self._plan.port)} (started in {took:.1f} s). Ctrl-C ends it.")
+        if self._plan.beside:
+            await self._accompany(self._plan.beside)
         await asyncio.Event().wait()
+
+    async def _accompany(self, arguments: Sequence[str]) -> None:
+        """Run a command that the service can do without: if it fails, that is said and the next start tries again."""
+        try:
+            await self._command(arguments, None)
+        except EmbeddedError as error:
+            self._tell(arguments[0], str(error))
 
     async def _command(self, arguments: Sequence[str], seconds: float | None) -> None:
         """Run a management command on the console and wait for it.

@@ -66,6 +66,9 @@ def advance(job_id: int) -> list[int]:
             append(job.pk, [*entries, job_entry(job)])
     for attempt in started:
         launch(attempt)
+    if started:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
     return waiting_jobs(besides=job_id) if JobState(job.state).terminal or not started else []
 
 
@@ -207,9 +210,6 @@ def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], 
         TuningJob.objects.filter(pk=job.pk).update(reason=grant.reason)
         job.reason = grant.reason
     told = [trial_entry(attempt.trial) for attempt in attempts] + [entry for _, entry in new]
-    if attempts:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
     return told, attempts
 
 

@@ -91,7 +91,7 @@ class Follower:
                 stopped.wait(0.5)
 
     def claim(self, *, everybodys: bool = False) -> None:
-        """Take or renew the leases of live attempts, and look at those that are new. By the database's clock.
+        """Take or renew the leases of live attempts, by the database's clock, and look at each.
 
         `everybodys` takes them from whoever has them: for the shutdown, when nobody else follows any more.
         """
@@ -115,7 +115,7 @@ class Follower:
             self.followed[attempt.token] = Followed(attempt)
         for token in self.followed.keys() - tokens:  # somebody else's now, or over
             del self.followed[token]
-        self.look(new)
+        self.look(list(self.followed))  # nobody tells when a trial vanishes
 
     def look(self, tokens: Iterable[str]) -> None:
         """Read what is new of these attempts, store it job by job, and go on until nothing is left unread."""
