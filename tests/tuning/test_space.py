@@ -1,0 +1,250 @@
+"""The search space: reading it with every fault, transforming it, listing it, recognising points."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuning.errors import InvalidSpec
+from tuning.space import Categorical, Float, Integer, SearchSpace
+
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,10}", fullmatch=True)
+NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+@st.composite
+def floats(draw, name):
+    log = draw(st.booleans())
+    ends = sorted(draw(st.tuples(*[st.floats(1e-6, 1e6) if log else NUMBERS] * 2)))
+    return Float(name, *ends, scale="log" if log else "linear")
+
+
+@st.composite
+def integers(draw, name):
+    log = draw(st.booleans())
+    ends = sorted(draw(st.tuples(*[st.integers(1 if log else -1000, 100_000)] * 2)))
+    return Integer(name, *ends, scale="log" if log else "linear")
+
+
+@st.composite
+def categoricals(draw, name):
+    texts = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=5).map("v".__add__)
+    values = draw(st.lists(texts | st.integers(-99, 99), min_size=1, max_size=6, unique_by=str))
+    return Categorical(name, tuple(values))
+
+
+@st.composite
+def spaces(draw):
+    names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
+    return SearchSpace(tuple(draw(st.one_of(floats(n), integers(n), categoricals(n))) for n in names))
+
+
+@given(spaces())
+def test_a_space_survives_its_document(space):
+    document = json.loads(json.dumps(space.to_json()))
+    assert SearchSpace.from_json(document) == space
+    assert SearchSpace.from_json(document).to_json() == document
+
+
+@given(spaces(), st.integers(0, 2**32))
+def test_samples_are_points_of_the_space(space, seed):
+    config = space.sample(np.random.default_rng(seed))
+    assert space.problem_with(config) is None
+    assert json.loads(json.dumps(config)) == config
+
+
+@given(spaces(), st.integers(0, 2**32))
+def test_encode_is_inside_the_cube_and_decodes_to_the_same_point(space, seed):
+    config = space.sample(np.random.default_rng(seed))
+    unit = space.encode(config)
+    assert np.all((unit >= 0) & (unit <= 1))
+    back = space.decode(unit)
+    for parameter in space.parameters:
+        if isinstance(parameter, Float):
+            near = max(1e-9 * abs(parameter.high - parameter.low), 1e-9 * abs(config[parameter.name]))
+            assert back[parameter.name] == pytest.approx(config[parameter.name], abs=near)
+        else:
+            assert back[parameter.name] == config[parameter.name]
+
+
+@given(spaces(), st.integers(0, 2**32))
+def test_snapped_units_are_fixed_points_and_mean_the_same_configuration(space, seed):
+    units = np.random.default_rng(seed).random((5, len(space)))
+    snapped = space.snap(units)
+    assert np.allclose(space.snap(snapped), snapped, atol=1e-9)
+    for unit, same in zip(units, snapped, strict=True):
+        discrete = [p.name for p in space.parameters if not isinstance(p, Float)]
+        assert [space.decode(unit)[name] for name in discrete] == [space.decode(same)[name] for name in discrete]
+
+
+@given(spaces(), st.integers(0, 2**32))
+def test_features_are_the_same_from_units_and_from_configurations(space, seed):
+    rng = np.random.default_rng(seed)
+    configs = [space.sample(rng) for _ in range(3)]
+    units = np.array([space.encode(config) for config in configs])
+    features = space.features(configs)
+    assert features.shape == (3, space.width) == (3, len(space.groups))
+    assert np.array_equal(features, space.unit_features(units))
+
+
+@given(spaces(), st.integers(1, 4))
+def test_the_grid_has_the_size_it_says_and_no_point_twice(space, points):
+    if space.grid_size(points) > 2000:
+        return
+    configs = list(space.grid(points))
+    assert len(configs) == space.grid_size(points)
+    assert len({space.key(config) for config in configs}) == len(configs)
+    assert all(space.problem_with(config) is None for config in configs)
+
+
+def test_a_log_scale_is_uniform_in_the_logarithm():
+    """F33: of 1e-4 to 1, a linear scale spends 90 % above 0.1, a log scale a quarter."""
+    rng = np.random.default_rng(0)
+    linear, log = Float("x", 1e-4, 1.0), Float("x", 1e-4, 1.0, "log")
+    above = [np.mean([p.decode(u) > 0.1 for u in rng.random(4000)]) for p in (linear, log)]
+    assert above == pytest.approx([0.9, 0.25], abs=0.03)
+
+
+def test_every_integer_is_equally_likely_also_the_ends():
+    rng = np.random.default_rng(0)
+    counts = np.bincount([Integer("n", 1, 4).decode(u) for u in rng.random(8000)])
+    assert counts[0] == 0
+    assert counts[1:] == pytest.approx(np.full(4, 2000), rel=0.1)
+
+
+def test_the_ends_of_a_range_are_reached_exactly():
+    for parameter in (Float("x", 1e-5, 0.3, "log"), Float("x", 0.1, 0.7), Integer("n", 3, 900, "log")):
+        assert (parameter.decode(0.0), parameter.decode(1.0)) == (parameter.low, parameter.high)
+
+
+def test_extreme_ranges_keep_inside():
+    wide = Float("x", -8e307, 8e307)
+    tiny = Float("x", 5e-324, 1e-300, "log")
+    for u in (0.0, 1e-12, 0.3, 0.5, 1 - 1e-12, 1.0):
+        assert wide.low <= wide.decode(u) <= wide.high
+        assert tiny.low <= tiny.decode(u) <= tiny.high
+
+
+def test_sizes():
+    assert SearchSpace((Integer("a", 1, 3), Categorical("b", ("x", "y")))).size == 6
+    assert SearchSpace((Integer("a", 1, 3), Float("b", 0, 1))).size is None
+    assert SearchSpace((Float("b", 2.0, 2.0), Integer("a", 7, 7))).size == 1
+
+
+def test_one_value_spaces_work_everywhere():
+    space = SearchSpace((Float("a", 2.0, 2.0), Integer("b", 7, 7), Categorical("c", ("only",))))
+    expected = {"a": 2.0, "b": 7, "c": "only"}
+    assert space.sample(np.random.default_rng(0)) == expected
+    assert space.decode(space.encode(expected)) == expected
+    assert list(space.grid(5)) == [expected]
+
+
+def test_the_grid_of_three_by_two_is_six():
+    """F46: Azure's example."""
+    space = SearchSpace((Categorical("batch", (16, 32, 64)), Categorical("opt", ("sgd", "adam"))))
+    configs = list(space.grid(5))
+    assert len(configs) == 6
+    assert configs[:3] == [{"batch": 16, "opt": "sgd"}, {"batch": 16, "opt": "adam"}, {"batch": 32, "opt": "sgd"}]
+
+
+def test_grid_points_are_even_on_the_scale():
+    assert list(Float("x", 1e-4, 1.0, "log").grid(5)) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+    assert list(Float("x", 0.0, 1.0).grid(3)) == [0.0, 0.5, 1.0]
+    assert list(Float("x", 0.0, 1.0).grid(1)) == [0.5]
+    assert list(Integer("n", 1, 3).grid(5)) == [1, 2, 3]
+    assert list(Integer("n", 0, 100).grid(5)) == [0, 25, 50, 75, 100]
+
+
+def test_keys_tell_points_apart_and_survive_rounding():
+    space = SearchSpace((Float("x", 0, 1), Categorical("c", ("1", "a"))))
+    key = space.key({"x": 0.1 + 0.2, "c": "a"})
+    assert key == space.key({"c": "a", "x": 0.3})
+    assert key != space.key({"x": 0.300001, "c": "a"})
+    assert key != space.key({"x": 0.3, "c": "1"})
+    assert space.key({"x": 1, "c": "a"}) == space.key({"x": 1.0, "c": "a"})
+
+
+def test_problem_with_names_everything_wrong():
+    space = SearchSpace((Float("x", 0, 1), Integer("n", 1, 5), Categorical("c", ("a", "b"))))
+    problem = space.problem_with({"x": 2, "n": 1.5, "y": 1})
+    for part in ("x is 2, outside 0", "n is 1.5, not a whole number", "c is missing", "y is not a hyperparameter"):
+        assert part in problem
+    assert space.problem_with({"x": math.nan, "n": True, "c": "z"}).count(";") == 2
+    assert space.problem_with({"x": 10**400, "n": 10**400, "c": 10**400}).count(";") == 2
+
+
+FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
+BAD = [
+    ("not a list", {"x": 1}, {"space": "type"}),
+    ("empty", [], {"space": "required"}),
+    ("too many", [{**FLOAT, "name": f"x{i}"} for i in range(101)], {"space": "limit"}),
+    ("not an object", [3], {"space[0]": "type"}),
+    ("no type", [{"name": "x"}], {"space[0].type": "required"}),
+    ("unknown type", [{"name": "x", "type": "bool"}], {"space[0].type": "unknown"}),
+    ("unknown field", [{**FLOAT, "step": 2}], {"space[0].step": "unknown"}),
+    ("no name", [{**FLOAT, "name": ""}], {"space[0].name": "required"}),
+    ("name is an option", [{**FLOAT, "name": "-x"}], {"space[0].name": "invalid"}),
+    ("name with a space", [{**FLOAT, "name": "a b"}], {"space[0].name": "invalid"}),
+    ("same name", [FLOAT, FLOAT], {"space[1].name": "duplicate"}),
+    ("no range", [{"name": "x", "type": "float"}], {"space[0].min": "required", "space[0].max": "required"}),
+    ("texts as range", [{**FLOAT, "min": "0"}], {"space[0].min": "type"}),
+    ("boolean as range", [{**FLOAT, "max": True}], {"space[0].max": "type"}),
+    ("min above max", [{**FLOAT, "min": 2}], {"space[0].min": "range"}),
+    ("not a number", [{**FLOAT, "max": math.nan}], {"space[0].max": "range"}),
+    ("infinite", [{**FLOAT, "max": 10**400}], {"space[0].max": "range"}),
+    ("too wide", [{**FLOAT, "min": -1.7e308, "max": 1.7e308}], {"space[0].max": "range"}),
+    ("log of zero", [{**FLOAT, "scale": "log"}], {"space[0].min": "range"}),
+    ("unknown scale", [{**FLOAT, "scale": "cubic"}], {"space[0].scale": "unknown"}),
+    ("fractional integer", [{**FLOAT, "type": "integer", "max": 1.5}], {"space[0].max": "type"}),
+    ("integer beyond exactness", [{**FLOAT, "type": "integer", "max": 2**60}], {"space[0].max": "range"}),
+    ("no values", [{"name": "c", "type": "categorical"}], {"space[0].values": "required"}),
+    ("empty values", [{"name": "c", "type": "categorical", "values": []}], {"space[0].values": "required"}),
+    ("values alike", [{"name": "c", "type": "categorical", "values": ["a", 1, "1"]}], {"space[0].values[2]": "duplicate"}),
+    ("boolean value", [{"name": "c", "type": "categorical", "values": [True]}], {"space[0].values[0]": "type"}),
+    ("control character", [{"name": "c", "type": "categorical", "values": ["a\0"]}], {"space[0].values[0]": "invalid"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "expected"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_documents_are_refused_by_field(document, expected):
+    with pytest.raises(InvalidSpec) as caught:
+        SearchSpace.from_json(document)
+    assert {fault.field: fault.code for fault in caught.value.faults} == expected
+    assert all(fault.message for fault in caught.value.faults)
+
+
+def test_all_faults_are_found_at_once():
+    with pytest.raises(InvalidSpec) as caught:
+        SearchSpace.from_json(
+            [
+                {"name": "-a", "type": "float", "min": 3, "max": 1, "scale": "log", "q": 1},
+                {"name": "b", "type": "integer", "min": 0, "max": "9"},
+                {"name": "b", "type": "categorical", "values": []},
+            ],
+            field="job.space",
+        )
+    fields = [fault.field for fault in caught.value.faults]
+    assert sorted(fields) == [
+        "job.space[0].min", "job.space[0].name", "job.space[0].q", "job.space[1].max", "job.space[2].name",
+        "job.space[2].values",
+    ]  # fmt: skip
+
+
+def test_messages_name_the_value_and_the_remedy():
+    with pytest.raises(InvalidSpec) as caught:
+        SearchSpace.from_json([{"name": "lr", "type": "float", "min": 0, "max": 1, "scale": "log"}])
+    assert caught.value.faults[0].message == (
+        "is 0.0; a log scale needs min above 0: raise min or use scale linear"
+    )  # fmt: skip
+
+
+def test_parameters_made_in_code_are_checked_too():
+    with pytest.raises(InvalidSpec):
+        Float("x", 2, 1)
+    with pytest.raises(InvalidSpec):
+        Categorical("x", ())
+    with pytest.raises(InvalidSpec):
+        SearchSpace(())
