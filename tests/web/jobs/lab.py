@@ -1,4 +1,4 @@
-"""A project with a dataset and an algorithm, its people, and a scripted backend under the real dispatch and follower."""
+"""A project with a dataset, an algorithm and people; a scripted backend under the real dispatch and follower."""
 
 import io
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.actions import add_member, create_project, create_user
 from hpt_web.accounts.models import User
@@ -29,7 +30,8 @@ class Team:
 
 
 @pytest.fixture
-def team(transactional_db: None) -> Team:
+def team(transactional_db: None, settings: Settings) -> Team:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # nobody logs in here
     alice, bob, vera, charlie = (
         create_user(actor=None, username=name, password=PASSWORD) for name in ("alice", "bob", "vera", "charlie")
     )

@@ -1,0 +1,209 @@
+"""What cannot become a job is refused with every fault at once, each naming field, value and remedy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
+from hpt_web.accounts.models import Quota
+from hpt_web.catalog.actions import add_algorithm_version
+from hpt_web.jobs import actions
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.models import Event, TuningJob
+from tests.web.jobs.lab import Team, algorithm_document, job_document, live
+from tests.web.jobs.scripted import ScriptedBackend
+
+X = {"name": "x", "type": "float", "min": 0, "max": 1}
+
+
+def faults(team: Team, **changes: Any) -> dict[str, str]:
+    """Field -> message of everything that is wrong; also that nothing was written, and that the check says the same."""
+    jobs = TuningJob.objects.count()
+    with pytest.raises(Invalid) as refused:
+        actions.create_job(actor=team.alice, project="lab", document=job_document(**changes))
+    assert TuningJob.objects.count() == jobs
+    assert not Event.objects.exclude(job__in=TuningJob.objects.all()).exists()
+    found = {fault.field: fault.message for fault in refused.value.faults}
+    check = actions.check_job(actor=team.alice, project="lab", document=job_document(**changes))
+    assert {fault.field: fault.message for fault in check.faults} == found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"name": ""}, "name", "give a text"),
+        ({"name": "two words"}, "name", "'two words'"),
+        ({"name": "x" * 64}, "name", "use 1 to 63 letters"),
+        ({"space": [{**X, "min": 2, "max": 1}]}, "space[0].min", "2"),
+        ({"space": [{**X, "scale": "log"}]}, "space[0].min", "log"),
+        ({"space": [{**X, "max": 7}]}, "space[0].max", "the algorithm takes 1 or less"),
+        ({"space": [{**X, "type": "integer"}]}, "space[0].type", "is float"),
+        ({"space": [{**X, "name": "y"}]}, "space[0].name", "it has x, n"),
+        ({"space": []}, "space", ""),
+        ({"space": None}, "space", ""),
+        ({"static": {"x": 1}}, "static.x", "searched in `space` as well"),
+        ({"static": {"n": 11}}, "static.n", "give 9 or less"),
+        ({"static": {"n": 1.5}}, "static.n", "give a whole number"),
+        ({"objective": {"metric": "accuracy"}}, "objective.metric", "it reports score, loss"),
+        ({"objective": {"metric": "score", "goal": "up"}}, "objective.goal", "maximize, minimize"),
+        ({"algorithm": {"name": "curve"}}, "algorithm.name", "no algorithm here has that name"),
+        ({"algorithm": {"name": "line", "version": 3}}, "algorithm.version", "1 to 1"),
+        ({"channels": {}}, "channels.train", "choose a dataset"),
+        ({"channels": {"train": {"dataset": "tables"}}}, "channels.train.dataset", "'tables'"),
+        ({"channels": {"train": {"dataset": "table", "version": 9}}}, "channels.train.version", "1 to 1"),
+        (
+            {"channels": {"train": {"dataset": "table"}, "test": {"dataset": "table"}}},
+            "channels.test",
+            "it has train",
+        ),
+        ({"strategy": {"name": "guess"}}, "strategy.name", "random"),
+        ({"strategy": {"name": "random", "options": {"luck": 1}}}, "strategy.options.luck", "not an option"),
+        ({"early_stopping": {"name": "never"}}, "early_stopping.name", "median"),
+        ({"limits": {"max_trials": 0}}, "limits.max_trials", "1 to 10000"),
+        ({"limits": {"max_trails": 5}}, "limits.max_trails", "max_trials"),
+        ({"limits": {"max_trials": True}}, "limits.max_trials", "whole number"),
+        ({"resources": {"gpus": 1}}, "resources.gpus", "no GPUs"),
+        ({"seed": -1}, "seed", "0 to"),
+        ({"warm_start": {"type": "SIMILAR", "parents": []}}, "warm_start.type", "TRANSFER_LEARNING"),
+        (
+            {"warm_start": {"type": "TRANSFER_LEARNING", "parents": ["ghost"]}},
+            "warm_start.parents[0]",
+            "'ghost'",
+        ),
+        ({"colour": "red"}, "colour", "not known here"),
+    ],
+)
+def test_each_fault_names_its_field(
+    team: Team, follower: Follower, changes: dict[str, Any], field: str, says: str
+) -> None:
+    found = faults(team, **changes)
+    assert field in found, found
+    assert says in found[field]
+
+
+def test_all_faults_at_once(team: Team, follower: Follower) -> None:
+    found = faults(team, name="", strategy={"name": "guess"}, limits={"max_trials": 0}, channels={}, seed="x")
+    assert {"name", "strategy.name", "limits.max_trials", "channels.train", "seed"} <= found.keys()
+
+
+@pytest.mark.parametrize("document", [None, [], "job", 7, {}])
+def test_a_document_that_is_none(team: Team, follower: Follower, document: object) -> None:
+    with pytest.raises(Invalid) as refused:
+        actions.create_job(actor=team.alice, project="lab", document=document)
+    assert refused.value.faults
+
+
+def test_a_name_taken_whatever_its_case(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    new_job()
+    assert "another job here has" in faults(team, name="FIRST")["name"]
+
+
+def test_quotas_refuse_with_their_numbers(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    Quota.objects.create(resource=Quota.Resource.TRIALS_PER_JOB, limit=5)
+    assert "allows 5 trials per job" in faults(team, limits={"max_trials": 6})["limits.max_trials"]
+    new_job()
+    Quota.objects.create(resource=Quota.Resource.QUEUED_JOBS, limit=1, project=TuningJob.objects.get().project)
+    assert "1 jobs are not over yet, and the quota allows 1" in faults(team, name="second")[""]
+
+
+# --- warm start (F5 to F21) -------------------------------------------------------------------------------------------
+
+
+def warm(*parents: str, kind: str = "IDENTICAL_DATA_AND_ALGORITHM", **changes: Any) -> dict[str, Any]:
+    return {"name": "child", "warm_start": {"type": kind, "parents": list(parents)}} | changes
+
+
+def broken_rules(team: Team, **changes: Any) -> dict[str, str]:
+    with pytest.raises(Invalid) as refused:
+        actions.create_job(actor=team.alice, project="lab", document=job_document(**changes))
+    return {fault.code: fault.message for fault in refused.value.faults}
+
+
+@pytest.fixture
+def finished(new_job: Callable[..., TuningJob], backend: ScriptedBackend, follower: Follower) -> Callable[..., str]:
+    def run(name: str, **changes: Any) -> str:
+        job = new_job(name=name, limits={"max_trials": 1, "max_parallel": 1}, **changes)
+        (token,) = live(job)
+        backend.prints(token, "score=0.5\nloss=2\n")
+        backend.ends(token)
+        follower.claim()
+        return job.name
+
+    return run
+
+
+def test_warm_start_takes_the_parents_trials_over(
+    team: Team, finished: Callable[..., str], new_job: Callable[..., TuningJob]
+) -> None:
+    """F25: a random and a Bayesian job as parents at once."""
+    first, second = finished("one"), finished("two", strategy={"name": "bayesian"}, seed=8)
+    third = finished("three", seed=9)
+    child = new_job(**warm(first, second, third, strategy={"name": "bayesian"}))
+    told = child.decisions.get(kind="warm_start")
+    assert told.reason == "Starts from one, two, three: 3 trials taken over, 0 left out."
+    assert "3 of the parents" in child.decisions.filter(kind="suggest").first().reason
+
+
+def test_a_parent_still_running_is_refused(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    """F14."""
+    new_job(name="parent")
+    assert "Running" in broken_rules(team, **warm("parent"))["F14"]
+
+
+def test_six_parents_are_refused(team: Team, finished: Callable[..., str]) -> None:
+    """F13."""
+    names = [finished(f"p{i}", seed=i) for i in range(6)]
+    assert "6" in broken_rules(team, **warm(*names))["F13"]
+
+
+def test_another_objective_is_refused(team: Team, finished: Callable[..., str]) -> None:
+    """F15."""
+    name = finished("parent", objective={"metric": "loss", "goal": "minimize"})
+    assert "loss" in broken_rules(team, **warm(name))["F15"]
+
+
+def test_another_algorithm_is_refused_for_identical_only(
+    team: Team, finished: Callable[..., str], new_job: Callable[..., TuningJob]
+) -> None:
+    """F6, F9, F11."""
+    name = finished("parent")
+    other = algorithm_document(source={"files": {"train.py": "print('score=2')\n"}})
+    add_algorithm_version(actor=team.alice, project="lab", algorithm="line", document=other)
+    assert {"F6", "F9"} & broken_rules(team, **warm(name)).keys()
+    new_job(**warm(name, kind="TRANSFER_LEARNING"))
+    same = other | {"source": {"files": {"train.py": "print('score=1') # logs\n"}}, "equivalent_to": 1}
+    add_algorithm_version(actor=team.alice, project="lab", algorithm="line", document=same)
+    new_job(**warm(name, name="child-2"))
+
+
+# --- who may ----------------------------------------------------------------------------------------------------------
+
+
+def test_three_people(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    new_job()
+    for actor in (team.charlie,):
+        with pytest.raises(NotVisible):
+            actions.create_job(actor=actor, project="lab", document=job_document(name="second"))
+        with pytest.raises(NotVisible):
+            actions.check_job(actor=actor, project="lab", document=job_document(name="second"))
+        with pytest.raises(NotVisible):
+            actions.stop_job(actor=actor, project="lab", name="first")
+        with pytest.raises(NotVisible):
+            actions.stop_trial(actor=actor, project="lab", name="first", number=1)
+    with pytest.raises(Forbidden, match="role editor"):
+        actions.create_job(actor=team.vera, project="lab", document=job_document(name="second"))
+    with pytest.raises(Forbidden, match="role editor"):
+        actions.stop_job(actor=team.vera, project="lab", name="first")
+    with pytest.raises(Forbidden, match="role editor"):
+        actions.stop_trial(actor=team.vera, project="lab", name="first", number=1)
+    assert actions.create_job(actor=team.bob, project="lab", document=job_document(name="second")).name == "second"
+
+
+def test_what_is_over_cannot_be_stopped(team: Team, finished: Callable[..., str]) -> None:
+    finished("done")
+    with pytest.raises(Conflict, match="Completed"):
+        actions.stop_job(actor=team.alice, project="lab", name="done")
+    with pytest.raises(Conflict, match="Completed"):
+        actions.stop_trial(actor=team.alice, project="lab", name="done", number=1)
