@@ -1,0 +1,81 @@
+/** Every change that the pages ask the REST door for. */
+import { bodyOf, rest } from "./client";
+import type { AlgorithmVersionRequest, JobDocumentRequest, Role } from "./types";
+
+export const signIn = (username: string, password: string) =>
+  bodyOf(rest.POST("/api/v1/session", { body: { username, password } }));
+
+export const signOut = () => rest.DELETE("/api/v1/session");
+
+export interface NewKey {
+  name: string;
+  scopes: ("read" | "write")[];
+  project: string | null;
+  expires_at: string | null;
+}
+
+export const createAccessKey = (body: NewKey) => bodyOf(rest.POST("/api/v1/access-keys", { body }));
+
+export const revokeAccessKey = (key: string) =>
+  rest.DELETE("/api/v1/access-keys/{key}", { params: { path: { key } } });
+
+export const createProject = (body: { slug: string; name: string; description: string }) =>
+  bodyOf(rest.POST("/api/v1/projects", { body }));
+
+export const addMember = (project: string, body: { username: string; role: Role }) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/members", { params: { path: { project } }, body }));
+
+export const changeMember = (project: string, username: string, role: Role) =>
+  bodyOf(
+    rest.PATCH("/api/v1/projects/{project}/members/{username}", {
+      params: { path: { project, username } },
+      body: { role },
+    }),
+  );
+
+export const removeMember = (project: string, username: string) =>
+  rest.DELETE("/api/v1/projects/{project}/members/{username}", { params: { path: { project, username } } });
+
+export interface Named {
+  name: string;
+  description: string;
+}
+
+export const createDataset = (project: string, body: Named) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/datasets", { params: { path: { project } }, body }));
+
+export const deleteDataset = (project: string, dataset: string) =>
+  rest.DELETE("/api/v1/projects/{project}/datasets/{dataset}", { params: { path: { project, dataset } } });
+
+export const createAlgorithm = (project: string, body: Named) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/algorithms", { params: { path: { project } }, body }));
+
+export const deleteAlgorithm = (project: string, algorithm: string) =>
+  rest.DELETE("/api/v1/projects/{project}/algorithms/{algorithm}", {
+    params: { path: { project, algorithm } },
+  });
+
+export const createAlgorithmVersion = (project: string, algorithm: string, body: AlgorithmVersionRequest) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/algorithms/{algorithm}/versions", {
+      params: { path: { project, algorithm } },
+      body,
+    }),
+  );
+
+export const createJob = (project: string, body: JobDocumentRequest) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/jobs", { params: { path: { project } }, body }));
+
+/** What POST jobs would say to this document; nothing is created. */
+export const checkJob = (project: string, body: JobDocumentRequest, signal?: AbortSignal) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/job-checks", { params: { path: { project } }, body, signal }));
+
+export const stopJob = (project: string, job: string) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/jobs/{job}/stop", { params: { path: { project, job } } }));
+
+export const stopTrial = (project: string, job: string, number: number) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/stop", {
+      params: { path: { project, job, number } },
+    }),
+  );

@@ -1,0 +1,43 @@
+/** Short names for the generated shapes (`npm run generate`); nothing is written down here a second time. */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type AccessKey = Schemas["AccessKey"];
+export type Algorithm = Schemas["Algorithm"];
+export type AlgorithmVersion = Schemas["AlgorithmVersion"];
+export type AlgorithmVersionRequest = Schemas["AlgorithmVersionRequest"];
+export type Attempt = Schemas["Attempt"];
+export type Bundle = Schemas["Bundle"];
+export type BundleFile = Schemas["BundleFile"];
+export type CatalogueEntry = Schemas["CatalogueEntry"];
+export type CatalogueOption = Schemas["CatalogueOption"];
+export type Dataset = Schemas["Dataset"];
+export type DatasetVersion = Schemas["DatasetVersion"];
+export type Decision = Schemas["Decision"];
+export type Fault = Schemas["Fault"];
+export type HyperparameterDefinition = Schemas["HyperparameterDefinition"];
+export type Job = Schemas["Job"];
+export type JobCheck = Schemas["JobCheck"];
+export type JobDetail = Schemas["JobDetail"];
+export type JobDocument = Schemas["JobDocument"];
+export type JobDocumentRequest = Schemas["JobDocumentRequest"];
+export type LogPart = Schemas["LogPart"];
+export type Member = Schemas["Member"];
+export type MetricDefinition = Schemas["MetricDefinition"];
+export type Parameter = Schemas["Parameter"];
+export type Problem = Schemas["Problem"];
+export type Project = Schemas["Project"];
+export type Role = Schemas["Role"];
+export type RuleCheck = Schemas["RuleCheck"];
+export type Snapshot = Schemas["Snapshot"];
+export type Trial = Schemas["Trial"];
+export type TrialDetail = Schemas["TrialDetail"];
+export type User = Schemas["User"];
+
+export type Value = string | number;
+export type Counts = Readonly<Record<string, number>>;
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}

@@ -1,0 +1,143 @@
+/** Dresses a figure of the server in the page's clothes: paper, grid, type, the viewer's time zone. Pure. */
+import type { FigureDocument, Trace } from "../live/join";
+
+export interface FigureLook {
+  dark: boolean;
+  /** A small multiple: no title, no legend, tighter margins. */
+  compact?: boolean;
+  /** The trial that is open beside the charts; ringed in gold everywhere. */
+  selected?: number | null;
+  /** Minutes that the viewer's clock is behind UTC, as Date#getTimezoneOffset gives them. */
+  zone?: number;
+}
+
+interface Ink {
+  text: string;
+  quiet: string;
+  grid: string;
+  line: string;
+  ground: string;
+  gold: string;
+}
+
+const LIGHT: Ink = {
+  text: "#11171a",
+  quiet: "#647072",
+  grid: "#e9eeee",
+  line: "#c2cccc",
+  ground: "#ffffff",
+  gold: "#d99a00",
+};
+const DARK: Ink = {
+  text: "#e6ecec",
+  quiet: "#8a9798",
+  grid: "#222a2c",
+  line: "#3d4a4c",
+  ground: "#151a1c",
+  gold: "#f0c04a",
+};
+const FONT = '"IBM Plex Sans Variable", system-ui, sans-serif';
+
+export function dressed(figure: FigureDocument, look: FigureLook): FigureDocument {
+  const ink = look.dark ? DARK : LIGHT;
+  const kind = figure.layout.meta?.x?.kind;
+  const onClock = kind === "start" || kind === "time";
+  const shift = onClock ? -(look.zone ?? 0) * 60_000 : 0;
+  const traces = figure.data
+    .filter((trace) => !(look.compact && trace.meta?.role === "key"))
+    .map((trace) => plainTrace(shift ? shifted(trace, shift) : trace));
+  const rings = look.selected == null ? [] : traces.flatMap((trace) => ring(trace, look.selected ?? -1, ink));
+  return { data: [...traces, ...rings], layout: frame(figure.layout, ink, look, onClock) };
+}
+
+/** The small bundle draws lines and dots in SVG only. */
+function plainTrace(trace: Trace): Trace {
+  return trace.type === "scattergl" ? { ...trace, type: "scatter" } : trace;
+}
+
+function shifted(trace: Trace, milliseconds: number): Trace {
+  if (!Array.isArray(trace.x)) return trace;
+  return { ...trace, x: trace.x.map((at) => (typeof at === "number" ? at + milliseconds : at)) };
+}
+
+function ring(trace: Trace, selected: number, ink: Ink): Trace[] {
+  const role = trace.meta?.role;
+  if (role === "curve" && trace.meta?.trial === selected) {
+    return [
+      {
+        ...trace,
+        opacity: 1,
+        showlegend: false,
+        line: { color: ink.gold, width: 3 },
+        hoverinfo: "skip",
+        meta: { role: "ring" },
+      },
+    ];
+  }
+  if (role !== "trials" && role !== "parameter" && role !== "rug") return [];
+  const seat = Array.isArray(trace.customdata) ? trace.customdata.indexOf(selected) : -1;
+  if (seat < 0) return [];
+  return [
+    {
+      type: "scatter",
+      mode: "markers",
+      x: [(trace.x as unknown[])[seat]],
+      y: [(trace.y as unknown[])[seat]],
+      marker: { size: 15, symbol: "circle-open", color: ink.gold, line: { width: 2.5 } },
+      hoverinfo: "skip",
+      showlegend: false,
+      meta: { role: "ring" },
+    },
+  ];
+}
+
+function frame(
+  layout: FigureDocument["layout"],
+  ink: Ink,
+  look: FigureLook,
+  onClock: boolean,
+): FigureDocument["layout"] {
+  const size = look.compact ? 11 : 12;
+  const { title: _title, margin: _margin, ...rest } = layout;
+  return {
+    ...rest,
+    autosize: true,
+    margin: look.compact ? { l: 46, r: 10, t: 8, b: 36 } : { l: 58, r: 14, t: 10, b: 46 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: FONT, size, color: ink.quiet },
+    hoverlabel: {
+      bgcolor: ink.ground,
+      bordercolor: ink.line,
+      font: { family: FONT, size: 12, color: ink.text },
+      align: "left",
+    },
+    legend: { ...(layout.legend as object), font: { size: 12, color: ink.text }, bgcolor: "rgba(0,0,0,0)" },
+    ...(look.compact && { showlegend: false }),
+    dragmode: "zoom",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: ink.quiet, activecolor: ink.text },
+    xaxis: axis(layout.xaxis, ink, onClock),
+    yaxis: axis(layout.yaxis, ink, false),
+    uirevision: "keep",
+  };
+}
+
+function axis(given: unknown, ink: Ink, localTime: boolean): object {
+  const { title, ...rest } = (given ?? {}) as { title?: { text?: string } };
+  const text = localTime ? title?.text?.replace(" (UTC)", "") : title?.text;
+  return {
+    gridcolor: ink.grid,
+    linecolor: ink.line,
+    tickcolor: ink.line,
+    zerolinecolor: ink.grid,
+    automargin: true,
+    ...rest,
+    title: { ...title, text, standoff: 8, font: { color: ink.quiet } },
+  };
+}
+
+/** The server's remarks on a figure (what is hidden, and why), for the panel's head. */
+export function notesOf(figure: FigureDocument): string[] {
+  const notes = (figure.layout.meta as { notes?: unknown } | undefined)?.notes;
+  return Array.isArray(notes) ? notes.map(String) : [];
+}

@@ -1,0 +1,109 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo } from "react";
+import { useSearchParams } from "wouter";
+import { project as projectQuery, session } from "../api/queries";
+import { Failure, Loading } from "../components/Feedback";
+import { Page } from "../components/Shell";
+import { useJobStream } from "../live/useJobStream";
+import classes from "./JobPage.module.css";
+import { BestTrial } from "./job/BestTrial";
+import { CurvesPanel } from "./job/CurvesPanel";
+import { Decisions } from "./job/Decisions";
+import { FigurePanel } from "./job/FigurePanel";
+import { JobHeader } from "./job/JobHeader";
+import { JobProgress } from "./job/JobProgress";
+import { ParameterPanel } from "./job/ParameterPanel";
+import { Specification } from "./job/Specification";
+import { TrialInspector } from "./job/TrialInspector";
+import { TrialTable } from "./job/TrialTable";
+
+export default function JobPage({ project, name }: { project: string; name: string }) {
+  const client = useQueryClient();
+  const stream = useJobStream(project, name);
+  const { data: home } = useQuery(projectQuery(project));
+  const [search, setSearch] = useSearchParams();
+  const selected = Number(search.get("trial")) || null;
+  const jobs = useMemo(() => [name], [name]);
+
+  useEffect(() => {
+    if (stream.status === "signed-out") void client.invalidateQueries({ queryKey: session.queryKey });
+  }, [stream.status, client]);
+
+  const open = (trial: number | null) =>
+    setSearch(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (trial === null) next.delete("trial");
+        else next.set("trial", String(trial));
+        return next;
+      },
+      { replace: true },
+    );
+
+  const crumbs = [
+    { label: "Projects", href: "/projects" },
+    { label: home?.name ?? project, href: `/projects/${project}/jobs` },
+    { label: name },
+  ];
+  const view = stream.view;
+  if (!view) {
+    return (
+      <Page crumbs={crumbs} wide>
+        <h1>{name}</h1>
+        {stream.error ? (
+          <Failure error={stream.error} retry={stream.retryNow} />
+        ) : (
+          <Loading rows={8} height={18} />
+        )}
+      </Page>
+    );
+  }
+  const { job } = view;
+  const editable = home !== undefined && home.role !== "viewer";
+  const figure = { project, jobs, view, selected, onTrial: open };
+  return (
+    <Page crumbs={crumbs} wide aside={selected !== null}>
+      <JobHeader project={project} job={job} stream={stream} editable={editable} />
+      <JobProgress view={view} />
+      <div className={classes.grid}>
+        <FigurePanel
+          {...figure}
+          className={classes.main}
+          title="Progress"
+          kind="progress"
+          height={320}
+          label={`${job.objective.metric} of every trial by its start, with the best so far`}
+        />
+        <BestTrial project={project} view={view} open={open} className={classes.side} />
+        <ParameterPanel
+          {...figure}
+          className={classes.full}
+          names={job.specification.space.map((p) => p.name)}
+        />
+        <CurvesPanel {...figure} className={classes.main} />
+        <FigurePanel
+          {...figure}
+          className={classes.side}
+          title="Density"
+          kind="density"
+          height={300}
+          label={`Distribution of ${job.objective.metric} over the trials`}
+        />
+        <TrialTable view={view} selected={selected} open={open} className={classes.full} />
+        <Decisions project={project} view={view} open={open} className={classes.half} />
+        <Specification project={project} job={job} className={classes.half} />
+      </div>
+      {selected !== null && (
+        <TrialInspector
+          key={selected}
+          project={project}
+          view={view}
+          number={selected}
+          editable={editable}
+          open={open}
+          close={() => open(null)}
+        />
+      )}
+    </Page>
+  );
+}

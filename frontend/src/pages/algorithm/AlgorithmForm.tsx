@@ -1,0 +1,159 @@
+import { Button, Select, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useLocation } from "wouter";
+import { createAlgorithm, createAlgorithmVersion, deleteAlgorithm } from "../../api/actions";
+import { faultsOf } from "../../api/faults";
+import { FormFaults } from "../../components/FormFaults";
+import { Fields, Section } from "../../components/Section";
+import classes from "./AlgorithmForm.module.css";
+import { ChannelEditor } from "./ChannelEditor";
+import { CodeEditor } from "./CodeEditor";
+import { type VersionDraft, versionOf } from "./draft";
+import { HyperparameterEditor } from "./HyperparameterEditor";
+import { MetricEditor } from "./MetricEditor";
+
+interface AlgorithmFormProps {
+  project: string;
+  /** Of the algorithm that gets another version; a new one is named in the form. */
+  name: string | undefined;
+  owner: boolean;
+  earlier: readonly number[];
+  initial: VersionDraft;
+}
+
+export function AlgorithmForm({ project, name, owner, earlier, initial }: AlgorithmFormProps) {
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const [own, setOwn] = useState({ name: "", description: "" });
+  const [draft, setDraft] = useState(initial);
+  const set = (part: Partial<VersionDraft>) => setDraft((before) => ({ ...before, ...part }));
+  const save = useMutation({
+    mutationFn: () => saveAll(project, name, own, draft),
+    onSuccess: async (saved) => {
+      await client.invalidateQueries({ queryKey: ["project", project] });
+      go(`/projects/${project}/algorithms/${saved}`);
+    },
+  });
+  const faults = faultsOf(save.error);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate();
+  };
+  return (
+    <form className={classes.form} onSubmit={submit} noValidate>
+      {name === undefined && (
+        <Section title="Name">
+          <Fields>
+            <TextInput
+              aria-label="Name"
+              placeholder="random-forest"
+              data-field="name"
+              value={own.name}
+              error={faults.at("name")}
+              onChange={(event) => setOwn({ ...own, name: event.currentTarget.value })}
+            />
+          </Fields>
+          <Textarea
+            label="Description"
+            autosize
+            minRows={1}
+            value={own.description}
+            error={faults.at("description")}
+            onChange={(event) => setOwn({ ...own, description: event.currentTarget.value })}
+          />
+        </Section>
+      )}
+      <CodeEditor project={project} draft={draft} faults={faults} change={set} />
+      <HyperparameterEditor
+        rows={draft.hyperparameters}
+        faults={faults}
+        change={(hyperparameters) => set({ hyperparameters })}
+      />
+      <MetricEditor rows={draft.metrics} faults={faults} change={(metrics) => set({ metrics })} />
+      <ChannelEditor rows={draft.channels} faults={faults} change={(channels) => set({ channels })} />
+      <Section title="Resources" hint="What one trial needs; a job may ask for something else.">
+        <Fields>
+          {(
+            [
+              ["cpus", "Processors", ""],
+              ["memory_mb", "Memory, MB", "no limit"],
+              ["gpus", "GPUs", ""],
+            ] as const
+          ).map(([part, label, placeholder]) => (
+            <TextInput
+              key={part}
+              label={label}
+              placeholder={placeholder}
+              inputMode="decimal"
+              data-field={`resources.${part}`}
+              value={draft.resources[part]}
+              error={faults.at(`resources.${part}`)}
+              onChange={(event) =>
+                set({ resources: { ...draft.resources, [part]: event.currentTarget.value } })
+              }
+            />
+          ))}
+        </Fields>
+        <Textarea
+          label="Environment"
+          description="NAME=value, one a line. No secrets: every member can read them."
+          autosize
+          minRows={1}
+          maxRows={8}
+          data-field="environment"
+          value={draft.environment}
+          error={
+            faults
+              .within("environment")
+              .map((fault) => `${fault.field.slice(12)} ${fault.message}`)
+              .join("; ") || undefined
+          }
+          onChange={(event) => set({ environment: event.currentTarget.value })}
+        />
+      </Section>
+      {name !== undefined && owner && earlier.length > 0 && (
+        <Section
+          title="Same algorithm"
+          hint="If the change does not affect what is learnt (logging, another data format), jobs on this version may warm-start from the earlier one as identical."
+        >
+          <Fields>
+            <Select
+              aria-label="Declare it to be the same algorithm as"
+              placeholder="It is a change"
+              clearable
+              data={earlier.map((number) => ({ value: String(number), label: `the same as v${number}` }))}
+              value={draft.equivalentTo === null ? null : String(draft.equivalentTo)}
+              data-field="equivalent_to"
+              error={faults.at("equivalent_to")}
+              onChange={(value) => set({ equivalentTo: value ? Number(value) : null })}
+            />
+          </Fields>
+        </Section>
+      )}
+      <FormFaults faults={faults} />
+      <div className={classes.foot}>
+        <Button type="submit" size="sm" loading={save.isPending}>
+          {name ? "Add the version" : "Create the algorithm"}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** An algorithm is made together with its first version, or not at all. */
+async function saveAll(
+  project: string,
+  name: string | undefined,
+  own: { name: string; description: string },
+  draft: VersionDraft,
+): Promise<string> {
+  const saved = name ?? (await createAlgorithm(project, own)).name;
+  try {
+    await createAlgorithmVersion(project, saved, versionOf(draft));
+  } catch (error) {
+    if (name === undefined) await deleteAlgorithm(project, saved).catch(() => undefined);
+    throw error;
+  }
+  return saved;
+}

@@ -1,0 +1,73 @@
+import { ActionIcon, Button, Checkbox, TextInput } from "@mantine/core";
+import type { Faults } from "../../api/faults";
+import { Icon } from "../../components/Icon";
+import { Section } from "../../components/Section";
+import classes from "./AlgorithmForm.module.css";
+import { type ChannelRow, emptyChannel } from "./draft";
+
+interface ChannelEditorProps {
+  rows: readonly ChannelRow[];
+  faults: Faults;
+  change: (rows: readonly ChannelRow[]) => void;
+}
+
+export function ChannelEditor({ rows, faults, change }: ChannelEditorProps) {
+  const update = (key: string, part: Partial<ChannelRow>) =>
+    change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  return (
+    <Section
+      title="Channels"
+      hint="The data that it reads. The script finds a channel's files in the folder SM_CHANNEL_<NAME>."
+    >
+      <div className={classes.rows} data-field="channels">
+        {rows.map((row, index) => {
+          const field = `channels[${index}]`;
+          const label = row.name || "the new channel";
+          return (
+            <div key={row.key} className={classes.channel} role="group" aria-label={label} data-field={field}>
+              <TextInput
+                aria-label="Name of the channel"
+                placeholder="train"
+                data-field={`${field}.name`}
+                value={row.name}
+                error={faults.at(`${field}.name`) ?? faults.at(field)}
+                onChange={(event) => update(row.key, { name: event.currentTarget.value })}
+              />
+              <Checkbox
+                label="required"
+                mt={7}
+                checked={row.required}
+                onChange={(event) => update(row.key, { required: event.currentTarget.checked })}
+              />
+              <TextInput
+                aria-label={`Description of ${label}`}
+                placeholder="What is in it"
+                value={row.description}
+                error={faults.at(`${field}.description`)}
+                onChange={(event) => update(row.key, { description: event.currentTarget.value })}
+              />
+              <ActionIcon
+                color="gray"
+                aria-label={`Remove ${label}`}
+                onClick={() => change(rows.filter((each) => each.key !== row.key))}
+              >
+                <Icon name="close" />
+              </ActionIcon>
+            </div>
+          );
+        })}
+        {faults.at("channels") && <p className={classes.fault}>{faults.at("channels")}</p>}
+        <div>
+          <Button
+            variant="subtle"
+            color="gray"
+            leftSection={<Icon name="plus" />}
+            onClick={() => change([...rows, emptyChannel()])}
+          >
+            Add a channel
+          </Button>
+        </div>
+      </div>
+    </Section>
+  );
+}

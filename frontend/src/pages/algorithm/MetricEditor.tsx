@@ -1,0 +1,93 @@
+import { ActionIcon, Button, Select, TextInput } from "@mantine/core";
+import type { Faults } from "../../api/faults";
+import { Icon } from "../../components/Icon";
+import { Section } from "../../components/Section";
+import classes from "./AlgorithmForm.module.css";
+import { emptyMetric, type MetricRow } from "./draft";
+import { MetricLab } from "./MetricLab";
+
+interface MetricEditorProps {
+  rows: readonly MetricRow[];
+  faults: Faults;
+  change: (rows: readonly MetricRow[]) => void;
+}
+
+const GOALS = [
+  { value: "", label: "only shown" },
+  { value: "maximize", label: "maximize" },
+  { value: "minimize", label: "minimize" },
+];
+
+export function MetricEditor({ rows, faults, change }: MetricEditorProps) {
+  const update = (key: string, part: Partial<MetricRow>) =>
+    change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  return (
+    <Section
+      title="Metrics"
+      hint="Each is read from what the script prints, by a regular expression (RE2) with one group around the number."
+    >
+      <div className={classes.rows} data-field="metrics">
+        {rows.length > 0 && (
+          <div className={`${classes.metric} ${classes.head}`} aria-hidden="true">
+            <span>Name</span>
+            <span>Regular expression</span>
+            <span>May be tuned to</span>
+            <span />
+          </div>
+        )}
+        {rows.map((row, index) => {
+          const field = `metrics[${index}]`;
+          const label = row.name || "the new metric";
+          return (
+            <div key={row.key} className={classes.metric} role="group" aria-label={label} data-field={field}>
+              <TextInput
+                aria-label="Name of the metric"
+                placeholder="f1"
+                data-field={`${field}.name`}
+                value={row.name}
+                error={faults.at(`${field}.name`) ?? faults.at(field)}
+                onChange={(event) => update(row.key, { name: event.currentTarget.value })}
+              />
+              <TextInput
+                aria-label={`Regular expression of ${label}`}
+                placeholder="f1:\s+(-?[0-9.]+)"
+                spellCheck={false}
+                data-field={`${field}.regex`}
+                classNames={{ input: classes.mono }}
+                value={row.regex}
+                error={faults.at(`${field}.regex`)}
+                onChange={(event) => update(row.key, { regex: event.currentTarget.value })}
+              />
+              <Select
+                aria-label={`Goal of ${label}`}
+                data={GOALS}
+                value={row.goal}
+                allowDeselect={false}
+                onChange={(goal) => update(row.key, { goal: (goal ?? "") as MetricRow["goal"] })}
+              />
+              <ActionIcon
+                color="gray"
+                aria-label={`Remove ${label}`}
+                onClick={() => change(rows.filter((each) => each.key !== row.key))}
+              >
+                <Icon name="close" />
+              </ActionIcon>
+            </div>
+          );
+        })}
+        {faults.at("metrics") && <p className={classes.fault}>{faults.at("metrics")}</p>}
+        <div>
+          <Button
+            variant="subtle"
+            color="gray"
+            leftSection={<Icon name="plus" />}
+            onClick={() => change([...rows, emptyMetric()])}
+          >
+            Add a metric
+          </Button>
+        </div>
+      </div>
+      <MetricLab metrics={rows.map(({ name, regex }) => ({ name, regex }))} />
+    </Section>
+  );
+}

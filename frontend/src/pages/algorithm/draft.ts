@@ -1,0 +1,188 @@
+/** The new-algorithm form's state, and its way to the version document that is sent. Pure. */
+import type {
+  AlgorithmVersion,
+  AlgorithmVersionRequest,
+  Bundle,
+  HyperparameterDefinition,
+} from "../../api/types";
+import { readNumber, readValue, writeNumber, writeValue } from "../../components/typing";
+
+export interface HyperparameterRow {
+  key: string;
+  name: string;
+  type: HyperparameterDefinition["type"];
+  default: string;
+  min: string;
+  max: string;
+  values: readonly string[];
+  tunable: boolean;
+  description: string;
+}
+
+export interface MetricRow {
+  key: string;
+  name: string;
+  regex: string;
+  /** Which way it may be tuned, if it may. */
+  goal: "maximize" | "minimize" | "";
+}
+
+export interface ChannelRow {
+  key: string;
+  name: string;
+  required: boolean;
+  description: string;
+}
+
+export interface VersionDraft {
+  source: "files" | "bundle" | "image";
+  files: readonly { key: string; name: string; text: string }[];
+  bundle: Bundle | null;
+  image: string;
+  entryPoint: string;
+  hyperparameters: readonly HyperparameterRow[];
+  metrics: readonly MetricRow[];
+  channels: readonly ChannelRow[];
+  resources: { cpus: string; memory_mb: string; gpus: string };
+  environment: string;
+  equivalentTo: number | null;
+}
+
+let lastKey = 0;
+export const newKey = (): string => `part-${++lastKey}`;
+
+export const emptyHyperparameter = (): HyperparameterRow => ({
+  key: newKey(),
+  name: "",
+  type: "float",
+  default: "",
+  min: "",
+  max: "",
+  values: [],
+  tunable: true,
+  description: "",
+});
+
+export const emptyMetric = (): MetricRow => ({ key: newKey(), name: "", regex: "", goal: "" });
+export const emptyChannel = (): ChannelRow => ({ key: newKey(), name: "", required: true, description: "" });
+
+export const newDraft = (): VersionDraft => ({
+  source: "files",
+  files: [{ key: newKey(), name: "train.py", text: "" }],
+  bundle: null,
+  image: "",
+  entryPoint: "train.py",
+  hyperparameters: [emptyHyperparameter()],
+  metrics: [{ ...emptyMetric(), goal: "maximize" }],
+  channels: [{ ...emptyChannel(), name: "train" }],
+  resources: { cpus: "1", memory_mb: "", gpus: "0" },
+  environment: "",
+  equivalentTo: null,
+});
+
+/** The next version begins as a copy of the newest, with the same code. */
+export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
+  const goals = new Map(version.objectives.map((objective) => [objective.metric, objective.goal]));
+  return {
+    source: version.source.image ? "image" : "bundle",
+    files: [],
+    bundle: version.source.bundle
+      ? {
+          digest: version.source.bundle,
+          files: version.source.files,
+          size: version.source.files.reduce((sum, file) => sum + file.size, 0),
+        }
+      : null,
+    image: version.source.image ?? "",
+    entryPoint: version.entry_point,
+    hyperparameters: version.hyperparameters.map((definition) => ({
+      key: newKey(),
+      name: definition.name,
+      type: definition.type,
+      default: definition.default == null ? "" : String(definition.default),
+      min: writeNumber(definition.min),
+      max: writeNumber(definition.max),
+      values: (definition.values ?? []).map(writeValue),
+      tunable: definition.tunable ?? true,
+      description: definition.description ?? "",
+    })),
+    metrics: version.metrics.map((metric) => ({
+      ...metric,
+      key: newKey(),
+      goal: goals.get(metric.name) ?? "",
+    })),
+    channels: version.channels.map((channel) => ({
+      key: newKey(),
+      name: channel.name,
+      required: channel.required ?? true,
+      description: channel.description ?? "",
+    })),
+    resources: {
+      cpus: writeNumber(version.resources.cpus),
+      memory_mb: writeNumber(version.resources.memory_mb),
+      gpus: writeNumber(version.resources.gpus),
+    },
+    environment: Object.entries(version.environment)
+      .map(([name, value]) => `${name}=${value}`)
+      .join("\n"),
+    equivalentTo: null,
+  };
+}
+
+export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
+  const document = {
+    source: sourceOf(draft),
+    ...(draft.source !== "image" && { entry_point: draft.entryPoint.trim() }),
+    hyperparameters: draft.hyperparameters.map(definitionOf),
+    metrics: draft.metrics.map(({ name, regex }) => ({ name: name.trim(), regex })),
+    objectives: draft.metrics.flatMap(({ name, goal }) => (goal ? [{ metric: name.trim(), goal }] : [])),
+    channels: draft.channels.map(({ name, required, description }) => ({
+      name: name.trim(),
+      required,
+      description,
+    })),
+    resources: {
+      cpus: readNumber(draft.resources.cpus) ?? 1,
+      memory_mb: readNumber(draft.resources.memory_mb),
+      gpus: readNumber(draft.resources.gpus) ?? 0,
+    },
+    environment: environmentOf(draft.environment),
+    equivalent_to: draft.equivalentTo,
+  };
+  return document as AlgorithmVersionRequest;
+}
+
+function sourceOf(draft: VersionDraft): object {
+  if (draft.source === "image") return { image: draft.image.trim() };
+  if (draft.source === "bundle") return draft.bundle ? { bundle: draft.bundle.digest } : {};
+  return { files: Object.fromEntries(draft.files.map((file) => [file.name.trim(), file.text])) };
+}
+
+function definitionOf(row: HyperparameterRow): object {
+  const common = { name: row.name.trim(), type: row.type, description: row.description };
+  if (row.type === "text") return { ...common, tunable: false, default: row.default || null };
+  if (row.type === "categorical") {
+    const values = row.values.map(readValue);
+    const fallback =
+      values.find((value) => String(value) === row.default) ?? (row.default ? readValue(row.default) : null);
+    return { ...common, tunable: row.tunable, values, default: fallback };
+  }
+  return {
+    ...common,
+    tunable: row.tunable,
+    min: readNumber(row.min),
+    max: readNumber(row.max),
+    default: readNumber(row.default),
+  };
+}
+
+/** NAME=value, a line each; a line without a sign of equality is sent as a name without a value, and refused there. */
+function environmentOf(text: string): Record<string, string> {
+  const lines = text.split("\n").filter((line) => line.trim());
+  return Object.fromEntries(
+    lines.map((line) => {
+      const at = line.indexOf("=");
+      return at < 0 ? [line.trim(), ""] : [line.slice(0, at).trim(), line.slice(at + 1)];
+    }),
+  );
+}

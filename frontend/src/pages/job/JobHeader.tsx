@@ -1,0 +1,169 @@
+import { Button } from "@mantine/core";
+import { Link } from "wouter";
+import { stopJob } from "../../api/actions";
+import type { JobDetail } from "../../api/types";
+import { Confirm } from "../../components/Confirm";
+import { Notice } from "../../components/Feedback";
+import { formatMoment } from "../../components/format";
+import { Icon } from "../../components/Icon";
+import { Moment } from "../../components/Moment";
+import { StateLabel } from "../../components/States";
+import type { StreamState } from "../../live/stream";
+import { isJobOver } from "../../live/view";
+import classes from "./JobHeader.module.css";
+
+interface JobHeaderProps {
+  project: string;
+  job: JobDetail;
+  stream: StreamState & { retryNow: () => void };
+  editable: boolean;
+}
+
+export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
+  const over = isJobOver(job.state);
+  const family = [job.name, ...job.parents];
+  return (
+    <header className={classes.head}>
+      <div className={classes.title}>
+        <h1>{job.name}</h1>
+        <span className={classes.state}>
+          <StateLabel state={job.state} />
+        </span>
+        <LiveSign stream={stream} over={over} />
+        <span className={classes.actions}>
+          {job.parents.length > 0 && (
+            <Button
+              component={Link}
+              variant="default"
+              leftSection={<Icon name="compare" />}
+              href={`/projects/${project}/compare?${family.map((name) => `job=${encodeURIComponent(name)}`).join("&")}`}
+            >
+              Compare with parents
+            </Button>
+          )}
+          {editable && (
+            <Button
+              component={Link}
+              variant="default"
+              leftSection={<Icon name="copy" />}
+              href={`/projects/${project}/new-job?clone=${encodeURIComponent(job.name)}`}
+            >
+              Clone
+            </Button>
+          )}
+          {editable && !over && (
+            <Confirm
+              title={`Stop ${job.name}?`}
+              verb="Stop the job"
+              act={() => stopJob(project, job.name)}
+              trigger={(ask) => (
+                <Button
+                  variant="default"
+                  leftSection={<Icon name="stop" />}
+                  disabled={job.state === "Stopping"}
+                  onClick={ask}
+                >
+                  {job.state === "Stopping" ? "Stopping" : "Stop"}
+                </Button>
+              )}
+            >
+              Its running trials are told to end and no further one is started. What they have reported stays,
+              and a later job can warm-start from it.
+            </Confirm>
+          )}
+        </span>
+      </div>
+      <p className={classes.facts}>
+        <span>
+          <Link
+            href={`/projects/${project}/algorithms/${job.algorithm.name}?version=${job.algorithm.version}`}
+          >
+            {job.algorithm.name} v{job.algorithm.version}
+          </Link>
+        </span>
+        <span>
+          {job.objective.goal} <b>{job.objective.metric}</b>
+        </span>
+        <span>{job.strategy}</span>
+        {job.specification.early_stopping && <span>{job.specification.early_stopping.name} stopping</span>}
+        {job.parents.length > 0 && (
+          <span>
+            warm start from{" "}
+            {job.parents.map((parent, index) => (
+              <span key={parent}>
+                {index > 0 && ", "}
+                <Link href={`/projects/${project}/jobs/${parent}`}>{parent}</Link>
+              </span>
+            ))}
+          </span>
+        )}
+        {job.children.length > 0 && (
+          <span>
+            parent of{" "}
+            {job.children.map((child, index) => (
+              <span key={child}>
+                {index > 0 && ", "}
+                <Link href={`/projects/${project}/jobs/${child}`}>{child}</Link>
+              </span>
+            ))}
+          </span>
+        )}
+        <span>
+          by {job.created_by}, <Moment at={job.created_at} />
+        </span>
+      </p>
+      {job.description && <p className={classes.text}>{job.description}</p>}
+      {job.reason && <p className={classes.text}>{job.reason}</p>}
+      <StreamNotice stream={stream} />
+    </header>
+  );
+}
+
+/** Whether what one sees is what is: said in a word, never by a colour alone. */
+function LiveSign({ stream, over }: { stream: StreamState; over: boolean }) {
+  if (over && stream.status === "live") return null;
+  const words: Partial<Record<StreamState["status"], string>> = {
+    live: "live",
+    reconnecting: "reconnecting",
+    paused: "paused",
+    loading: "loading",
+  };
+  const word = words[stream.status];
+  if (!word) return null;
+  return (
+    <span className={classes.live} data-status={stream.status} role="status">
+      {word}
+    </span>
+  );
+}
+
+function StreamNotice({ stream }: { stream: StreamState & { retryNow: () => void } }) {
+  if (stream.status === "reconnecting") {
+    return (
+      <Notice>
+        The connection is gone; what you see is as of {formatMoment(new Date().toISOString())}. It comes back
+        by itself.{" "}
+        <button type="button" className={classes.again} onClick={stream.retryNow}>
+          Try now
+        </button>
+      </Notice>
+    );
+  }
+  if (stream.status === "access-ended" || stream.status === "not-found") {
+    return (
+      <Notice tone="bad">
+        You may no longer see this job, so it is not updated any more. An owner of the project can let you in
+        again.
+      </Notice>
+    );
+  }
+  if (stream.status === "failed") {
+    return (
+      <Notice tone="bad">
+        This is not updated any more:{" "}
+        {stream.error instanceof Error ? stream.error.message : "the server refused"}
+      </Notice>
+    );
+  }
+  return null;
+}

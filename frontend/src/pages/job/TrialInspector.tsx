@@ -1,0 +1,213 @@
+import { ActionIcon, Button } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef } from "react";
+import { stopTrial } from "../../api/actions";
+import { trialDecisions, trial as trialQuery } from "../../api/queries";
+import type { Trial } from "../../api/types";
+import { Confirm } from "../../components/Confirm";
+import { Loading, Notice } from "../../components/Feedback";
+import { formatDuration, formatNumber } from "../../components/format";
+import { Icon } from "../../components/Icon";
+import { rowsOf } from "../../components/MoreRows";
+import { StateLabel } from "../../components/States";
+import { isTrialOver, type JobView } from "../../live/view";
+import { Attempts } from "./Attempts";
+import { DecisionList, uniqueDecisions } from "./DecisionList";
+import classes from "./TrialInspector.module.css";
+import { TrialLog } from "./TrialLog";
+import { durationOf } from "./trialOrder";
+import { Values } from "./Values";
+
+interface TrialInspectorProps {
+  project: string;
+  view: JobView;
+  number: number;
+  editable: boolean;
+  open: (trial: number) => void;
+  close: () => void;
+}
+
+/** One trial in full, beside the charts: they stay usable, and a click on another dot changes the trial. */
+export function TrialInspector({ project, view, number, editable, open, close }: TrialInspectorProps) {
+  const row = view.trials.get(number);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  const onKey = (event: React.KeyboardEvent) => {
+    if (event.key === "Escape") close();
+  };
+  return (
+    <aside className={classes.panel} aria-label={`Trial ${number}`} onKeyDown={onKey}>
+      <header className={classes.head}>
+        <h2 ref={heading} tabIndex={-1}>
+          Trial {number}
+        </h2>
+        {row && <StateLabel state={row.state} />}
+        <span className={classes.actions}>
+          {row && editable && !isTrialOver(row.state) && (
+            <StopTrial project={project} view={view} row={row} />
+          )}
+          <ActionIcon
+            color="gray"
+            aria-label="Trial before"
+            disabled={!view.trials.has(number - 1)}
+            onClick={() => open(number - 1)}
+          >
+            <Icon name="up" />
+          </ActionIcon>
+          <ActionIcon
+            color="gray"
+            aria-label="Next trial"
+            disabled={!view.trials.has(number + 1)}
+            onClick={() => open(number + 1)}
+          >
+            <Icon name="down" />
+          </ActionIcon>
+          <ActionIcon color="gray" aria-label="Close" onClick={close}>
+            <Icon name="close" />
+          </ActionIcon>
+        </span>
+      </header>
+      <div className={classes.body}>
+        {row ? (
+          <Content {...{ project, view, row }} />
+        ) : (
+          <p className="quiet">This job has no trial {number}.</p>
+        )}
+      </div>
+    </aside>
+  );
+}
+
+function StopTrial({ project, view, row }: { project: string; view: JobView; row: Trial }) {
+  return (
+    <Confirm
+      title={`Stop trial ${row.number}?`}
+      verb="Stop the trial"
+      act={() => stopTrial(project, view.job.name, row.number)}
+      trigger={(ask) => (
+        <Button size="compact-xs" variant="default" onClick={ask} disabled={row.state === "Stopping"}>
+          {row.state === "Stopping" ? "Stopping" : "Stop"}
+        </Button>
+      )}
+    >
+      It is told to end and then ended. What it has reported so far stays; the job goes on with its next
+      trial.
+    </Confirm>
+  );
+}
+
+function Content({ project, view, row }: { project: string; view: JobView; row: Trial }) {
+  const job = view.job.name;
+  // The row comes live; what only the detail has (metrics, attempts) is asked again when the row moves on.
+  const phase = `${row.state}/${row.attempt}`;
+  const base = trialQuery(project, job, row.number);
+  const detail = useQuery({
+    ...base,
+    queryKey: [...base.queryKey, phase],
+    placeholderData: (before) => before,
+  });
+  const stored = useInfiniteQuery({
+    ...trialDecisions(project, job, row.number),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const decisions = useMemo(
+    () =>
+      uniqueDecisions(
+        view.decisions.filter((each) => each.trial === row.number).reverse(),
+        rowsOf(stored.data),
+      ),
+    [view.decisions, stored.data, row.number],
+  );
+  const took = durationOf(row);
+  const fixed = detail.data?.static ?? {};
+  return (
+    <>
+      <dl className={classes.facts}>
+        <div>
+          <dt>{view.job.objective.metric}</dt>
+          <dd className={row.number === view.job.best?.trial ? classes.best : undefined}>
+            {row.objective === null ? "–" : formatNumber(row.objective, 6)}
+          </dd>
+        </div>
+        <div>
+          <dt>best value</dt>
+          <dd>{row.best_objective === null ? "–" : formatNumber(row.best_objective, 6)}</dd>
+        </div>
+        <div>
+          <dt>took</dt>
+          <dd>{took === null ? "–" : formatDuration(took)}</dd>
+        </div>
+        <div>
+          <dt>attempt</dt>
+          <dd>{row.attempt || "–"}</dd>
+        </div>
+      </dl>
+      {row.reason && (
+        <Notice tone={row.state === "Failed" || row.state === "Lost" ? "bad" : "calm"}>{row.reason}</Notice>
+      )}
+      {row.failure && <pre className={classes.failure}>{row.failure}</pre>}
+      <Part title="Hyperparameters">
+        <Values values={row.hyperparameters} />
+        {Object.keys(fixed).length > 0 && (
+          <>
+            <h4 className={classes.sub}>Static</h4>
+            <Values values={fixed} />
+          </>
+        )}
+      </Part>
+      <Part title="Log">
+        <TrialLog
+          project={project}
+          job={job}
+          row={row}
+          attempts={detail.data?.attempts.map((each) => each.number) ?? []}
+        />
+      </Part>
+      <Part title="Decisions">
+        {stored.isPending ? <Loading rows={2} /> : null}
+        {stored.data && decisions.length === 0 && <p className="quiet small">None about this trial.</p>}
+        <div className={classes.bleed}>
+          <DecisionList decisions={decisions} />
+        </div>
+      </Part>
+      <Part title="Metrics">
+        <LiveMetrics view={view} row={row} stored={detail.data?.metrics ?? {}} />
+      </Part>
+      <Part title="Attempts">
+        <Attempts attempts={detail.data?.attempts ?? []} />
+      </Part>
+    </>
+  );
+}
+
+function Part({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <section className={classes.part} aria-label={title}>
+      <h3>{title}</h3>
+      {children}
+    </section>
+  );
+}
+
+function LiveMetrics({
+  view,
+  row,
+  stored,
+}: {
+  view: JobView;
+  row: Trial;
+  stored: Record<string, { step: number; value: number }>;
+}) {
+  const values: Record<string, string> = {};
+  for (const [metric, last] of Object.entries(stored))
+    values[metric] = `${formatNumber(last.value)} at step ${last.step}`;
+  for (const [metric, byTrial] of view.series) {
+    const series = byTrial.get(row.number);
+    const value = series?.values.at(-1);
+    if (series && value !== undefined)
+      values[metric] = `${formatNumber(value)} at step ${series.steps.at(-1)}`;
+  }
+  if (Object.keys(values).length === 0)
+    return <p className="quiet small">It has not reported any metric yet.</p>;
+  return <Values values={values} />;
+}

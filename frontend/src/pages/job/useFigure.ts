@@ -1,0 +1,56 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef } from "react";
+import { figure as figureQuery } from "../../api/queries";
+import { type FigureDocument, joinLive } from "../../live/join";
+import type { JobView } from "../../live/view";
+
+interface FigureRequest {
+  project: string;
+  kind: string;
+  jobs: readonly string[];
+  parameter?: string;
+  metric?: string;
+  x?: string;
+}
+
+/** The dots of these move by themselves between two answers, so the server is asked for them less often. */
+const JOINED_LIVE = new Set(["progress", "parameter"]);
+
+/** A figure of the server, asked for again as trials end, with what arrived since joined in. */
+export function useFigure(request: FigureRequest, view: JobView | null) {
+  const { project, kind, jobs, parameter, metric, x } = request;
+  const query = useQuery(figureQuery(project, kind, jobs, { parameter, metric, x }));
+  const { refetch } = query;
+  const drawn = query.data?.figure as FigureDocument | undefined;
+  const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;
+  // Before there is a figure, the first value at all is worth asking again.
+  const spark =
+    drawn || !view
+      ? 0
+      : Number(view.series.size > 0) + Number([...view.trials.values()].some((t) => t.objective !== null));
+  useThrottled(() => void refetch({ cancelRefetch: false }), `${view?.milestones ?? 0}/${spark}`, every);
+  const figure = useMemo(() => (drawn && view ? joinLive(drawn, view) : drawn), [drawn, view]);
+  return {
+    figure,
+    unavailable: query.data?.unavailable ?? null,
+    error: query.error,
+    isPending: query.isPending,
+    refetch,
+  };
+}
+
+/** Calls `act` after `change` changed, soon for the first change and then at most once in `every` milliseconds. */
+function useThrottled(act: () => void, change: string, every: number): void {
+  const latest = useRef(act);
+  latest.current = act;
+  const acted = useRef({ change, at: Number.NEGATIVE_INFINITY });
+  useEffect(() => {
+    if (acted.current.change === change) return;
+    const wait = Math.max(700, acted.current.at + every - Date.now());
+    const timer = setTimeout(() => {
+      acted.current = { change, at: Date.now() };
+      latest.current();
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [change, every]);
+}

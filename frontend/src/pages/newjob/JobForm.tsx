@@ -1,0 +1,200 @@
+import { Button, Select, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useMemo, useState } from "react";
+import { useLocation } from "wouter";
+import { createJob } from "../../api/actions";
+import { Faults, faultsOf, NO_FAULTS } from "../../api/faults";
+import {
+  algorithmVersion,
+  policies as policiesQuery,
+  strategies as strategiesQuery,
+} from "../../api/queries";
+import type { Algorithm } from "../../api/types";
+import { Notice } from "../../components/Feedback";
+import { FormFaults } from "../../components/FormFaults";
+import { Panel } from "../../components/Panel";
+import { Fields, Section } from "../../components/Section";
+import { AlgorithmFields } from "./AlgorithmFields";
+import { ChoiceFields } from "./ChoiceFields";
+import { DataFields } from "./DataFields";
+import { documentOf, type JobDraft } from "./draft";
+import classes from "./JobForm.module.css";
+import { LimitFields } from "./LimitFields";
+import { SpaceEditor } from "./SpaceEditor";
+import { useJobCheck } from "./useJobCheck";
+import { WarmStartPicker } from "./WarmStartPicker";
+import { WarmStartRules } from "./WarmStartRules";
+
+interface JobFormProps {
+  project: string;
+  algorithms: readonly Algorithm[];
+  initial: JobDraft;
+}
+
+export function JobForm({ project, algorithms, initial }: JobFormProps) {
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const [draft, setDraft] = useState(initial);
+  const [tried, setTried] = useState(false);
+  const document = useMemo(() => documentOf(draft), [draft]);
+  const { check, stale, error: uncheckable } = useJobCheck(project, document, draft.algorithm !== "");
+  const version = useQuery({
+    ...algorithmVersion(project, draft.algorithm, draft.version ?? 0),
+    enabled: draft.algorithm !== "" && draft.version !== null,
+  });
+  const strategies = useQuery(strategiesQuery);
+  const policies = useQuery(policiesQuery);
+  const set = (part: Partial<JobDraft>) => setDraft((before) => ({ ...before, ...part }));
+
+  const create = useMutation({
+    mutationFn: () => createJob(project, document),
+    onSuccess: async (job) => {
+      await client.invalidateQueries({ queryKey: ["project", project] });
+      go(`/projects/${project}/jobs/${job.name}`);
+    },
+  });
+  // The check follows every change, so it is newer than a refusal. Until one has tried to start, an empty field is no fault.
+  const faults = useMemo(() => {
+    if (!check) return tried ? faultsOf(create.error) : NO_FAULTS;
+    return new Faults(tried ? check.faults : check.faults.filter((fault) => fault.code !== "required"));
+  }, [check, tried, create.error]);
+  const ruleless = new Faults(faults.all.filter((fault) => fault.field !== "warm_start"));
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setTried(true);
+    create.mutate();
+  };
+  const declared = version.data;
+  return (
+    <form className={classes.form} onSubmit={submit} noValidate>
+      <div className={classes.main}>
+        <Section title="Job">
+          <Fields>
+            <TextInput
+              label="Name"
+              data-field="name"
+              value={draft.name}
+              error={faults.at("name")}
+              onChange={(event) => set({ name: event.currentTarget.value })}
+            />
+            <AlgorithmFields
+              project={project}
+              algorithms={algorithms}
+              draft={draft}
+              change={setDraft}
+              faults={faults}
+            />
+          </Fields>
+          <Textarea
+            label="Description"
+            autosize
+            minRows={1}
+            value={draft.description}
+            error={faults.at("description")}
+            onChange={(event) => set({ description: event.currentTarget.value })}
+          />
+        </Section>
+        {declared && (
+          <>
+            <Section title="Data" hint="Which dataset each channel of the algorithm reads.">
+              <DataFields
+                project={project}
+                declared={declared.channels}
+                channels={draft.channels}
+                faults={faults}
+                change={(channels) => set({ channels })}
+              />
+            </Section>
+            <Section title="Objective">
+              <Fields>
+                <Select
+                  label="Metric"
+                  data={declared.metrics.map((metric) => metric.name)}
+                  value={draft.metric || null}
+                  allowDeselect={false}
+                  data-field="objective.metric"
+                  error={faults.at("objective.metric") ?? faults.at("objective")}
+                  onChange={(metric) => metric && set({ metric })}
+                />
+                <Select
+                  label="Goal"
+                  data={["maximize", "minimize"]}
+                  value={draft.goal}
+                  allowDeselect={false}
+                  data-field="objective.goal"
+                  error={faults.at("objective.goal")}
+                  onChange={(goal) => goal && set({ goal: goal as JobDraft["goal"] })}
+                />
+              </Fields>
+            </Section>
+            <Section title="Hyperparameters" hint="Switch off what is to keep one value in all trials.">
+              <SpaceEditor rows={draft.rows} faults={faults} change={(rows) => set({ rows })} />
+            </Section>
+            <Section title="Search" hint="How the next trial is chosen, and when a poor one is ended early.">
+              <ChoiceFields
+                label="Strategy"
+                field="strategy"
+                entries={strategies.data?.items ?? []}
+                value={draft.strategy}
+                faults={faults}
+                change={(strategy) => strategy && set({ strategy })}
+              />
+              <ChoiceFields
+                label="Early stopping"
+                field="early_stopping"
+                entries={policies.data?.items ?? []}
+                none="Off: every trial runs to its end"
+                value={draft.policy}
+                faults={faults}
+                change={(policy) => set({ policy })}
+              />
+            </Section>
+            <Section title="Limits">
+              <LimitFields draft={draft} faults={faults} change={set} />
+            </Section>
+            <Section title="Warm start" hint="Begin with what earlier jobs have found.">
+              <WarmStartPicker
+                project={project}
+                value={draft.warmStart}
+                faults={faults}
+                change={(warmStart) => set({ warmStart })}
+              />
+            </Section>
+          </>
+        )}
+      </div>
+      <aside className={classes.side} aria-label="Check">
+        <Panel title="Check" note={stale && declared ? "looking…" : undefined}>
+          <div className="stack">
+            {!declared && (
+              <p className="small quiet">Choose an algorithm; then every change is checked as you make it.</p>
+            )}
+            {uncheckable && <Notice tone="bad">{uncheckable.message}</Notice>}
+            {declared && check && faults.none && check.faults.length === 0 && (
+              <p className={classes.good}>Nothing stands against starting it.</p>
+            )}
+            {declared && check && faults.none && check.faults.length > 0 && (
+              <p className="small quiet">
+                Still to be filled in:{" "}
+                {[...new Set(check.faults.map((fault) => fault.field || "the document"))].join(", ")}.
+              </p>
+            )}
+            <FormFaults faults={ruleless} />
+            {check && check.warm_start.length > 0 && draft.warmStart.parents.length > 0 && (
+              <WarmStartRules checks={check.warm_start} stale={stale} />
+            )}
+            {draft.warmStart.parents.length === 0 && declared && (
+              <p className="small quiet">
+                Pick parents under Warm start to see each of its rules here, met or broken, while you choose.
+              </p>
+            )}
+            <Button type="submit" size="sm" loading={create.isPending} disabled={!declared} fullWidth>
+              Start the job
+            </Button>
+          </div>
+        </Panel>
+      </aside>
+    </form>
+  );
+}
