@@ -6,7 +6,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # Node 20.19 or newer from the system, else from a wheel in .venv.
 NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null
-NPM := PATH="$$($(NODE_OK) || echo '$(CURDIR)/.venv/node:')$$PATH" npm --prefix frontend --no-fund --no-audit --no-update-notifier
+NPM := PATH="$$($(NODE_OK) || echo '$(CURDIR)/.venv/node:')$$PATH" npm --prefix frontend --no-fund --no-audit --no-update-notifier --loglevel=error --fetch-retry-maxtimeout=10000
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 TESTS ?=
 
@@ -53,7 +53,7 @@ frontend: frontend/dist/index.html ## Build the page
 
 frontend/node_modules/.installed: frontend/package-lock.json .venv/node/npm
 	@echo "Installing the page's packages"
-	@$(NPM) ci --silent
+	@$(NPM) ci
 	@touch $@
 
 frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)

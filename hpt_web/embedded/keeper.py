@@ -82,7 +82,9 @@ class Keeper:
         while True:
             started = time.monotonic()
             try:
-                how = await self._live()
+                code, how = await self._live()
+                if self.part.once and code == 0:
+                    return
             except (EmbeddedError, OSError) as error:
                 if not self._first_ready.is_set():
                     raise
@@ -94,8 +96,8 @@ class Keeper:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _live(self) -> str:
-        """One life: from the start to the death, which is told in a sentence."""
+    async def _live(self) -> tuple[int, str]:
+        """One life: from the start to the death; return its exit code, and a sentence about it."""
         process, stop_reading = self._start()
         started = time.monotonic()
         ready = asyncio.create_task(self._wait_until_ready())
@@ -107,11 +109,11 @@ class Keeper:
         self.kill()
         lived, code = time.monotonic() - started, process.returncode
         if code < 0:
-            return f"was ended by {signal.Signals(-code).name} after {lived:.0f} s."
+            return code, f"was ended by {signal.Signals(-code).name} after {lived:.0f} s."
         tail, before = "".join(f"\n    {line}" for line in self._log.tail()), self._last_tail
         self._last_tail = tail
         where = f"Its last lines ({self._log.path}):{tail}\n" if tail != before else f"See {self._log.path}, as before."
-        return f"ended with exit code {code} after {lived:.0f} s. {where}"
+        return code, f"ended with exit code {code} after {lived:.0f} s. {where}"
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Callable[[], None]]:
         """Start the process; return it, and what stops reading its output."""

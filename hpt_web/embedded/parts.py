@@ -30,6 +30,7 @@ class Part:
         prepare: called before every start; may raise.
         ready: whether it serves already; called until it says so. Without one it counts as ready when it runs.
         unprivileged: the data folder of a program that refuses to run as root.
+        once: it has done its work when it ends with exit code 0, and is not started again.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Part:
     ready: Callable[[], bool] | None = None
     cwd: Path | None = None
     unprivileged: Path | None = None
+    once: bool = False
 
 
 def servers() -> list[Part]:
@@ -116,6 +118,12 @@ def follower() -> Part:
         stop_signals=((signal.SIGTERM, 4.0),),
         cwd=home.REPOSITORY,
     )
+
+
+def example() -> Part:
+    """Finishes the example of a new installation while the service runs."""
+    command = (sys.executable, str(MANAGE), "example")
+    return Part(name="example", command=command, stop_signals=((signal.SIGTERM, 2.0),), cwd=home.REPOSITORY, once=True)
 
 
 def accepts(host: str, port: int) -> bool:

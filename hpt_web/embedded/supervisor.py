@@ -21,25 +21,24 @@ from hpt_web.embedded.errors import EmbeddedError, HomeError
 from hpt_web.embedded.keeper import Keeper, end_group, ended
 
 SERVER_PATIENCE, PART_PATIENCE = 60.0, 120.0  # seconds until the first readiness; a cold disk imports slowly
-SUSPEND_PATIENCE = 8.0
+SUSPEND_PATIENCE = 14.0  # it gives the trials 3 s and gives up after 8 s, and needs some to start
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: the embedded servers, the service's own parts, and management commands before, beside and after."""
+    """What to run: the embedded servers, the service's own parts, and a management command before and after those."""
 
     host: str
     port: int
     servers: Sequence[parts.Part]
-    watchers: Sequence[parts.Part]
+    watchers: Sequence[parts.Part]  # what acts on jobs by itself; ended first
     web: parts.Part
     before: Sequence[str] | None = ("prepare",)
-    beside: Sequence[str] | None = ("example",)
     after: Sequence[str] | None = ("suspend",)
 
 
 def plan(host: str, port: int) -> Plan:
-    return Plan(host, port, parts.servers(), [parts.worker(), parts.follower()], parts.web(host, port))
+    return Plan(host, port, parts.servers(), [parts.worker(), parts.follower(), parts.example()], parts.web(host, port))
 
 
 def run(chosen: Plan) -> int:
@@ -114,16 +113,7 @@ class _Supervisor:
         await asyncio.gather(*(keeper.begin(PART_PATIENCE) for keeper in (*self._watchers, self._web)))
         took = time.monotonic() - started
         say(f"HPT runs at {url(self._plan.host, self._plan.port)} (started in {took:.1f} s). Ctrl-C ends it.")
-        if self._plan.beside:
-            await self._accompany(self._plan.beside)
         await asyncio.Event().wait()
-
-    async def _accompany(self, arguments: Sequence[str]) -> None:
-        """Run a command that the service can do without: if it fails, that is said and the next start tries again."""
-        try:
-            await self._command(arguments, None)
-        except EmbeddedError as error:
-            self._tell(arguments[0], str(error))
 
     async def _command(self, arguments: Sequence[str], seconds: float | None) -> None:
         """Run a management command on the console and wait for it.
