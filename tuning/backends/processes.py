@@ -94,9 +94,9 @@ def census(root: Path, entrance: str) -> Census:
     """Every process of the attempts under ``root``.
 
     A warden is known by its command line, in which ``entrance`` is one argument; a process of a trial by the marker in
-    the environment it was started with. One that was started with another environment is still known as long as it
-    stays in its warden's session and in the attempt's folder. Best effort: it is for attempts whose warden was killed,
-    while a living warden knows its descendants for certain.
+    the environment it was started with. One that was started with another environment is known as long as it stays in
+    the attempt's folder, but for a person's shell. Best effort: one that leaves both behind is not found. This is for
+    attempts whose warden was killed; a living warden knows its descendants for certain.
     """
     found = Census(defaultdict(list), defaultdict(list))
     own = f"{root}/".encode()
@@ -109,7 +109,7 @@ def census(root: Path, entrance: str) -> Census:
         else:
             variables = _read(pid, "environ").split(b"\0")
             value = next((entry[len(marker) :] for entry in variables if entry.startswith(marker)), b"")
-            attempt = _attempt(value, own) or _by_session(pid, root)
+            attempt = _attempt(value, own) or _by_folder(pid, root)
             table = found.others
         if attempt:
             table[attempt].append(pid)
@@ -140,14 +140,15 @@ def _attempt(path: bytes, own: bytes) -> str | None:
     return os.fsdecode(path[len(own) :].split(b"/")[0]) if path.startswith(own) else None
 
 
-def _by_session(pid: int, root: Path) -> str | None:
+def _by_folder(pid: int, root: Path) -> str | None:
     try:
         attempt = _attempt(os.fsencode(Path(f"/proc/{pid}/cwd").readlink()), f"{root}/".encode())
     except OSError:
         return None
     fields = _stat(pid)
-    if not attempt or not fields:
+    if not attempt or not fields or fields[0] in (b"Z", b"X"):
         return None
     warden = Identity.read(root / attempt / "warden.json")
-    same_session = warden is not None and int(fields[3]) == warden.pid and warden.boot == _boot()
-    return attempt if same_session and warden and int(fields[19]) >= warden.start_time else None
+    terminal, started = int(fields[4]), int(fields[19])
+    ours = warden is not None and warden.boot == _boot() and started >= warden.start_time and terminal == 0
+    return attempt if ours else None

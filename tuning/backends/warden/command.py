@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # signal imports enum, which costs as much as the interpreter's start
 
+NICE = 10  # the service must answer, and the warden reach the processor, whatever the trials do with it
+FORK_ROOM = 8192  # processes and threads of the user beyond those running now, before a fork fails: see set_limits
 SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -69,6 +71,7 @@ def protect(paths: list[bytes]) -> None:
 
 
 def set_limits(order: Order) -> None:
+    posix.nice(NICE)
     limits = [(resource.RLIMIT_CORE, 0)]
     if order.open_files is not None:
         limits.append((resource.RLIMIT_NOFILE, order.open_files))
@@ -80,6 +83,9 @@ def set_limits(order: Order) -> None:
         # used: the stack and the BLAS buffer of a thread per core.
         reserve = (1 << 30) + (64 << 20) * len(posix.sched_getaffinity(0))
         limits.append((resource.RLIMIT_DATA, order.memory_bytes + reserve))
+    if order.processes is not None:
+        # Counts all of the user's processes, so it is no limit for one trial, but the end of a fork bomb's growth.
+        limits.append((resource.RLIMIT_NPROC, linux.tasks() + FORK_ROOM + order.processes))
     for kind, value in limits:
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -44,6 +44,19 @@ def descendants() -> "Iterator[int]":
                 stack.append(pid)
 
 
+def tasks() -> int:
+    """Processes and threads on the whole machine: what a fork bomb moves, for the price of one small file."""
+    return int(read_file("/proc/loadavg").split()[3].split(b"/")[1])
+
+
+def go_first() -> None:
+    """Be scheduled before a thousand processes that all want the processor. Root only; see set_limits for others."""
+    try:
+        posix.sched_setscheduler(0, posix.SCHED_RR, posix.sched_param(1))
+    except OSError:
+        pass
+
+
 def send(pid: int, number: int) -> None:
     # A child of the warden keeps its pid until it is reaped here; of a grandchild the pid was read microseconds ago.
     try:

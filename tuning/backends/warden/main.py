@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-TICK = 0.5  # s between looks at the limits, and at the stop file in case its signal was lost
+LOOK = 0.5  # s between looks at what the trial uses, and at the stop file in case its signal was lost
+GLANCE = 0.1  # s between looks for a burst of processes, where those are limited
+ROUND = 0.1  # s at most for sending one round of signals, so that the dead are collected in between
 LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker still has semaphores to unlink
 LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
+REST_MS = 1  # that the end of a line may lag behind the line
+PIPE_BUF = 4096  # bytes; no longer writes are atomic
 WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
 
 
@@ -42,7 +46,9 @@ class Warden:
         self.terminated = False
         self.kill_at: float | None = None
         self.wall_at: float | None = None
+        self.tick_at = 0.0
         self.look_at = 0.0
+        self.tasks = 0  # on the whole machine, at the last look
         self.started_at: float | None = None
         self.cpu_seconds = 0.0
         self.max_rss = 0
@@ -64,6 +70,8 @@ class Warden:
         self.output, write_end = posix.pipe2(posix.O_CLOEXEC)
         posix.set_blocking(self.output, False)
         self.poll.register(self.output, select.POLLIN)
+        self.poll_output = select.poll()
+        self.poll_output.register(self.output, select.POLLIN)
         warden = posix.getpid()
         self.started_at = time.time()
         if self.order.wall_seconds is not None:
@@ -81,7 +89,7 @@ class Warden:
         if self.status is not None:
             self.end(None, LINGER)
         now = time.monotonic()
-        moments = (self.look_at, self.kill_at, self.wall_at)
+        moments = (self.tick_at, self.kill_at, self.wall_at)
         pause = min(moment - now for moment in moments if moment is not None)
         for fd, _ in self.poll.poll(max(0.0, pause) * 1000 + 1):
             if fd == self.wake:
@@ -89,16 +97,16 @@ class Warden:
             elif self.copy(16):
                 self.poll.unregister(self.output)  # the end of it, which poll would report for ever
         now = time.monotonic()
-        if now >= self.look_at:
-            self.look_at = now + TICK
+        if now >= self.tick_at:
+            self.tick_at = now + (LOOK if self.order.processes is None else GLANCE)
             self.look_for_stop()
-            self.check_limits()
+            self.check_limits(now)
         if self.wall_at is not None and now >= self.wall_at and self.status is None:
             self.wall_at = None
             self.end("wall_seconds", LIMIT_GRACE)
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_all()
-            self.kill_at = now + 0.01  # and again, until nothing is left
+            self.kill_at = time.monotonic() + 0.005  # and again, until nothing is left
 
     def take_signals(self) -> None:
         try:
@@ -122,22 +130,28 @@ class Warden:
         """Begin the end, or hurry one that has begun: the first reason counts, and the nearest deadline."""
         if self.ended_by is None and self.status is None:
             self.ended_by = why
-        if not self.terminated:
+        if grace > 0 and not self.terminated:
             self.terminated = True
-            for pid in linux.descendants():
-                linux.send(pid, signal.SIGTERM)
-                linux.send(pid, signal.SIGCONT)  # one that is stopped could not act on it
+            self.signal_all(signal.SIGTERM, signal.SIGCONT)  # one that is stopped could not act on SIGTERM
         kill_at = time.monotonic() + grace
         self.kill_at = kill_at if self.kill_at is None else min(self.kill_at, kill_at)
 
-    def check_limits(self) -> None:
+    def check_limits(self, now: float) -> None:
         order = self.order
         if self.kill_at is not None or (order.processes is None and order.memory_bytes is None):
             return
-        pids = list(linux.descendants())
-        if order.processes is not None and len(pids) > order.processes:
-            self.end("processes", 0.0)
-        elif order.memory_bytes is not None and linux.memory_exceeds(pids, order.memory_bytes):
+        tasks = 0 if order.processes is None else linux.tasks()
+        burst = order.processes is not None and tasks - self.tasks > order.processes // 2
+        if now < self.look_at and not burst:
+            return
+        self.look_at, self.tasks = now + LOOK, tasks
+        pids: list[int] = []
+        for pid in linux.descendants():
+            pids.append(pid)
+            if order.processes is not None and len(pids) > order.processes:
+                self.end("processes", 0.0)  # without counting what may grow faster than it is counted
+                return
+        if order.memory_bytes is not None and linux.memory_exceeds(pids, order.memory_bytes):
             self.end("memory_bytes", 0.0)
 
     def reap(self) -> bool:
@@ -155,19 +169,21 @@ class Warden:
                 self.status = status
 
     def kill_all(self) -> None:
-        """SIGKILL to everything. Stopping it first keeps a fork bomb from outrunning the list of what to kill."""
+        """SIGKILL to everything there is now. What is forked meanwhile is left to the next round."""
         if self.status is None:
             linux.send(-self.pid, signal.SIGKILL)  # one step for the kernel, with no fork in between
-        known: set[int] = set()
-        for _ in range(100):
-            found = set(linux.descendants()) - known
-            if not found:
+        linux.go_first()
+        self.signal_all(signal.SIGKILL)
+
+    def signal_all(self, *numbers: int) -> None:
+        # Each is signalled as soon as it is found: one that has SIGKILL coming forks no more, and its children come to
+        # the warden, which finds them in its next round.
+        deadline = time.monotonic() + ROUND
+        for pid in linux.descendants():
+            for number in numbers:
+                linux.send(pid, number)
+            if time.monotonic() > deadline:
                 break
-            for pid in found:
-                linux.send(pid, signal.SIGSTOP)
-            known |= found
-        for pid in known:
-            linux.send(pid, signal.SIGKILL)
 
     def copy(self, rounds: int) -> bool:
         """Move output into the log. True at its end."""
@@ -178,8 +194,18 @@ class Warden:
                 return False
             if not data:
                 return True
+            if len(data) < PIPE_BUF and not data.endswith(b"\n"):
+                data += self.rest_of_line()
             self.log.write(data)
         return False
+
+    def rest_of_line(self) -> bytes:
+        # An unbuffered Python writes a line and its end one after the other; followers should wake once for both.
+        self.poll_output.poll(REST_MS)
+        try:
+            return posix.read(self.output, linux.CHUNK)
+        except BlockingIOError:
+            return b""
 
     def report(self) -> None:
         """Leave exit.json, after the log is on disk: no exit is ever known with output missing, power cut or not."""
@@ -189,7 +215,7 @@ class Warden:
             pass
         deadline = time.monotonic() + WRITE_RETRY
         while not publish(self.folder, self.exit_fd, self.exit_json()) and time.monotonic() < deadline:
-            time.sleep(TICK)
+            time.sleep(LOOK)
             self.exit_fd = reserve(self.folder)
 
     def exit_json(self) -> bytes:

@@ -1,0 +1,18 @@
+"""The process backend keeps the contract of all backends."""
+
+import pytest
+
+from tests.tuning.backends.contract import (  # noqa: F401 - collected here
+    TestEnding,
+    TestLaunching,
+    TestLogs,
+    TestStopping,
+    TestTheTrialsView,
+    TestWaiting,
+)
+from tuning.backends.process import ProcessBackend
+
+
+@pytest.fixture
+def backend(process_backend: ProcessBackend) -> ProcessBackend:
+    return process_backend
