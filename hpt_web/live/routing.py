@@ -9,9 +9,10 @@ from django.urls import re_path
 from hpt_web.live.consumer import listen, nothing_here
 from hpt_web.live.origin import SameOrigin
 
+_NAME = r"[A-Za-z0-9-]{1,63}"
 # Channels routes to ASGI applications with Django's patterns, whose types speak of views.
 _paths: list[tuple[str, Any]] = [
-    (r"^ws/v1/projects/(?P<project>[^/]+)/jobs/(?P<job>[^/]+)\Z", listen),
+    (rf"^ws/v1/projects/(?P<project>{_NAME})/jobs/(?P<job>{_NAME})\Z", listen),
     (r"", nothing_here),
 ]
 websocket_urlpatterns: list[Any] = [re_path(path, application) for path, application in _paths]
