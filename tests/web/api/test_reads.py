@@ -1,0 +1,54 @@
+"""Each address answers what the OpenAPI document promises (the client checks that), and what is in the database."""
+
+import pytest
+
+from tests.factories import TABLE
+from tests.web.api.kit import Api
+
+ADDRESSES = (
+    "session",
+    "access-keys",
+    "health",
+    "strategies",
+    "policies",
+    "projects",
+    "projects/lab",
+    "projects/lab/members",
+    "projects/lab/datasets",
+    "projects/lab/datasets/table",
+    "projects/lab/datasets/table/versions",
+    "projects/lab/datasets/table/versions/1",
+    "projects/lab/datasets/table/versions/1/content",
+    "projects/lab/datasets/table/versions/1/preview",
+    "projects/lab/algorithms",
+    "projects/lab/algorithms/line",
+    "projects/lab/algorithms/line/versions",
+    "projects/lab/algorithms/line/versions/1",
+    "projects/lab/algorithms/line/versions/1/file?name=train.py",
+    "projects/lab/jobs",
+    "projects/lab/jobs/first",
+    "projects/lab/jobs/first/snapshot",
+    "projects/lab/jobs/first/events",
+    "projects/lab/jobs/first/decisions",
+    "projects/lab/jobs/first/trials",
+    "projects/lab/jobs/first/trials/1",
+    "projects/lab/jobs/first/trials/1/metrics",
+    "projects/lab/jobs/first/trials/1/logs",
+    "projects/lab/jobs/first/trials/1/decisions",
+    "projects/lab/figures/progress?job=first",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_answers_as_described(alice: Api, address: str) -> None:
+    answer = alice.get(address)
+    assert answer.status == 200, answer.content
+
+
+def test_content_is_an_attachment_that_no_browser_shows(alice: Api) -> None:
+    answer = alice.get("projects/lab/datasets/table/versions/1/content")
+    assert answer.content == TABLE
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="table.csv"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Length"] == str(len(TABLE))
