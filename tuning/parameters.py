@@ -80,8 +80,16 @@ class Float:
             return self.high
         scale = SCALES[self.scale]
         low, high = scale.forward(np.array([self.low, self.high]))
-        # not low + u * (high - low): the difference may overflow
-        return min(max(float(scale.inverse((1.0 - u) * low + u * high)), self.low), self.high)
+        return min(max(self._short(float(scale.inverse((1.0 - u) * low + u * high))), self.low), self.high)
+
+    def _short(self, value: float) -> float:
+        """``value`` to 9 digits of the range (log: of itself): finer than any training can tell, and short to read.
+
+        It also hides the last bits, in which two machines may differ.
+        """
+        if SCALES[self.scale].positive:
+            return float(f"{value:.9g}")
+        return round(value, 8 - math.floor(math.log10(self.high - self.low)))
 
     def snap(self, u: Floats) -> Floats:
         """The unit coordinates of the values that ``u`` decodes to; shape kept."""

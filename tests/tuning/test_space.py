@@ -64,7 +64,7 @@ def test_encode_is_inside_the_cube_and_decodes_to_the_same_point(space, seed):
     back = space.decode(unit)
     for parameter in space.parameters:
         if isinstance(parameter, Float):
-            near = max(1e-9 * abs(parameter.high - parameter.low), 1e-9 * abs(config[parameter.name]))
+            near = 1e-8 * max(parameter.high - parameter.low, abs(config[parameter.name]))
             assert back[parameter.name] == pytest.approx(config[parameter.name], abs=near)
         else:
             assert back[parameter.name] == config[parameter.name]
@@ -118,6 +118,13 @@ def test_every_integer_is_equally_likely_also_the_ends():
 def test_the_ends_of_a_range_are_reached_exactly():
     for parameter in (Float("x", 1e-5, 0.3, "log"), Float("x", 0.1, 0.7), Integer("n", 3, 900, "log")):
         assert (parameter.decode(0.0), parameter.decode(1.0)) == (parameter.low, parameter.high)
+
+
+def test_suggested_floats_are_short():
+    assert [Float("x", 0.0, 1.0).decode(u) for u in (1 / 3, 0.1 + 0.2)] == [0.33333333, 0.3]
+    assert Float("x", 1e-5, 1e-1, "log").decode(0.25) == 0.0001
+    assert Float("x", 1.0, 1.0 + 1e-9).decode(0.5) == 1.0000000005
+    assert Float("x", -8e307, 8e307).decode(0.50001) == 1.6e303
 
 
 def test_extreme_ranges_keep_inside():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import qmc
 
 from tuning.contracts import Number, Suggestion
 from tuning.errors import SpaceExhausted
@@ -165,6 +164,9 @@ def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
     """The unit point of the initial design for trial ``number``: the centre first, then scrambled Sobol points."""
     if number <= 1:
         return np.full(len(space), 0.5)
+    # Half of the engine's loading time and a fifth of its memory; web processes never come here.
+    from scipy.stats import qmc
+
     sobol = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng([seed]))
     if number > 2:
         sobol.fast_forward(number - 2)
