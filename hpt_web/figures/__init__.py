@@ -1,7 +1,8 @@
 """The figures: each made once, in Python, for the page, the REST client, a notebook and a report alike.
 
 One file per figure. Its ``collect`` turns jobs into a frozen dataclass of numbers, its ``draw`` turns those into a
-plotly Figure; what cannot be drawn (yet) becomes `Unavailable` with a sentence why. ``FIGURES`` names them all.
+`Drawing`, a plotly figure in its JSON form (``.figure()`` is the plotly object); what cannot be drawn (yet) becomes
+`Unavailable` with a sentence why. ``FIGURES`` names them all.
 
 How a page reads a figure, beyond plotly's own meaning:
 
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from hpt_web.figures import curves, density, parameter, progress
 from hpt_web.figures.data import (
     Curve,
+    Drawing,
     FigureKind,
     FigureOptions,
     JobTrials,
@@ -36,6 +38,7 @@ FIGURES: Mapping[str, FigureKind] = {
 __all__ = [
     "FIGURES",
     "Curve",
+    "Drawing",
     "FigureKind",
     "FigureOptions",
     "JobTrials",

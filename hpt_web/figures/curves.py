@@ -6,10 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from hpt_web.figures import axes, layout, palette
-from hpt_web.figures.data import Curve, FigureKind, FigureOptions, JobTrials, TrialPoint, Unavailable, choice, count
+from hpt_web.figures.data import (
+    Curve,
+    Drawing,
+    FigureKind,
+    FigureOptions,
+    JobTrials,
+    Trace,
+    TrialPoint,
+    Unavailable,
+    choice,
+    count,
+)
 from hpt_web.figures.sampling import digits_for, rounded, thin
 from tuning.states import TrialState
 
@@ -117,7 +126,7 @@ def _places(curve: Curve, trial: TrialPoint, kind: str) -> Sequence[float]:
     return [at - start for at in curve.times]
 
 
-def draw(curves: Curves) -> go.Figure:
+def draw(curves: Curves) -> Drawing:
     """One ``curve`` trace per trial, the best last and thickest, then per job the ``ends`` of those stopped early."""
     reach = max(line.x[-1] for line in curves.lines)
     unit, length = axes.time_unit(reach) if curves.kind == "elapsed" else ("", 1.0)
@@ -162,14 +171,14 @@ def _x(places: Sequence[float], kind: str, length: float) -> list[Any]:
     return [round(at / length, 4) for at in places]
 
 
-def _curve(line: Line, curves: Curves, length: float, digits: int) -> Any:
+def _curve(line: Line, curves: Curves, length: float, digits: int) -> Trace:
     index = curves.jobs.index(line.job)
     best = line.rank == 0
     running = not line.trial.state.terminal
     # better lines are stronger; a running one is seen, whatever it will come to
     opacity = 1.0 if best else 0.85 if running else 0.25 + 0.45 * (1 - (line.rank if line.rank is not None else 1.0))
     name = f"{layout.escape(line.job.name)} · trial {line.trial.number}"
-    return go.Scatter(
+    return layout.scatter(
         x=_x(line.x, curves.kind, length),
         y=rounded(line.y, digits),
         mode="lines+markers" if len(line.x) == 1 else "lines",
@@ -190,13 +199,13 @@ def _curve(line: Line, curves: Curves, length: float, digits: int) -> Any:
     )
 
 
-def _ends(job: JobTrials, curves: Curves, length: float, digits: int) -> Any | None:
+def _ends(job: JobTrials, curves: Curves, length: float, digits: int) -> Trace | None:
     """A mark where the policy ended a trial, so that a short line does not look like a missing one."""
     ended = [line for line in curves.lines if line.job is job and line.trial.state is TrialState.EARLY_STOPPED]
     if not ended:
         return None
     symbol = palette.SYMBOLS[TrialState.EARLY_STOPPED]
-    return go.Scatter(
+    return layout.scatter(
         x=_x([line.x[-1] for line in ended], curves.kind, length),
         y=rounded([line.y[-1] for line in ended], digits),
         customdata=[line.trial.number for line in ended],
@@ -209,7 +218,7 @@ def _ends(job: JobTrials, curves: Curves, length: float, digits: int) -> Any | N
     )
 
 
-def build(jobs: Sequence[JobTrials], options: FigureOptions) -> go.Figure | Unavailable:
+def build(jobs: Sequence[JobTrials], options: FigureOptions) -> Drawing | Unavailable:
     kind = choice(options.x, X_CHOICES)
     if isinstance(kind, Unavailable):
         return kind

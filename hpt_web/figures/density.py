@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from hpt_web.figures import axes, layout, palette
-from hpt_web.figures.data import FigureKind, FigureOptions, JobTrials, TrialPoint, Unavailable, count
+from hpt_web.figures.data import Drawing, FigureKind, FigureOptions, JobTrials, Trace, TrialPoint, Unavailable, count
 from hpt_web.figures.parameter import text_of
 from hpt_web.figures.sampling import rounded
 
@@ -149,11 +148,11 @@ def _group(job: JobTrials, value: str | None, trials: Sequence[TrialPoint], log:
     )
 
 
-def draw(densities: Densities) -> go.Figure:
+def draw(densities: Densities) -> Drawing:
     """Per curve a ``density`` trace and a ``rug`` of its results below, in a lane of its own (F100)."""
     jobs = densities.jobs
     peak = max(max(group.density) for group in densities.groups)
-    traces: list[Any] = []
+    traces: list[Trace] = []
     for lane, group in enumerate(densities.groups):
         index = jobs.index(group.job) if group.value is None or len(jobs) > 1 else lane
         traces.append(_curve(group, index, lane, densities))
@@ -178,11 +177,11 @@ def _name(group: Group, densities: Densities) -> str:
     return layout.escape(f"{prefix}{densities.by} = {group.value}")
 
 
-def _curve(group: Group, index: int, lane: int, densities: Densities) -> Any:
+def _curve(group: Group, index: int, lane: int, densities: Densities) -> Trace:
     places = [10.0**at for at in group.grid] if densities.log else group.grid
     shade = palette.colour(index)
     by_value = group.value is not None and len(densities.jobs) > 1
-    return go.Scatter(
+    return layout.scatter(
         x=rounded(places),
         y=rounded(group.density, 4),
         mode="lines",
@@ -203,10 +202,10 @@ def _curve(group: Group, index: int, lane: int, densities: Densities) -> Any:
     )
 
 
-def _rug(group: Group, index: int, lane: int, densities: Densities, height: float) -> Any:
-    kind = go.Scattergl if len(group.results) > layout.WEBGL_ABOVE else go.Scatter
+def _rug(group: Group, index: int, lane: int, densities: Densities, height: float) -> Trace:
     shade = palette.colour(index)
-    return kind(
+    return layout.marks(
+        len(group.results) > layout.WEBGL_ABOVE,
         x=layout.heights(group.results),
         y=[float(f"{height:.4g}")] * len(group.results),
         mode="markers",
@@ -224,7 +223,7 @@ def _rug(group: Group, index: int, lane: int, densities: Densities, height: floa
     )
 
 
-def build(jobs: Sequence[JobTrials], options: FigureOptions) -> go.Figure | Unavailable:
+def build(jobs: Sequence[JobTrials], options: FigureOptions) -> Drawing | Unavailable:
     densities = collect(jobs, options.parameter)
     return densities if isinstance(densities, Unavailable) else draw(densities)
 

@@ -6,10 +6,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
 from hpt_web.figures import axes, palette
-from hpt_web.figures.data import JobTrials, TrialPoint, Unavailable, count
+from hpt_web.figures.data import Drawing, JobTrials, Trace, TrialPoint, Unavailable, count
 from hpt_web.figures.sampling import rounded
 from tuning.states import TrialState
 
@@ -24,14 +22,14 @@ def escape(text: object) -> str:
 
 def figure(
     title: str,
-    traces: Sequence[Any],
+    traces: Sequence[Trace],
     xaxis: Mapping[str, Any],
     yaxis: Mapping[str, Any],
     *,
     notes: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
     **layout: Any,
-) -> go.Figure:
+) -> Drawing:
     """The frame. The page sets fonts and colours; here are only those that carry a meaning."""
     shown: dict[str, Any] = {
         "text": escape(title),
@@ -47,7 +45,6 @@ def figure(
     if notes:
         shown["subtitle"] = {"text": "<br>".join(map(escape, notes)), "font": {"size": 12}}
     frame: dict[str, Any] = {
-        "template": {},
         "title": shown,
         "autosize": True,
         "margin": {"l": 64, "r": 16, "t": 40 + 18 * len(notes), "b": 48},
@@ -68,29 +65,35 @@ def figure(
         "meta": {"symbols": symbols(), "notes": list(notes), **(meta or {})},
         **layout,
     }
-    result = go.Figure(data=list(traces), layout=frame)
-    result.layout.template = {}  # the constructor replaces an empty template by plotly's own, 7 kB of colours
-    return result
+    return Drawing(list(traces), frame)
 
 
-def to_document(result: Any) -> dict[str, Any]:
-    """A built figure as the REST answer: ``{"figure": ...}`` or ``{"unavailable": "a sentence why"}``."""
+def to_document(result: Drawing | Unavailable) -> dict[str, Any]:
+    """What was built as the REST answer: ``{"figure": ...}`` or ``{"unavailable": "a sentence why"}``."""
     if isinstance(result, Unavailable):
         return {"unavailable": result.reason}
-    document: dict[str, Any] = result.to_plotly_json()
-    document["layout"].pop("template", None)
-    return {"figure": document}
+    return {"figure": {"data": result.data, "layout": result.layout}}
 
 
 def symbols() -> dict[str, str]:
     return {str(state): symbol for state, symbol in palette.SYMBOLS.items()}
 
 
-def dots(job: JobTrials, index: int, webgl: bool, states: Sequence[TrialState], **trace: Any) -> Any:
+def scatter(**trace: Any) -> Trace:
+    """A trace that the browser draws as SVG."""
+    return {"type": "scatter", **trace}
+
+
+def marks(webgl: bool, **trace: Any) -> Trace:
+    """A trace of possibly very many marks."""
+    return {"type": "scattergl" if webgl else "scatter", **trace}
+
+
+def dots(job: JobTrials, index: int, webgl: bool, states: Sequence[TrialState], **trace: Any) -> Trace:
     """A trace with one mark per trial; ``trace`` has x, y, customdata, meta and hovertemplate."""
-    kind = go.Scattergl if webgl else go.Scatter
     shade = palette.colour(index)
-    return kind(
+    return marks(
+        webgl,
         name=escape(job.name),
         legendgroup=str(index),
         showlegend=False,  # a legend shows the first dot's mark, whatever it happens to be; `job_keys` stand there
@@ -114,7 +117,7 @@ def mark_size(dots: int) -> int:
     return 8 if dots <= 300 else 6 if dots <= 1500 else 4
 
 
-def job_keys(jobs: Sequence[JobTrials]) -> list[Any]:
+def job_keys(jobs: Sequence[JobTrials]) -> list[Trace]:
     """Legend entries that name the jobs; clicking one shows or hides all of its job."""
     return [
         _key(escape(job.name), str(index), {"symbol": "circle", "size": 9, "color": palette.colour(index)})
@@ -122,7 +125,7 @@ def job_keys(jobs: Sequence[JobTrials]) -> list[Any]:
     ]
 
 
-def symbol_keys(states: Iterable[TrialState]) -> list[Any]:
+def symbol_keys(states: Iterable[TrialState]) -> list[Trace]:
     """Legend entries for the marks that are not the plain dot, for those that occur."""
     occurring = {palette.SYMBOLS[state] for state in states}
     return [
@@ -132,8 +135,8 @@ def symbol_keys(states: Iterable[TrialState]) -> list[Any]:
     ]
 
 
-def _key(name: str, group: str, marker: Mapping[str, Any]) -> Any:
-    return go.Scatter(
+def _key(name: str, group: str, marker: Mapping[str, Any]) -> Trace:
+    return scatter(
         x=[None],
         y=[None],
         name=name,

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from hpt_web.figures import axes, layout
-from hpt_web.figures.data import FigureKind, FigureOptions, JobTrials, ParameterAxis, TrialPoint, Unavailable, count
+from hpt_web.figures.data import (
+    Drawing,
+    FigureKind,
+    FigureOptions,
+    JobTrials,
+    ParameterAxis,
+    Trace,
+    TrialPoint,
+    Unavailable,
+    count,
+)
 from hpt_web.figures.sampling import rounded
 from tuning.space import Value
 from tuning.states import TrialState
@@ -114,7 +122,7 @@ def _job(job: JobTrials, trials: Sequence[TrialPoint], xs: Sequence[float], name
     )
 
 
-def draw(dots: ParameterDots) -> go.Figure:
+def draw(dots: ParameterDots) -> Drawing:
     """One trace per job, ``parameter``, then the legend of marks."""
     jobs = [line.job for line in dots.jobs]
     webgl = sum(len(line.x) for line in dots.jobs) > layout.WEBGL_ABOVE
@@ -151,7 +159,7 @@ def _short(category: str) -> str:
     return layout.escape(category if len(category) <= 24 else category[:23] + "…")
 
 
-def _trace(line: JobParameter, index: int, dots: ParameterDots, webgl: bool) -> Any:
+def _trace(line: JobParameter, index: int, dots: ParameterDots, webgl: bool) -> Trace:
     x = [round(at, 3) for at in line.x] if dots.categories else rounded(line.x)
     texts = {"text": [layout.escape(text) for text in line.texts]} if dots.categories else {}
     return layout.dots(
@@ -172,7 +180,7 @@ def _trace(line: JobParameter, index: int, dots: ParameterDots, webgl: bool) -> 
     )
 
 
-def build(jobs: Sequence[JobTrials], options: FigureOptions) -> go.Figure | Unavailable:
+def build(jobs: Sequence[JobTrials], options: FigureOptions) -> Drawing | Unavailable:
     dots = collect(jobs, options.parameter)
     return dots if isinstance(dots, Unavailable) else draw(dots)
 

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from hpt_web.figures import axes, layout, palette
-from hpt_web.figures.data import FigureKind, FigureOptions, JobTrials, TrialPoint, Unavailable, choice
+from hpt_web.figures.data import Drawing, FigureKind, FigureOptions, JobTrials, Trace, TrialPoint, Unavailable, choice
 from tuning.states import TrialState
 
 X_CHOICES = ("start", "elapsed", "number")
@@ -93,13 +91,13 @@ def _best_so_far(
     return tuple(xs), tuple(ys)
 
 
-def draw(progress: Progress) -> go.Figure:
+def draw(progress: Progress) -> Drawing:
     """Two traces per job, ``trials`` and ``best``, then the legend of marks."""
     jobs = [line.job for line in progress.jobs]
     webgl = sum(len(line.x) for line in progress.jobs) > layout.WEBGL_ABOVE
     reach = max((line.x[-1] for line in progress.jobs if line.x), default=0.0)
     unit, length = axes.time_unit(reach) if progress.kind == "elapsed" else ("", 1.0)
-    traces: list[Any] = []
+    traces: list[Trace] = []
     for index, line in enumerate(progress.jobs):
         traces.append(_trials(line, index, progress.kind, unit, length, webgl))
         traces.append(_best(line, index, progress.kind, length, webgl))
@@ -132,7 +130,7 @@ def _places(x: Sequence[float], kind: str, length: float) -> list[Any]:
     return [round(at / length, 4) for at in x]
 
 
-def _trials(line: JobProgress, index: int, kind: str, unit: str, length: float, webgl: bool) -> Any:
+def _trials(line: JobProgress, index: int, kind: str, unit: str, length: float, webgl: bool) -> Trace:
     where = {"start": "started %{x|%Y-%m-%d %H:%M:%S}", "elapsed": f"started after %{{x}} {unit}", "number": ""}[kind]
     return layout.dots(
         line.job,
@@ -150,9 +148,9 @@ def _trials(line: JobProgress, index: int, kind: str, unit: str, length: float, 
     )
 
 
-def _best(line: JobProgress, index: int, kind: str, length: float, webgl: bool) -> Any:
-    trace = go.Scattergl if webgl else go.Scatter
-    return trace(
+def _best(line: JobProgress, index: int, kind: str, length: float, webgl: bool) -> Trace:
+    return layout.marks(
+        webgl,
         x=_places(line.best_x, kind, length),
         y=layout.heights(line.best_y),
         mode="lines",
@@ -165,8 +163,8 @@ def _best(line: JobProgress, index: int, kind: str, length: float, webgl: bool) 
     )
 
 
-def _best_key() -> Any:
-    return go.Scatter(
+def _best_key() -> Trace:
+    return layout.scatter(
         x=[None],
         y=[None],
         mode="lines",
@@ -178,7 +176,7 @@ def _best_key() -> Any:
     )
 
 
-def build(jobs: Sequence[JobTrials], options: FigureOptions) -> go.Figure | Unavailable:
+def build(jobs: Sequence[JobTrials], options: FigureOptions) -> Drawing | Unavailable:
     kind = choice(options.x, X_CHOICES)
     if isinstance(kind, Unavailable):
         return kind

@@ -1,8 +1,9 @@
 """Jobs made by hand for the figures' tests."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from hpt_web.figures import Curve, JobTrials, TrialPoint, parameter_axes
+from hpt_web.figures import Curve, Drawing, JobTrials, TrialPoint, Unavailable, parameter_axes
 from tuning.space import Value
 from tuning.states import Goal, TrialState
 
@@ -37,6 +38,12 @@ def job(
     curves: Sequence[Curve] = (),
 ) -> JobTrials:
     return JobTrials(name, goal, metric, SPACE, tuple(trials), tuple(curves))
+
+
+def drawn(result: Drawing | Unavailable) -> Any:
+    """The plotly Figure, which checks every attribute."""
+    assert isinstance(result, Drawing), result
+    return result.figure()
 
 
 def curve(number: int, values: Sequence[float], metric: str = "f1") -> Curve:

@@ -3,7 +3,7 @@
 import pytest
 
 from hpt_web.figures import FIGURES, FigureOptions, Unavailable, curves
-from tests.figures.jobs import T0, curve, job, trial
+from tests.figures.jobs import T0, curve, drawn, job, trial
 from tuning.states import Goal, TrialState
 
 
@@ -40,7 +40,7 @@ def test_best_and_newest_are_drawn_and_the_rest_is_counted() -> None:
     assert len(numbers) == curves.MAX_CURVES
     assert 7 in numbers
     assert set(range(241, 301)) & set(numbers) >= set(range(271, 301))
-    figure = curves.draw(collected(job(trials, curves=[curve(n, [0.1, 0.2]) for n in range(1, 301)])))
+    figure = curves.draw(collected(job(trials, curves=[curve(n, [0.1, 0.2]) for n in range(1, 301)]))).figure()
     assert "60 of 300 trials: the best and the newest." in figure.layout.title.subtitle.text
 
 
@@ -70,7 +70,7 @@ def test_long_curves_are_thinned_and_keep_their_ends() -> None:
 
 
 def test_the_best_line_is_drawn_last_and_named() -> None:
-    figure = FIGURES["curves"].build([two_trials()], FigureOptions())
+    figure = drawn(FIGURES["curves"].build([two_trials()], FigureOptions()))
     assert [trace.meta["trial"] for trace in figure.data] == [1, 2]
     assert figure.data[1].name == "a · trial 2 (best)"
     assert figure.data[1].line.width > figure.data[0].line.width
@@ -79,7 +79,7 @@ def test_the_best_line_is_drawn_last_and_named() -> None:
 
 def test_early_stopped_lines_end_with_a_mark() -> None:
     stopped = job([trial(1, 0.5, TrialState.EARLY_STOPPED)], curves=[curve(1, [0.1, 0.2])])
-    ends = curves.draw(collected(stopped)).data[-1]
+    ends = curves.draw(collected(stopped)).figure().data[-1]
     assert (ends.meta["role"], list(ends.x), list(ends.y), list(ends.customdata)) == ("ends", [2], [0.2], [1])
 
 

@@ -49,14 +49,14 @@ def test_only_results_count() -> None:
 def test_a_loss_over_decades_is_estimated_in_decades() -> None:
     densities = collected(job([trial(n, 10.0**-n) for n in range(1, 6)], goal=Goal.MINIMIZE))
     assert densities.log
-    figure = density.draw(densities)
+    figure = density.draw(densities).figure()
     assert figure.layout.xaxis.type == "log"
     assert min(figure.data[0].x) > 0
 
 
 def test_a_curve_and_a_rug_per_job_with_the_trials_numbers() -> None:
     jobs = [job([trial(n, n / 10) for n in range(1, 5)], name=name) for name in ("a", "b")]
-    figure = density.draw(collected(*jobs))
+    figure = density.draw(collected(*jobs)).figure()
     assert [(t.meta["role"], t.meta["job"]) for t in figure.data] == [
         ("density", "a"),
         ("rug", "a"),
@@ -86,5 +86,7 @@ def test_too_few_or_all_equal_says_so() -> None:
 
 
 def test_one_job_that_cannot_be_drawn_does_not_hide_the_other() -> None:
-    figure = density.draw(collected(job([trial(n, n / 10) for n in range(1, 5)]), job([trial(1, 0.5)], name="b")))
+    figure = density.draw(
+        collected(job([trial(n, n / 10) for n in range(1, 5)]), job([trial(1, 0.5)], name="b"))
+    ).figure()
     assert "b: 1 result so far" in figure.layout.title.subtitle.text

@@ -3,7 +3,7 @@
 import pytest
 
 from hpt_web.figures import FIGURES, FigureOptions, Unavailable, parameter
-from tests.figures.jobs import job, trial
+from tests.figures.jobs import drawn, job, trial
 
 
 def collected(*jobs: object, name: str | None = None) -> parameter.ParameterDots:
@@ -23,7 +23,7 @@ def test_the_axis_spans_the_declared_range_so_that_it_stays_while_trials_arrive(
     """F98: the axis is fixed while others are filtered."""
     dots = collected(job([trial(1, 0.5, depth=4)]), name="depth")
     assert (dots.low, dots.high) == (2, 12)
-    low, high = parameter.draw(dots).layout.xaxis.range
+    low, high = parameter.draw(dots).figure().layout.xaxis.range
     assert low < 2 < 12 < high
 
 
@@ -34,13 +34,13 @@ def test_a_log_axis_above_a_factor_of_fifty(name: str, scale: str, kind: str | N
     """F100."""
     dots = collected(job([trial(1, 0.5)]), name=name)
     assert dots.scale == scale
-    assert parameter.draw(dots).layout.xaxis.type == kind
+    assert parameter.draw(dots).figure().layout.xaxis.type == kind
 
 
 def test_a_base_two_axis_above_a_factor_of_ten() -> None:
     dots = collected(job([trial(1, 0.5, depth=2), trial(2, 0.6, depth=30)]), name="depth")
     assert dots.scale == "log2"
-    assert list(parameter.draw(dots).layout.xaxis.tickvals) == [2, 4, 8, 16, 32]
+    assert list(parameter.draw(dots).figure().layout.xaxis.tickvals) == [2, 4, 8, 16, 32]
 
 
 def test_categories_lie_side_by_side_and_each_job_in_its_lane() -> None:
@@ -50,13 +50,13 @@ def test_categories_lie_side_by_side_and_each_job_in_its_lane() -> None:
     assert dots.categories == ("gini", "entropy")
     assert all(0.75 <= at <= 1.0 for at in dots.jobs[0].x)
     assert all(0.0 <= at <= 0.25 for at in dots.jobs[1].x)
-    figure = parameter.draw(dots)
+    figure = parameter.draw(dots).figure()
     assert list(figure.layout.xaxis.ticktext) == ["gini", "entropy"]
     assert set(figure.data[0].text) == {"entropy"}
 
 
 def test_the_first_parameter_is_the_default_and_meta_names_it() -> None:
-    figure = FIGURES["parameter"].build([job([trial(1, 0.5)])], FigureOptions())
+    figure = drawn(FIGURES["parameter"].build([job([trial(1, 0.5)])], FigureOptions()))
     assert figure.data[0].meta == {"role": "parameter", "job": "a", "metric": "f1", "parameter": "lr"}
     assert list(figure.data[0].customdata) == [1]
 

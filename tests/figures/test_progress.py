@@ -42,7 +42,7 @@ def test_running_failed_and_lost_trials_do_not_make_the_best() -> None:
 
 def test_trials_without_an_objective_are_dropped_and_counted() -> None:
     """F100."""
-    figure = progress.draw(collected(job([trial(1, 0.5), trial(2, None), trial(3, float("nan"))])))
+    figure = progress.draw(collected(job([trial(1, 0.5), trial(2, None), trial(3, float("nan"))]))).figure()
     assert list(figure.data[0].customdata) == [1]
     assert "2 trials without an objective not shown." in figure.layout.title.subtitle.text
 
@@ -54,14 +54,14 @@ def test_elapsed_and_number_are_other_axes() -> None:
 
 def test_marks_tell_how_a_trial_ended() -> None:
     """F100: another shape for early-stopped trials."""
-    figure = progress.draw(collected(job([trial(1, 0.5), trial(2, 0.4, TrialState.EARLY_STOPPED)])))
+    figure = progress.draw(collected(job([trial(1, 0.5), trial(2, 0.4, TrialState.EARLY_STOPPED)]))).figure()
     assert list(figure.data[0].marker.symbol) == ["circle", "diamond-open"]
     assert "stopped early" in [trace.name for trace in figure.data if trace.meta["role"] == "key"]
 
 
 def test_several_jobs_have_their_own_colour_and_roles() -> None:
     """F99."""
-    figure = progress.draw(collected(job([trial(1, 0.5)]), job([trial(1, 0.6)], name="b")))
+    figure = progress.draw(collected(job([trial(1, 0.5)]), job([trial(1, 0.6)], name="b"))).figure()
     roles = [(trace.meta["role"], trace.meta.get("job")) for trace in figure.data if trace.meta["role"] != "key"]
     assert roles == [("trials", "a"), ("best", "a"), ("trials", "b"), ("best", "b")]
     assert figure.data[0].marker.color != figure.data[2].marker.color
@@ -71,14 +71,14 @@ def test_several_jobs_have_their_own_colour_and_roles() -> None:
 
 def test_different_objectives_are_said_not_to_compare() -> None:
     jobs = [job([trial(1, 0.5)]), job([trial(1, 3.0)], name="b", metric="loss", goal=Goal.MINIMIZE)]
-    figure = progress.draw(collected(*jobs))
+    figure = progress.draw(collected(*jobs)).figure()
     assert "b minimizes loss" in figure.layout.title.subtitle.text
     assert figure.layout.yaxis.title.text == "objective"
 
 
 def test_webgl_above_five_thousand_dots() -> None:
-    few = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5001)])))
-    many = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5002)])))
+    few = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5001)]))).figure()
+    many = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5002)]))).figure()
     assert few.data[0].type == "scatter"
     assert many.data[0].type == "scattergl"
 
@@ -96,7 +96,7 @@ def test_the_document_is_plain_json_with_times_in_milliseconds_and_no_theme() ->
 
 def test_names_of_users_are_shown_literally() -> None:
     """A metric may be called anything; plotly would render tags and templates."""
-    figure = progress.draw(collected(job([trial(1, 0.5)], metric="<b>f1</b> %{x}")))
+    figure = progress.draw(collected(job([trial(1, 0.5)], metric="<b>f1</b> %{x}"))).figure()
     assert figure.layout.yaxis.title.text == "&lt;b&gt;f1&lt;/b&gt; %&#123;x}"
     assert "&lt;b&gt;f1" in figure.data[0].hovertemplate
     assert figure.data[0].meta["metric"] == "<b>f1</b> %{x}"
