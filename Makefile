@@ -65,7 +65,7 @@ frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)
 test: test-fast test-frontend test-service ## Install what the tests need and run all of them
 
 test-fast: .venv/.dev ## Tests of the engine, the figures and the web side, on a real PostgreSQL and Valkey
-	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/web $(TESTS)
+	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/embedded tests/web $(TESTS)
 
 test-frontend: frontend/node_modules/.installed ## Tests of the page's code
 	$(NPM) run --silent test

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from hpt_web.embedded.errors import HomeError
@@ -72,8 +73,7 @@ def secret(name: str) -> str:
     except FileNotFoundError:
         pass
     make()
-    draft = path.with_name(f".{name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.urlsafe_b64encode(os.urandom(32)))
         file.flush()
@@ -83,7 +83,7 @@ def secret(name: str) -> str:
     except FileExistsError:
         pass
     finally:
-        draft.unlink()
+        Path(draft).unlink()
     return path.read_text("ascii")
 
 
