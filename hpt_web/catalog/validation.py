@@ -27,7 +27,7 @@ _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 # A reference to an image, as Docker reads it: host and port, path, tag, digest.
 _IMAGE = re.compile(
-    r"(?:[A-Za-z0-9.-]+(?::\d{1,5})?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 # What the service itself tells a trial, and what would change which code is loaded or run.
@@ -63,16 +63,14 @@ def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
         bundle=bundle,
         image=image,
         entry_point=_entry_point(doc, script=image is None),
-        hyperparameters=[item for at in _items(doc, "hyperparameters", MAX_HYPERPARAMETERS) if (item := _hyper(at))],
+        hyperparameters=_named(doc, "hyperparameters", MAX_HYPERPARAMETERS, _hyperparameter),
         metrics=metrics,
         objectives=_objectives(doc, [str(metric["name"]) for metric in metrics]),
-        channels=[_channel(item) for item in _items(doc, "channels", MAX_CHANNELS)],
+        channels=_named(doc, "channels", MAX_CHANNELS, _channel),
         resources=asdict(read_resources(doc.part("resources") or Document({}, "resources", doc.faults))),
         environment=_environment(doc),
         equivalent_to=doc.whole("equivalent_to", low=1, high=10**9, optional=True),
     )
-    for name in ("hyperparameters", "channels"):
-        _refuse_doubles(doc, name, [item["name"] for item in getattr(read, name)])
     doc.close()
     return read, doc.faults
 
@@ -88,13 +86,27 @@ def _items(doc: Document, name: str, most: int) -> list[Document]:
     if len(value) > most:
         doc.fault(name, f"has {len(value)} items; at most {most} are possible", "limit")
         return []
-    return [Document(item, f"{doc.path(name)}[{index}]", doc.faults) for index, item in enumerate(value)]
+    for index, item in enumerate(value):
+        if not isinstance(item, Mapping):
+            doc.fault(f"{name}[{index}]", f"is {shown(item)}; give a JSON object", "type")
+    return [
+        Document(item, f"{doc.path(name)}[{index}]", doc.faults)
+        for index, item in enumerate(value)
+        if isinstance(item, Mapping)
+    ]
 
 
-def _refuse_doubles(doc: Document, name: str, names: list[object]) -> None:
-    for index, item in enumerate(names):
-        if item and item in names[:index]:
-            doc.fault(f"{name}[{index}].name", f"is {shown(item)}, which stands there twice; rename one", "duplicate")
+def _named(
+    doc: Document, name: str, most: int, read: Callable[[Document], dict[str, object]]
+) -> list[dict[str, object]]:
+    """The items of a list, each read by `read`, no two of the same name."""
+    found: list[dict[str, object]] = []
+    for item in _items(doc, name, most):
+        made = read(item)
+        if made["name"] and made["name"] in [other["name"] for other in found]:
+            item.fault("name", f"is {shown(made['name'])}, which stands there twice; rename one", "duplicate")
+        found.append(made)
+    return found
 
 
 def _source(doc: Document | None) -> tuple[dict[str, str] | None, str | None, str | None]:
@@ -197,7 +209,7 @@ def _environment(doc: Document) -> dict[str, str]:
 # --- hyperparameters --------------------------------------------------------------------------------------------------
 
 
-def _hyper(doc: Document) -> dict[str, object] | None:
+def _hyperparameter(doc: Document) -> dict[str, object]:
     """One definition. Its range and values are checked by the engine's own classes, so that the two never differ."""
     name = doc.text("name")
     doc.faults.extend(Fault(doc.path("name"), fault.message, fault.code) for fault in name_faults(name or "x"))

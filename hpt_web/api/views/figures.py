@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models.functions import Lower
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -39,7 +40,9 @@ class FigureView(View):
             metric=text_parameter(request, "metric") or None,
             x=text_parameter(request, "x") or None,
         )
-        chosen = _chosen(request, {job.name.lower(): job for job in jobs.filter(name__in=_names(request))})
+        folded = [name.lower() for name in _names(request)]
+        found = jobs.annotate(folded=Lower("name")).filter(folded__in=folded)
+        chosen = _chosen(request, {job.name.lower(): job for job in found})
         return Response(_drawn(kind, chosen, options))
 
 
@@ -51,11 +54,11 @@ def _names(request: Request) -> list[str]:
 
 
 def _chosen(request: Request, found: dict[str, TuningJob]) -> list[TuningJob]:
-    names = list(dict.fromkeys(_names(request)))
+    names = list(dict.fromkeys(name.lower() for name in _names(request)))
     for name in names:
-        if name.lower() not in found:
+        if name not in found:
             raise NotVisible(f"There is no tuning job {name[:80]!r} in this project.")
-    return [found[name.lower()] for name in names]
+    return [found[name] for name in names]
 
 
 def _drawn(kind: FigureKind, jobs: list[TuningJob], options: FigureOptions) -> dict[str, object]:

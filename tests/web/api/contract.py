@@ -1,4 +1,4 @@
-"""Every answer that a test sees is held against the committed OpenAPI document, members that it does not name included."""
+"""Every answer that a test sees is held against the committed OpenAPI document: nothing missing, nothing more."""
 
 from __future__ import annotations
 
