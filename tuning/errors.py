@@ -29,7 +29,7 @@ class TuningError(Exception):
     """Base of every error that the engine raises on purpose."""
 
 
-class InvalidSpec(TuningError):  # noqa: N818 - named for what the caller should do, as its siblings are
+class InvalidSpec(TuningError):
     """The user's document is wrong; ``faults`` lists everything that is wrong with it."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -42,7 +42,7 @@ class InvalidSpec(TuningError):  # noqa: N818 - named for what the caller should
         return type(self), (self.faults,)
 
 
-class SpaceExhausted(TuningError):  # noqa: N818 - it is an end, not a mistake
+class SpaceExhausted(TuningError):
     """No untried point is left; ``reason`` is a sentence for the job's page."""
 
     def __init__(self, reason: str) -> None:

@@ -74,7 +74,7 @@ class Registry(Generic[T]):
         Raises:
             InvalidSpec: with a fault at ``field.name``, or one at ``field.options.x`` for each bad or unknown option.
         """
-        if name not in self._entries:
+        if not isinstance(name, str) or name not in self._entries:
             message = f"is {shown(name)}; choose one of {', '.join(self._entries)}"
             raise InvalidSpec([Fault(f"{field}.name", message, "unknown")])
         info, build = self._entries[name]

@@ -169,10 +169,11 @@ class StrategySuite:
     def test_numbers_from_a_database_are_the_same_points(self):
         """A stored float may come back as an int, a number as a rounded one; the search must not stumble."""
         history = simulate(self.make(), MIXED, bowl, trials=9)
+        rounded = [{**t.config, "momentum": round(float(t.config["momentum"]), 15)} for t in history.own]
         stored = tuple(
-            observation(t.number, json.loads(json.dumps({**t.config, "momentum": round(float(t.config["momentum"]), 15)})), t.value)
-            for t in history.own
-        )  # fmt: skip
+            observation(t.number, json.loads(json.dumps(config)), t.value)
+            for t, config in zip(history.own, rounded, strict=True)
+        )
         (one,) = self.suggest(MIXED, History(Goal.MAXIMIZE, stored), [10])
         assert MIXED.key(one.config) not in {MIXED.key(trial.config) for trial in stored}
 

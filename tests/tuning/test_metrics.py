@@ -191,10 +191,10 @@ def test_skipping_without_an_end_goes_on():
     assert (reading.consumed, reading.skipping, reading.points) == (3, False, [])
 
 
+LONG = (b"x" * 3000, b"y" * MAX_LINE)
 PIECES = st.lists(
-    st.sampled_from([b"m=1", b"m=2.5 ", b"\n", b"\r", b"\r\n", b"x" * 3000, b"y" * MAX_LINE, b'{"hpt": {"m": 3}}', b"\xff"]),
-    max_size=12,
-)  # fmt: skip
+    st.sampled_from([b"m=1", b"m=2.5 ", b"\n", b"\r", b"\r\n", *LONG, b'{"hpt": {"m": 3}}', b"\xff"]), max_size=12
+)
 
 
 @given(PIECES, st.lists(st.integers(500, 3 * MAX_LINE), min_size=1, max_size=6))

@@ -184,6 +184,7 @@ def test_problem_with_names_everything_wrong():
 
 
 FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
+CHOICE = {"name": "c", "type": "categorical"}
 BAD = [
     ("not a list", {"x": 1}, {"space": "type"}),
     ("empty", [], {"space": "required"}),
@@ -207,11 +208,11 @@ BAD = [
     ("unknown scale", [{**FLOAT, "scale": "cubic"}], {"space[0].scale": "unknown"}),
     ("fractional integer", [{**FLOAT, "type": "integer", "max": 1.5}], {"space[0].max": "type"}),
     ("integer beyond exactness", [{**FLOAT, "type": "integer", "max": 2**60}], {"space[0].max": "range"}),
-    ("no values", [{"name": "c", "type": "categorical"}], {"space[0].values": "required"}),
-    ("empty values", [{"name": "c", "type": "categorical", "values": []}], {"space[0].values": "required"}),
-    ("values alike", [{"name": "c", "type": "categorical", "values": ["a", 1, "1"]}], {"space[0].values[2]": "duplicate"}),
-    ("boolean value", [{"name": "c", "type": "categorical", "values": [True]}], {"space[0].values[0]": "type"}),
-    ("control character", [{"name": "c", "type": "categorical", "values": ["a\0"]}], {"space[0].values[0]": "invalid"}),
+    ("no values", [CHOICE], {"space[0].values": "required"}),
+    ("empty values", [{**CHOICE, "values": []}], {"space[0].values": "required"}),
+    ("values alike", [{**CHOICE, "values": ["a", 1, "1"]}], {"space[0].values[2]": "duplicate"}),
+    ("boolean value", [{**CHOICE, "values": [True]}], {"space[0].values[0]": "type"}),
+    ("control character", [{**CHOICE, "values": ["a\0"]}], {"space[0].values[0]": "invalid"}),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,9 @@ def _unusable(trial: Observation) -> str | None:
         return None
     if not trial.state.terminal:
         return f"it has not ended: {trial.state}"
-    return f"it is {trial.state}" if trial.value is not None else f"it is {trial.state} without an objective value"
+    if trial.value is None:
+        return f"it is {trial.state} without an objective value"
+    return f"it is {trial.state}" if math.isfinite(trial.value) else f"its objective value is {trial.value}"
 
 
 def _outside(space: SearchSpace, config: Mapping[str, Value]) -> str | None:

@@ -1,0 +1,101 @@
+"""What a child inherits: the parents' trials in its own space, and a reason for each one dropped."""
+
+import dataclasses
+
+from tests.tuning.test_warmstart_rules import PARENT
+from tuning.history import History, Observation
+from tuning.space import Categorical, Float, Integer, SearchSpace
+from tuning.states import Goal, TrialState
+from tuning.warmstart import WarmStartType, inherit
+
+SPACE = SearchSpace((Float("lr", 0.0, 1.0), Categorical("opt", ("sgd", "adam"))))
+OUTLINE = dataclasses.replace(PARENT, name="first", space=SPACE, static={"layers": 18, "epochs": 30})
+
+
+def trial(number, lr, opt="sgd", value=0.5, state=TrialState.COMPLETED, **more):
+    return Observation(number, {"lr": lr, "opt": opt}, state, value, ((1, 0.5),), **more)
+
+
+def test_trials_keep_number_value_state_and_curve_and_name_their_parent():
+    history = History(Goal.MAXIMIZE, (trial(3, 0.1), trial(4, 0.2, state=TrialState.EARLY_STOPPED)))
+    found = inherit(SPACE, [(OUTLINE, history)])
+    assert found.dropped == ()
+    assert found.observations[0] == dataclasses.replace(history.own[0], inherited_from="first")
+    assert found.observations[1].state is TrialState.EARLY_STOPPED
+
+
+def test_trials_without_a_result_are_dropped():
+    history = History(
+        Goal.MAXIMIZE,
+        (
+            trial(1, 0.1, value=None, state=TrialState.FAILED),
+            trial(2, 0.1, value=0.9, state=TrialState.LOST),
+            trial(3, 0.1, value=None, state=TrialState.STOPPED),
+            trial(4, 0.1, value=float("nan")),
+            trial(5, 0.1, value=None, state=TrialState.RUNNING),
+        ),
+    )
+    found = inherit(SPACE, [(OUTLINE, history)])
+    assert found.observations == ()
+    assert [(one.number, one.reason) for one in found.dropped] == [
+        (1, "it is Failed without an objective value"),
+        (2, "it is Lost"),
+        (3, "it is Stopped without an objective value"),
+        (4, "its objective value is nan"),
+        (5, "it has not ended: Running"),
+    ]
+
+
+def test_trials_outside_the_new_ranges_are_dropped_with_their_values():
+    narrow = SearchSpace((Float("lr", 0.1, 0.3), Categorical("opt", ("sgd", "rms"))))
+    history = History(Goal.MAXIMIZE, (trial(1, 0.2), trial(2, 0.5), trial(3, 0.9, "adam")))
+    found = inherit(narrow, [(OUTLINE, history)])
+    assert [one.number for one in found.observations] == [1]
+    assert [one.reason for one in found.dropped] == [
+        "lr is 0.5, outside 0.1 to 0.3",
+        "lr is 0.9, outside 0.1 to 0.3; opt is 'adam', not one of 'sgd', 'rms'",
+    ]
+
+
+def test_a_static_value_becomes_a_coordinate_where_it_is_tunable_now():
+    wider = SearchSpace((*SPACE.parameters, Integer("layers", 10, 50)))
+    found = inherit(wider, [(OUTLINE, History(Goal.MAXIMIZE, (trial(1, 0.2),)))], static={"epochs": 30})
+    assert found.observations[0].config == {"lr": 0.2, "opt": "sgd", "layers": 18}
+    beyond = SearchSpace((*SPACE.parameters, Integer("layers", 20, 50)))
+    found = inherit(beyond, [(OUTLINE, History(Goal.MAXIMIZE, (trial(1, 0.2),)))])
+    assert found.dropped[0].reason == "layers is 18, outside 20 to 50"
+
+
+def test_what_is_static_now_must_have_had_that_value_if_values_are_to_be_comparable():
+    smaller = SearchSpace((Float("lr", 0.0, 1.0),))
+    static = {"opt": "adam", "layers": 18, "epochs": 30}
+    history = History(Goal.MAXIMIZE, (trial(1, 0.1, "adam"), trial(2, 0.2, "sgd")))
+    found = inherit(smaller, [(OUTLINE, history)], static=static)
+    assert [one.config for one in found.observations] == [{"lr": 0.1}]
+    assert found.dropped[0].reason == "opt was sgd and is static adam now"
+    found = inherit(smaller, [(OUTLINE, history)], static={**static, "epochs": 60})
+    assert found.dropped[0].reason == "epochs was 30 and is static 60 now"
+    found = inherit(smaller, [(OUTLINE, history)], static=static, kind=WarmStartType.TRANSFER_LEARNING)
+    assert (len(found.observations), found.dropped) == (2, ())
+
+
+def test_a_hyperparameter_that_the_parent_lacks_is_a_reason():
+    wider = SearchSpace((*SPACE.parameters, Float("new", 0.0, 1.0)))
+    found = inherit(wider, [(OUTLINE, History(Goal.MAXIMIZE, (trial(1, 0.2),)))])
+    assert found.dropped[0].reason == "new is missing"
+
+
+def test_it_is_not_recursive():
+    """F19: what a parent inherited is not passed on."""
+    grandparents = (trial(1, 0.9, inherited_from="grandparent"),)
+    history = History(Goal.MAXIMIZE, (trial(1, 0.2),), grandparents)
+    found = inherit(SPACE, [(OUTLINE, history)])
+    assert [(one.inherited_from, one.config["lr"]) for one in found.observations] == [("first", 0.2)]
+
+
+def test_parents_are_taken_in_order():
+    second = dataclasses.replace(OUTLINE, name="second")
+    history = History(Goal.MAXIMIZE, (trial(1, 0.2), trial(2, 5.0)))
+    found = inherit(SPACE, [(OUTLINE, history), (second, history)])
+    assert [one.inherited_from for one in found.observations] == ["first", "second"]
+    assert [(one.parent, one.number) for one in found.dropped] == [("first", 2), ("second", 2)]
