@@ -12,7 +12,7 @@ TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install frontend test test-fast test-frontend test-service bench check schema lock clean browser
+.PHONY: help run install frontend test test-fast test-frontend test-service bench check check-style check-types check-imports check-django check-frontend schema lock clean browser
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -68,13 +68,13 @@ test-fast: .venv/.dev ## Tests of the engine, the figures and the web side, on a
 	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/embedded tests/web $(TESTS)
 
 test-frontend: frontend/node_modules/.installed ## Tests of the page's code
-	$(NPM) run --silent test
+	@$(NPM) run --silent test
 
 test-service: .venv/.dev frontend browser ## Tests of the whole service: killed parts, and a real browser
 	$(PY) -m pytest -q tests/faults tests/e2e $(TESTS)
 
-bench: .venv/.dev frontend ## Measure: metric printed to seen, under tests/bench
-	$(PY) -m pytest -q -s tests/bench $(TESTS)
+bench: .venv/.dev frontend browser ## Measure how long a metric takes from the print to the screen, with 20 running trials
+	$(PY) -m tests.bench.metric_to_screen --screen
 
 browser:
 	@command -v chromium >/dev/null || { \
@@ -83,20 +83,30 @@ browser:
 	  else echo "The browser tests need Chromium. On Debian: sudo apt-get install chromium"; exit 1; fi; }
 
 # --- checks -----------------------------------------------------------------------------------------------------------
-check: .venv/.dev frontend/node_modules/.installed ## Formatting, lint, types, import rules, migrations, OpenAPI snapshot
-	$(PY) -m ruff format --check .
-	$(PY) -m ruff check .
+check: check-style check-types check-imports check-django check-frontend ## All checks of the code (make -k check: go on after a failed one)
+
+check-style: .venv/.dev
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m ruff check --quiet .
+
+check-types: .venv/.dev
 	$(PY) -m mypy hpt_web tuning
+
+check-imports: .venv/.dev
 	.venv/bin/lint-imports
-	$(PY) -m tests.with_servers $(PY) manage.py check
-	$(PY) -m tests.with_servers $(PY) manage.py makemigrations --check --dry-run
-	$(PY) -m tests.with_servers $(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file .venv/openapi.json
-	@cmp -s .venv/openapi.json hpt_web/api/openapi.json || { echo "hpt_web/api/openapi.json is not what the code serves: run 'make schema' and look at the difference."; exit 1; }
-	$(NPM) run --silent check
+
+# Settings and models, the migrations, and the OpenAPI document, which must be what the code serves.
+check-django: .venv/.dev
+	$(PY) -m tests.with_servers sh -c '$(PY) manage.py check && $(PY) manage.py makemigrations --check --dry-run && \
+	  $(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file .venv/openapi.json'
+	@cmp .venv/openapi.json hpt_web/api/openapi.json || { echo "Run 'make schema' and look at the difference."; exit 1; }
+
+check-frontend: frontend/node_modules/.installed
+	@$(NPM) run --silent check
 
 schema: .venv/.dev frontend/node_modules/.installed ## Write hpt_web/api/openapi.json, and the page's types from it
 	$(PY) -m tests.with_servers $(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file hpt_web/api/openapi.json
-	$(NPM) run --silent generate
+	@$(NPM) run --silent generate
 
 lock: ## Take the newest versions that pyproject.toml allows into constraints.txt
 	rm -rf .venv/lock && $(PY) -m venv --without-pip .venv/lock
