@@ -29,5 +29,11 @@ function precompress(): Plugin {
 export default defineConfig({
   plugins: [react(), precompress()],
   build: { target: "es2022", chunkSizeWarningLimit: 1300, modulePreload: { polyfill: false } },
-  server: { proxy: { "/api": server, "/ws": { target: server.replace("http", "ws"), ws: true } } },
+  // Host and Origin stay those of the browser, or the server would refuse them as another site's.
+  server: {
+    proxy: {
+      "/api": { target: server, changeOrigin: false },
+      "/ws": { target: server.replace("http", "ws"), ws: true, changeOrigin: false },
+    },
+  },
 });

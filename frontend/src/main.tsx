@@ -2,6 +2,7 @@ import "@fontsource-variable/ibm-plex-sans/wght.css";
 import "./styles/base.css";
 import "./styles/mantine";
 import "./styles/tokens.css";
+import "./styles/overrides.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";

@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, defaultVariantColorsResolver, type MantineColorsTuple } from "@mantine/core";
 
 /** Ink: what acts is drawn in the text's own colour; hues are left to states and to the best trial. */
 const ink: MantineColorsTuple = [
@@ -14,11 +14,34 @@ const ink: MantineColorsTuple = [
   "#11171a",
 ];
 
+/** Mantine's own dark greys are neutral; these belong to tokens.css. Seat 6 is an input's ground, 7 the page's. */
+const dark: MantineColorsTuple = [
+  "#e6ecec",
+  "#c3cdce",
+  "#aab6b7",
+  "#8a9798",
+  "#3d4a4c",
+  "#293234",
+  "#1a2022",
+  "#151a1c",
+  "#0e1214",
+  "#0a0d0e",
+];
+
 export const theme = createTheme({
   primaryColor: "ink",
   primaryShade: { light: 8, dark: 1 },
-  autoContrast: true,
-  colors: { ink },
+  colors: { ink, dark },
+  // Filled with ink, written with the surface's colour: right in both schemes.
+  variantColorResolver: (input) =>
+    input.variant === "filled" && (input.color === undefined || input.color === "ink")
+      ? {
+          background: "var(--ink)",
+          hover: "color-mix(in srgb, var(--ink) 85%, var(--surface))",
+          color: "var(--surface)",
+          border: "1px solid transparent",
+        }
+      : defaultVariantColorsResolver(input),
   fontFamily: '"IBM Plex Sans Variable", system-ui, sans-serif',
   fontFamilyMonospace:
     'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
@@ -29,6 +52,8 @@ export const theme = createTheme({
   respectReducedMotion: true,
   headings: { fontWeight: "600" },
   components: {
+    // What a field is for stands under it, so that fields side by side keep to one line.
+    InputWrapper: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     Button: { defaultProps: { size: "xs" } },
     ActionIcon: { defaultProps: { variant: "subtle" } },
     TextInput: { defaultProps: { size: "xs" } },
@@ -39,8 +64,8 @@ export const theme = createTheme({
     MultiSelect: { defaultProps: { size: "xs" } },
     TagsInput: { defaultProps: { size: "xs" } },
     SegmentedControl: { defaultProps: { size: "xs" } },
-    Checkbox: { defaultProps: { size: "xs" } },
-    Switch: { defaultProps: { size: "xs" } },
+    Checkbox: { defaultProps: { size: "xs", color: "var(--ink)", iconColor: "var(--surface)" } },
+    Switch: { defaultProps: { size: "xs", color: "var(--link)" } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.35 } } },
     Drawer: { defaultProps: { overlayProps: { backgroundOpacity: 0.2 } } },
     Tooltip: { defaultProps: { openDelay: 300, fz: "xs" } },

@@ -1,5 +1,6 @@
 /** Dresses a figure of the server in the page's clothes: paper, grid, type, the viewer's time zone. Pure. */
 import type { FigureDocument, Trace } from "../live/join";
+import { formatNumber } from "./format";
 
 export interface FigureLook {
   dark: boolean;
@@ -36,6 +37,7 @@ const DARK: Ink = {
   ground: "#151a1c",
   gold: "#f0c04a",
 };
+const MOST_TICKS = 5;
 const FONT = '"IBM Plex Sans Variable", system-ui, sans-serif';
 
 export function dressed(figure: FigureDocument, look: FigureLook): FigureDocument {
@@ -43,11 +45,17 @@ export function dressed(figure: FigureDocument, look: FigureLook): FigureDocumen
   const kind = figure.layout.meta?.x?.kind;
   const onClock = kind === "start" || kind === "time";
   const shift = onClock ? -(look.zone ?? 0) * 60_000 : 0;
+  const alone = new Set(figure.data.flatMap((trace) => trace.meta?.job ?? [])).size <= 1;
   const traces = figure.data
-    .filter((trace) => !(look.compact && trace.meta?.role === "key"))
+    .filter(
+      (trace) => trace.meta?.role !== "key" || !(look.compact || (alone && trace.legendgroup !== "marks")),
+    )
     .map((trace) => plainTrace(shift ? shifted(trace, shift) : trace));
+  // One job needs no name, and a dotted line no explanation; marks other than the plain dot do.
+  const keys = traces.filter((trace) => trace.meta?.role === "key").length;
+  const legend = !look.compact && (!alone || keys > 1);
   const rings = look.selected == null ? [] : traces.flatMap((trace) => ring(trace, look.selected ?? -1, ink));
-  return { data: [...traces, ...rings], layout: frame(figure.layout, ink, look, onClock) };
+  return { data: [...traces, ...rings], layout: frame(figure.layout, ink, look, onClock, legend) };
 }
 
 /** The small bundle draws lines and dots in SVG only. */
@@ -96,13 +104,14 @@ function frame(
   ink: Ink,
   look: FigureLook,
   onClock: boolean,
+  legend: boolean,
 ): FigureDocument["layout"] {
   const size = look.compact ? 11 : 12;
   const { title: _title, margin: _margin, ...rest } = layout;
   return {
     ...rest,
     autosize: true,
-    margin: look.compact ? { l: 46, r: 10, t: 8, b: 36 } : { l: 58, r: 14, t: 10, b: 46 },
+    margin: look.compact ? { l: 40, r: 10, t: 8, b: 38 } : { l: 56, r: 14, t: 10, b: legend ? 74 : 50 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: FONT, size, color: ink.quiet },
@@ -113,11 +122,12 @@ function frame(
       align: "left",
     },
     legend: { ...(layout.legend as object), font: { size: 12, color: ink.text }, bgcolor: "rgba(0,0,0,0)" },
-    ...(look.compact && { showlegend: false }),
+    showlegend: legend,
     dragmode: "zoom",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: ink.quiet, activecolor: ink.text },
-    xaxis: axis(layout.xaxis, ink, onClock),
-    yaxis: axis(layout.yaxis, ink, false),
+    xaxis: axis(look.compact ? sparse(layout.xaxis) : layout.xaxis, ink, onClock),
+    // Side by side, all have the same height axis; the panel names it once.
+    yaxis: axis(look.compact ? { ...(layout.yaxis as object), title: undefined } : layout.yaxis, ink, false),
     uirevision: "keep",
   };
 }
@@ -134,6 +144,15 @@ function axis(given: unknown, ink: Ink, localTime: boolean): object {
     ...rest,
     title: { ...title, text, standoff: 8, font: { color: ink.quiet } },
   };
+}
+
+/** Of many given ticks a small chart has room for a few. */
+function sparse(given: unknown): unknown {
+  const own = given as { tickvals?: unknown[]; ticktext?: unknown } | undefined;
+  if (!Array.isArray(own?.tickvals) || own.ticktext || own.tickvals.length <= MOST_TICKS) return given;
+  const stride = Math.ceil(own.tickvals.length / MOST_TICKS);
+  const tickvals = own.tickvals.filter((_, index) => index % stride === 0);
+  return { ...own, tickvals, ticktext: tickvals.map((value) => formatNumber(Number(value), 2)) };
 }
 
 /** The server's remarks on a figure (what is hidden, and why), for the panel's head. */

@@ -49,6 +49,12 @@ export default function AccountPage() {
             onChange={(value) => setColorScheme(value as "light" | "dark" | "auto")}
           />
         </Panel>
+        {data?.user?.is_admin && (
+          <p className="small">
+            <a href="/admin/password_change/">Change the password</a>{" "}
+            <span className="quiet">in the administration</span>
+          </p>
+        )}
         <AccessKeys />
       </div>
     </Page>

@@ -93,6 +93,7 @@ export default function ComparePage({ project }: { project: string }) {
             {...{ project, jobs: good, view: null, onTrial: open }}
             className={classes.full}
             names={parameters}
+            metric={found[0]?.objective.metric ?? "the objective"}
           />
         </div>
       )}

@@ -79,6 +79,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
           {...figure}
           className={classes.full}
           names={job.specification.space.map((p) => p.name)}
+          metric={job.objective.metric}
         />
         <CurvesPanel {...figure} className={classes.main} />
         <FigurePanel

@@ -4,7 +4,7 @@ import { formatDuration, formatNumber } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import type { JobView } from "../../live/view";
 import classes from "./BestTrial.module.css";
-import { Values } from "./Values";
+import { inOrder, Values } from "./Values";
 
 interface BestTrialProps {
   project: string;
@@ -27,6 +27,7 @@ export function BestTrial({ project, view, open, className }: BestTrialProps) {
       </Panel>
     );
   }
+  const names = job.specification.space.map((parameter) => parameter.name);
   const fixed = job.specification.static ?? {};
   const all = { ...fixed, ...trial.hyperparameters };
   const took =
@@ -47,7 +48,7 @@ export function BestTrial({ project, view, open, className }: BestTrialProps) {
           Trial {trial.number}
         </button>
       </div>
-      <Values values={trial.hyperparameters} />
+      <Values values={inOrder(trial.hyperparameters, names)} />
       {Object.keys(fixed).length > 0 && (
         <details className={classes.fixed}>
           <summary>{Object.keys(fixed).length} static</summary>

@@ -7,6 +7,7 @@ interface ParameterPanelProps {
   project: string;
   jobs: readonly string[];
   names: readonly string[];
+  metric: string;
   view: JobView | null;
   selected?: number | null;
   onTrial?: ((number: number, job: string | undefined) => void) | undefined;
@@ -14,9 +15,9 @@ interface ParameterPanelProps {
 }
 
 /** A small scatter per hyperparameter, side by side, so that the one that matters stands out. */
-export function ParameterPanel({ names, className, ...figure }: ParameterPanelProps) {
+export function ParameterPanel({ names, metric, className, ...figure }: ParameterPanelProps) {
   return (
-    <Panel title="Hyperparameters" note="each against the objective" flush className={className}>
+    <Panel title="Hyperparameters" note={`each against ${metric}`} flush className={className}>
       <div className={classes.grid}>
         {names.map((name) => (
           <Figure
@@ -26,7 +27,7 @@ export function ParameterPanel({ names, className, ...figure }: ParameterPanelPr
             parameter={name}
             compact
             height={210}
-            label={`The objective of every trial by ${name}`}
+            label={`${metric} of every trial by ${name}`}
           />
         ))}
       </div>

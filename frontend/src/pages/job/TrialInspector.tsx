@@ -16,7 +16,7 @@ import { DecisionList, uniqueDecisions } from "./DecisionList";
 import classes from "./TrialInspector.module.css";
 import { TrialLog } from "./TrialLog";
 import { durationOf } from "./trialOrder";
-import { Values } from "./Values";
+import { inOrder, Values } from "./Values";
 
 interface TrialInspectorProps {
   project: string;
@@ -119,6 +119,7 @@ function Content({ project, view, row }: { project: string; view: JobView; row: 
     [view.decisions, stored.data, row.number],
   );
   const took = durationOf(row);
+  const names = view.job.specification.space.map((parameter) => parameter.name);
   const fixed = detail.data?.static ?? {};
   return (
     <>
@@ -147,7 +148,7 @@ function Content({ project, view, row }: { project: string; view: JobView; row: 
       )}
       {row.failure && <pre className={classes.failure}>{row.failure}</pre>}
       <Part title="Hyperparameters">
-        <Values values={row.hyperparameters} />
+        <Values values={inOrder(row.hyperparameters, names)} />
         {Object.keys(fixed).length > 0 && (
           <>
             <h4 className={classes.sub}>Static</h4>

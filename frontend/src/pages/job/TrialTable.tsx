@@ -96,7 +96,7 @@ function Rows({ rows, columns, order, sort, selected, open, best }: RowsProps) {
   const box = useRef<HTMLDivElement>(null);
   const { first, last } = useWindowed(box, rows.length, ROW);
   const template = { gridTemplateColumns: columns.map((column) => `minmax(0, ${column.width}fr)`).join(" ") };
-  const width = `${columns.reduce((sum, column) => sum + column.width + 0.75, 2)}rem`;
+  const width = `${columns.reduce((sum, column) => sum + column.width + 1.25, 2)}rem`;
   // Only when another trial is opened: rows that move while one looks must not move the view.
   const present = useRef(rows);
   present.current = rows;

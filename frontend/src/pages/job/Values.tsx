@@ -14,3 +14,9 @@ export function Values({ values }: { values: Readonly<Record<string, unknown>> }
     </dl>
   );
 }
+
+/** The values in the order of `names`, then the rest; the database keeps no order of its own. */
+export function inOrder<V>(values: Readonly<Record<string, V>>, names: readonly string[]): Record<string, V> {
+  const first = names.flatMap((name): [string, V][] => (name in values ? [[name, values[name] as V]] : []));
+  return { ...Object.fromEntries(first), ...values };
+}

@@ -167,6 +167,9 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
       <aside className={classes.side} aria-label="Check">
         <Panel title="Check" note={stale && declared ? "looking…" : undefined}>
           <div className="stack">
+            <Button type="submit" size="sm" loading={create.isPending} disabled={!declared} fullWidth>
+              Start the job
+            </Button>
             {!declared && (
               <p className="small quiet">Choose an algorithm; then every change is checked as you make it.</p>
             )}
@@ -189,9 +192,6 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
                 Pick parents under Warm start to see each of its rules here, met or broken, while you choose.
               </p>
             )}
-            <Button type="submit" size="sm" loading={create.isPending} disabled={!declared} fullWidth>
-              Start the job
-            </Button>
           </div>
         </Panel>
       </aside>
