@@ -74,7 +74,7 @@ def test_with_inherited_evidence_there_is_no_initial_design():
     assert first.numbers["model"] == "gp"
     assert "0 trials and 12 of the parents" in first.reason
     cold = strategies.create("bayesian", {}).suggest(MIXED, History(Goal.MAXIMIZE, (), parent[:2]), [1, 5, 6], 0)
-    assert [one.reason.split(":")[0] for one in cold[:2]] == ["initial design 1 of 5", "initial design 5 of 5"]
+    assert [one.reason for one in cold[:2]] == ["Initial design 1 of 5.", "Initial design 5 of 5."]
     assert cold[2].numbers["model"] == "gp"
 
 
@@ -99,8 +99,22 @@ def test_transfer_learning_uses_parents_of_another_scale():
         warm = run(objective=shifted, seed=seed, trials=10, inherited=parent, comparable=False)
         cold = run(objective=shifted, seed=seed, trials=10)
         ahead.append(warm.best.value - cold.best.value)
-        assert "before own results" not in str(warm)
     assert min(ahead) > 0
+
+
+def test_transfer_begins_in_the_parents_good_regions():
+    parents = inherited(run(trials=20, seed=1), "a") + inherited(run(trials=20, seed=2), "b")
+    suggestions = {}
+    run(
+        objective=shifted,
+        trials=5,
+        inherited=parents,
+        comparable=False,
+        on_suggestion=lambda number, one: suggestions.update({number: one}),
+    )
+    assert suggestions[1].reason.startswith("Before own results: what the parents expect most of, tried by ")
+    assert "far from the trials so far" in suggestions[2].reason
+    assert "40 of the parents (weight " in suggestions[4].reason
 
 
 def test_a_misleading_parent_is_forgotten():
@@ -121,7 +135,7 @@ def test_a_misleading_parent_is_forgotten():
 def test_reasons_tell_model_mean_uncertainty_and_acquisition():
     suggestions = {}
     run(trials=9, parallel=2, on_suggestion=lambda number, one: suggestions.update({number: one}))
-    assert suggestions[1].reason == "initial design 1 of 7"
+    assert suggestions[1].reason == "Initial design 1 of 7."
     numbers = suggestions[9].numbers
     assert suggestions[9].reason.startswith("Gaussian process on 7 trials, 1 running: expects ")
     assert {"mean", "sd", "incumbent", "acquisition_value"} <= numbers.keys()

@@ -33,7 +33,7 @@ def test_the_number_of_points_per_axis_is_an_option():
 
 def test_the_reason_counts_the_points():
     (one, two) = strategies.create("grid", {}).suggest(SMALL, History(Goal.MAXIMIZE), [1, 2], 0)
-    assert (one.reason, two.reason) == ("grid point 1 of 6", "grid point 2 of 6")
+    assert (one.reason, two.reason) == ("Grid point 1 of 6.", "Grid point 2 of 6.")
     assert two.numbers == {"point": 2, "points": 6}
 
 

@@ -44,7 +44,7 @@ def test_best_so_far_against_the_median_of_running_averages(curves, stop, best, 
 def test_the_reason_carries_the_numbers():
     verdict = MEDIAN.judge(3, history((0.4, 0.6), (0.6, 0.8), (0.2, 0.4)))
     assert verdict.reason == (
-        "stopped at report 2: its best value 0.4 is worse than 0.5, the median of the running averages of 3 trials"
+        "Stopped at report 2: its best value 0.4 is worse than 0.5, the median of the running averages of 3 trials."
     )
 
 

@@ -59,7 +59,7 @@ def test_the_reason_says_which_parent_trial_and_what_share():
     history = History(Goal.MAXIMIZE, inherited=parent_trials())
     suggestions = strategy.suggest(MIXED, history, list(range(1, 41)), 0)
     near = [one for one in suggestions if "near trial" in one.reason]
-    uniform = [one for one in suggestions if "uniform" in one.reason]
+    uniform = [one for one in suggestions if "Uniform" in one.reason]
     assert len(near) + len(uniform) == 40
     assert 10 <= len(near) <= 30
     assert "of parent, one of the best 8 of the parents" in near[0].reason

@@ -35,4 +35,4 @@ def not_due(interval: int, evaluation_interval: int, delay_evaluation: int) -> s
         return None
     after = max(interval + 1, delay_evaluation)
     due = -(-after // evaluation_interval) * evaluation_interval
-    return f"not judged at report {interval}: next at report {due}"
+    return f"Not judged at report {interval}: next at report {due}."

@@ -37,7 +37,7 @@ class MedianStopping:
         values = _values(trial.curve) if trial else []
         interval = len(values)
         if interval == 0:
-            return Verdict(False, "not judged: nothing reported yet", {"interval": 0})
+            return Verdict(False, "Not judged: nothing reported yet.", {"interval": 0})
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
         others = history.inherited if history.comparable else ()
@@ -48,8 +48,8 @@ class MedianStopping:
         stop = history.goal.better(middle, best)
         relation = "worse than" if stop else "not worse than"
         reason = (
-            f"{'stopped' if stop else 'goes on'} at report {interval}: its best value {best:.6g} is {relation} "
-            f"{middle:.6g}, the median of the running averages of {len(averages)} trials"
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {best:.6g} is {relation} "
+            f"{middle:.6g}, the median of the running averages of {len(averages)} trials."
         )
         return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": len(averages)})
 

@@ -125,9 +125,9 @@ class _Search:
         config = self.space.decode(_design_point(self.space, number, self.seed))
         if self.space.key(config) in self.used:
             config = draw_untried(self.space, self.used, rng)
-        reason = f"initial design {number} of {size}"
+        reason = f"Initial design {number} of {size}."
         if number > size:
-            reason = f"space-filling point: fewer than {_MODELLED} trials have a value to learn from"
+            reason = f"Space-filling point: fewer than {_MODELLED} trials have a value to learn from."
         return Suggestion(config, reason, {"design": number, "design_size": size})
 
     def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
@@ -136,8 +136,10 @@ class _Search:
         unit, why = starter(self._parents(), self.space, taken)
         config = self.space.decode(unit)
         if self.space.key(config) in self.used:
-            config, why = draw_untried(self.space, self.used, rng), "random: the parents' best points are taken"
-        return Suggestion(config, f"before own results: {why}", {"starter": number, "inherited_trials": self.inherited})
+            config, why = draw_untried(self.space, self.used, rng), "a random point, as the parents' best are taken"
+        return Suggestion(
+            config, f"Before own results: {why}.", {"starter": number, "inherited_trials": self.inherited}
+        )
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
         if self._surrogate is None:
@@ -209,6 +211,6 @@ def _explained(
         sources += f", {pending} running"
     reason = (
         f"Gaussian process on {sources}: expects {expected:.6g} +- {abs(high - low) / 2:.3g} here against "
-        f"{best:.6g} at the best trial; {TITLES[acquisition.kind]} {worth:.3g}"
+        f"{best:.6g} at the best trial; {TITLES[acquisition.kind]} {worth:.3g}."
     )
     return Suggestion(proposal.config, reason, numbers)

@@ -52,8 +52,8 @@ class Grid:
             if len(suggestions) == len(numbers):
                 return suggestions
             if space.key(config) not in used:
-                reason = f"grid point {position} of {total}"
+                reason = f"Grid point {position} of {total}."
                 suggestions.append(Suggestion(config, reason, {"point": position, "points": total}))
         if not suggestions and numbers:
-            raise SpaceExhausted(f"all {total} points of the grid have been tried")
+            raise SpaceExhausted(f"All {total} points of the grid have been tried.")
         return suggestions

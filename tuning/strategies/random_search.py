@@ -67,12 +67,14 @@ class RandomSearch:
     def _one(self, space: SearchSpace, used: set[str], good: list[Observation], rng: np.random.Generator) -> Suggestion:
         if not good or rng.random() >= self.parent_share:
             share = 1 - self.parent_share if good else 1.0
-            reason = f"uniform random ({share:.0%} of the trials; the rest near the parents' best)" if good else ""
-            return Suggestion(draw_untried(space, used, rng), reason or "uniform random", {"uniform_share": share})
+            rest = f", as {share:.0%} of the trials are; the others lie near the parents' best" if good else ""
+            return Suggestion(draw_untried(space, used, rng), f"Uniform random{rest}.", {"uniform_share": share})
         near = good[int(rng.integers(len(good)))]
         spread = _spread(space, good)
         config = draw_untried(space, used, rng, lambda r: _near(space, near, spread, r))
-        reason = f"random near trial {near.number} of {near.inherited_from}, one of the best {len(good)} of the parents"
+        reason = (
+            f"Random near trial {near.number} of {near.inherited_from}, one of the best {len(good)} of the parents."
+        )
         numbers: dict[str, Number] = {
             "parent": near.inherited_from or "",
             "parent_trial": near.number,

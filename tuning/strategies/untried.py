@@ -14,7 +14,7 @@ _LISTED = 100_000  # spaces up to this many points are listed to find the last u
 
 
 def exhausted(space: SearchSpace) -> SpaceExhausted:
-    return SpaceExhausted(f"all {space.size} points of the search space have been tried")
+    return SpaceExhausted(f"All {space.size} points of the search space have been tried.")
 
 
 def draw_untried(
@@ -36,7 +36,7 @@ def draw_untried(
                 return config
     size = space.size
     if size is None or size > _LISTED:
-        raise SpaceExhausted(f"{_DRAWS} random points in a row had all been tried: the search space is too small")
+        raise SpaceExhausted(f"{_DRAWS} random points in a row had all been tried: the search space is too small.")
     left = [config for config in space.grid(size) if space.key(config) not in used]
     if not left:
         raise exhausted(space)
