@@ -1,0 +1,151 @@
+"""A project with a job in a running service, made and watched over REST as a script would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hpt_web.embedded import home, processes
+from tests.service import Service, wait_for
+
+PASSWORD = "a long enough Phrase 7"
+# Notes every start and end that really happens, in a file that no fault of the service can reach.
+SCRIPT = """
+import argparse, os, signal, sys, time
+p = argparse.ArgumentParser()
+p.add_argument("--x", type=float)
+p.add_argument("--ledger")
+p.add_argument("--lines", type=int)
+p.add_argument("--pause", type=float)
+p.add_argument("--resume-from")
+a = p.parse_args()
+def note(word):
+    with open(a.ledger, "a") as f:
+        f.write(f"{os.environ['HPT_TRIAL_NUMBER']} {os.environ['HPT_ATTEMPT_NUMBER']} {word}\\n")
+note("begins")
+for i in range(1, a.lines + 1):
+    print(f"score={a.x + i}", flush=True)
+    time.sleep(a.pause)
+note("ends")
+"""
+
+
+class Lab:
+    """alice's project `lab` in `service`."""
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self.service = service
+        self.folder = folder
+        self._make_alice()
+        self.client = httpx.Client(base_url=f"{service.url}/api/v1", timeout=30)
+        token = self._log_in()
+        self.client.headers["X-CSRFToken"] = token
+        self.post("/projects", {"slug": "lab", "name": "Lab"})
+        self.post("/projects/lab/algorithms", {"name": "line"})
+        self.post(
+            "/projects/lab/algorithms/line/versions",
+            {
+                "source": {"files": {"train.py": SCRIPT}},
+                "entry_point": "train.py",
+                "hyperparameters": [
+                    {"name": "x", "type": "float", "min": 0, "max": 1},
+                    {"name": "ledger", "type": "text", "tunable": False},
+                    {"name": "lines", "type": "integer", "default": 20, "tunable": False},
+                    {"name": "pause", "type": "float", "default": 0.1, "tunable": False},
+                ],
+                "metrics": [{"name": "score", "regex": "score=(\\S+)"}],
+            },
+        )
+
+    def _make_alice(self) -> None:
+        environment = {**self.service.environment(), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+        command = [sys.executable, str(home.REPOSITORY / "manage.py"), "createsuperuser", "--noinput"]
+        subprocess.run(
+            [*command, "--username=alice", "--email=alice@example.org"],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+
+    def _log_in(self) -> str:
+        self.client.get("/session")
+        self.client.headers["X-CSRFToken"] = self.client.cookies["csrftoken"]
+        self.post("/session", {"username": "alice", "password": PASSWORD})
+        return self.client.cookies["csrftoken"]
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = self.client.post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What the service answers; one that is down for a moment is asked again."""
+
+        def ask() -> httpx.Response | None:
+            try:
+                answer = self.client.get(path, params=query)
+            except httpx.TransportError:
+                return None
+            return answer if answer.is_success else None
+
+        return wait_for(ask, 60, f"GET {path}").json()
+
+    def create_job(self, name: str, *, trials: int, parallel: int, **static: Any) -> None:
+        self.post(
+            "/projects/lab/jobs",
+            {
+                "name": name,
+                "algorithm": {"name": "line"},
+                "objective": {"metric": "score", "goal": "maximize"},
+                "space": [{"name": "x", "type": "float", "min": 0, "max": 1}],
+                "static": {"ledger": str(self.folder / name), **static},
+                "strategy": {"name": "random"},
+                "limits": {"max_trials": trials, "max_parallel": parallel},
+                "seed": 1,
+            },
+        )
+
+    def job(self, name: str) -> Any:
+        return self.get(f"/projects/lab/jobs/{name}")
+
+    def trials(self, name: str) -> list[Any]:
+        return list(self.get(f"/projects/lab/jobs/{name}/trials", limit=200)["items"])
+
+    def events(self, name: str) -> list[Any]:
+        """The whole feed, page by page."""
+        events: list[Any] = []
+        while True:
+            page = self.get(f"/projects/lab/jobs/{name}/events", since=len(events), limit=200)["events"]
+            events += page
+            if not page:
+                return events
+
+    def wait_for_state(self, name: str, states: set[str], seconds: float = 180) -> Any:
+        def reached() -> Any:
+            job = self.job(name)
+            return job if job["state"] in states else None
+
+        return wait_for(reached, seconds, f"job {name} is {states}")
+
+    def noted(self, name: str, word: str) -> list[tuple[int, int]]:
+        """The (trial, attempt) pairs of a job that really began, or really came to their end."""
+        lines = [line.split() for line in (self.folder / name).read_text().splitlines()]
+        return sorted((int(trial), int(attempt)) for trial, attempt, what in lines if what == word)
+
+
+def trial_processes(service: Service) -> list[int]:
+    """Everything that runs for a trial of this installation: marked by the attempt, or working in its folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                marked = b"HPT_ATTEMPT=" in (entry / "environ").read_bytes()
+                inside = str((entry / "cwd").readlink()).startswith(str(service.home / "trials"))
+            except OSError:
+                continue
+            if (marked or inside) and processes.alive(int(entry.name)) and inside:
+                found.append(int(entry.name))
+    return found
