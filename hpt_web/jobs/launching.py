@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
-from tuning.backends.process import ProcessBackend
 
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.models import Attempt, Trial
 from tuning.backends import Backend, LaunchSpec, Limits
+from tuning.backends.process import ProcessBackend
 from tuning.space import Value
 
 PROCESS = "process"

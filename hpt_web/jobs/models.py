@@ -23,7 +23,7 @@ def _one_of(field: str, values: type[JobState] | type[TrialState] | type[Goal], 
 
 
 class TuningJob(models.Model):
-    """A search. `spec` is the whole validated document (tuning.specification); the columns beside it are for queries."""
+    """A search. `spec` is the whole validated document (tuning.specification); the other columns are for queries."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="jobs")
     name = models.CharField(max_length=63)
