@@ -1,4 +1,4 @@
-"""Settings that are wrong in a way that would only show later, told at the start with what to do (`manage.py check`)."""
+"""Settings that are wrong in a way that would only show later, told at the start with the remedy (`manage.py check`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 
 @register()
@@ -37,4 +38,4 @@ def reachable_without_tls(app_configs: Sequence[AppConfig] | None, **kwargs: Any
     if settings.HPT_HOST in ("127.0.0.1", "localhost", "::1") or settings.SESSION_COOKIE_SECURE:
         return []
     hint = "Put a TLS proxy in front and set HPT_HTTPS=1, or keep HPT_HOST=127.0.0.1."
-    return [Warning(f"HPT_HOST={settings.HPT_HOST} is served without TLS.", hint=hint, id="hpt.W001")]
+    return [CheckWarning(f"HPT_HOST={settings.HPT_HOST} is served without TLS.", hint=hint, id="hpt.W001")]
