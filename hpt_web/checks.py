@@ -1,4 +1,4 @@
-"""Settings that are wrong in a way that would only show later, told at the start with the remedy (`manage.py check`)."""
+"""Settings that are wrong in a way that would only show later, told at once with the remedy (`manage.py check`)."""
 
 from __future__ import annotations
 
