@@ -51,7 +51,7 @@ class Strategy(Protocol):
 
         ``numbers`` are the numbers (>= 1) of the trials about to be written; none of them is in ``history`` yet. The
         answer may be shorter when the space runs out. No point of ``history.own``, pending ones included, is suggested
-        again, and no point twice in one answer. Randomness comes from ``np.random.default_rng([seed, number])`` only.
+        again, and no point twice in one answer. All randomness is seeded by ``seed`` and the number.
 
         Raises:
             SpaceExhausted: not even one untried point is left.
@@ -63,5 +63,8 @@ class Policy(Protocol):
     """Decides whether a running trial is worth going on with."""
 
     def judge(self, number: int, history: History) -> Verdict:
-        """Judge trial ``number`` of ``history.own`` by its curve so far. Called at each report of the objective."""
+        """Judge trial ``number`` of ``history.own`` at its last report.
+
+        To be asked at each report of the objective; ``earlystop.judge_reports`` does so for several that came together.
+        """
         ...

@@ -24,6 +24,11 @@ class Fault:
     message: str
     code: str = "invalid"
 
+    def __post_init__(self) -> None:
+        # JSON may hold lone surrogates; no answer could be encoded with one in it.
+        for name in ("field", "message"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "backslashreplace").decode("utf-8"))
+
 
 class TuningError(Exception):
     """Base of every error that the engine raises on purpose."""

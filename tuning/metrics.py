@@ -200,7 +200,7 @@ class MetricReader:
             return
         step = report.get(STEP)
         if step is not None and (type(step) is not int or not 0 <= step <= 2**53):
-            _reject(reading, "", str(step).encode(), "is not a step: give a whole number from 0")
+            _reject(reading, "", repr(step).encode(), "is not a step: give a whole number from 0")
             step = None
         for name, value in report.items():
             if name not in self._names:
@@ -237,7 +237,7 @@ def _store(reading: Reading, metric: str, text: bytes, step: int | None) -> None
 
 def _reject(reading: Reading, metric: str, text: bytes, reason: str) -> None:
     if len(reading.rejected) < MAX_REJECTED:
-        shown = text[:80].decode("utf-8", "replace")
+        shown = text[:80].decode("utf-8", "replace").replace("\0", "\ufffd")  # no database stores NUL in a text
         reading.rejected.append(Rejected(metric, shown, f"{shown!r} {reason}"))
 
 

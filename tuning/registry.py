@@ -35,11 +35,11 @@ class Option:
                 return None
             return Fault(self.name, f"is {shown(value)}; choose one of {', '.join(self.choices)}", "unknown")
         whole = self.type == "integer"
-        wanted = f"give {'a whole number' if whole else 'a number'} from {self.minimum:g} to {self.maximum:g}"
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            return Fault(self.name, f"is {shown(value)}; {wanted}", "type")
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
+        wanted = f"give {'a whole number' if whole else 'a number'} from {low:g} to {high:g}"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            return Fault(self.name, f"is {shown(value)}; {wanted}", "type")
         if not low <= value <= high:  # also refuses NaN
             return Fault(self.name, f"is {shown(value)}; {wanted}", "range")
         return None

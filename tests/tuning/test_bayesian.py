@@ -117,6 +117,13 @@ def test_transfer_begins_in_the_parents_good_regions():
     assert "40 of the parents (weight " in suggestions[4].reason
 
 
+def test_parents_with_too_few_trials_to_model_are_left_out():
+    trial = run("random", trials=1)
+    parents = sum((inherited(trial, name) for name in "abcdefgh"), ())
+    history = run(trials=9, inherited=parents, comparable=False)
+    assert len(history.own) == 9
+
+
 def test_a_misleading_parent_is_forgotten():
     upside_down = inherited(run(objective=lambda c: -bowl(c), trials=30, seed=1))
     for seed in range(2):

@@ -98,6 +98,17 @@ def test_bytes_that_are_no_utf8_spoil_nothing():
     assert reading.points == [] and "is not a number" in reading.rejected[0].reason
 
 
+def test_what_is_rejected_can_be_stored_and_sent():
+    """No NUL and no lone surrogate: neither a database nor JSON takes them."""
+    reader = MetricReader([MetricDefinition("m", r"(?s)m=(.*)")])
+    data = b'm=\0\xff\n{"hpt": {"m": "\\ud800\\u0000"}}\n{"hpt": {"step": "\\ud800"}}\n'
+    rejected = reader.read(data).rejected
+    assert len(rejected) == 3
+    for one in rejected:
+        (one.text + one.reason).encode()
+        assert "\0" not in one.text + one.reason
+
+
 def test_json_reports():
     reading = READER.read(b'{"hpt": {"valid-f1": 0.93, "other": 1, "step": 3}}\n')
     assert [(p.metric, p.value, p.step) for p in reading.points] == [("valid-f1", 0.93, 3)]
@@ -134,7 +145,7 @@ def test_bad_json_reports_are_rejected_with_a_reason(line, reason):
     assert len(reading.rejected) == 1 and reason in reading.rejected[0].reason
 
 
-@pytest.mark.parametrize("step", ["-1", "1.5", '"3"', "true", str(2**60)])
+@pytest.mark.parametrize("step", ["-1", "1.5", '"3"', "true", str(2**60), '"\\ud800"', "[]"])
 def test_a_bad_step_is_rejected_and_the_value_kept(step):
     reading = READER.read(f'{{"hpt": {{"valid-f1": 1, "step": {step}}}}}\n'.encode())
     assert [(p.metric, p.value, p.step) for p in reading.points] == [("valid-f1", 1, None)]

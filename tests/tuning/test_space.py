@@ -241,6 +241,14 @@ def test_all_faults_are_found_at_once():
     ]  # fmt: skip
 
 
+def test_faults_can_be_sent_whatever_the_document_holds():
+    with pytest.raises(InvalidSpec) as caught:
+        SearchSpace.from_json([{"name": "\ud800", "type": "float", "min": "\ud800", "max": 1, "\ud800": 1}])
+    assert len(caught.value.faults) == 3
+    for fault in caught.value.faults:
+        (fault.field + fault.message).encode()
+
+
 def test_messages_name_the_value_and_the_remedy():
     with pytest.raises(InvalidSpec) as caught:
         SearchSpace.from_json([{"name": "lr", "type": "float", "min": 0, "max": 1, "scale": "log"}])

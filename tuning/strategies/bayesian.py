@@ -109,7 +109,7 @@ class _Search:
         """The suggestion for trial ``number``. Raises SpaceExhausted."""
         rng = np.random.default_rng([self.seed, number])
         own = len(self.history.finished)
-        if not self.history.comparable and self.inherited >= self.design_size:
+        if self._transfers():
             # Many pending trials and no result yet: the parents are all there is to go by.
             suggestion = self._modelled(rng) if min(own, number - 1) >= STARTERS else self._from_parents(number, rng)
         else:
@@ -143,10 +143,9 @@ class _Search:
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
         if self._surrogate is None:
-            transfer = not self.history.comparable and self.inherited >= self.design_size
             self._surrogate = (
                 with_parents(self.space, self.history, self._parents())
-                if transfer
+                if self._transfers()
                 else pooled(self.space, self.history)
             )
         pending = np.array(self.pending).reshape(-1, len(self.space))
@@ -155,6 +154,10 @@ class _Search:
         acquisition = Acquisition(model, model.incumbent, options.kind, options.kappa, options.xi)
         proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng)
         return _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
+
+    def _transfers(self) -> bool:
+        """Whether there is something to learn from parents whose values are not comparable."""
+        return not self.history.comparable and self.inherited >= self.design_size and bool(self._parents())
 
     def _parents(self) -> tuple[Source, ...]:
         if self._sources is None:
