@@ -134,27 +134,16 @@ class MetricReader:
         rest is skipped, over as many reads as it lasts. ``data`` must hold more than MAX_LINE bytes for progress on
         such a line. Values that are not finite numbers are rejected, never returned as points.
         """
-        reading = Reading(skipping=skipping)
-        start = 0
-        if skipping:
-            start = _line_end(data, 0)
-            if start == 0:
-                reading.consumed = len(data)
-                reading.skipping = not final
-                return reading
-        reading.skipping = False
+        start = _line_end(data) if skipping else 0
+        if skipping and start == 0:
+            return Reading(consumed=len(data), skipping=not final)
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        rest = b""
-        if end < start:
-            end = start
-        if final or len(data) - end > MAX_LINE:
-            rest = data[end : end + MAX_LINE + 1]
-            reading.skipping = len(data) - end > MAX_LINE and not final
-            reading.consumed = len(data)
-        else:
-            reading.consumed = end
         lines = data[start:end].replace(b"\r", b"\n").split(b"\n")
-        lines.append(rest)
+        long = len(data) - end > MAX_LINE
+        if final or long:
+            lines.append(data[end : end + MAX_LINE + 1])
+            end = len(data)
+        reading = Reading(consumed=end, skipping=long and not final)
         for line in lines:
             if line:
                 self._read_line(line, reading)
@@ -216,9 +205,9 @@ def _is_report(line: bytes) -> bool:
     return text.startswith(b"{") and text[1:].lstrip().startswith(b'"' + _REPORT + b'"')
 
 
-def _line_end(data: bytes, start: int) -> int:
-    """The position after the first line end at or after ``start``; 0 if there is none."""
-    ends = [at for at in (data.find(b"\n", start), data.find(b"\r", start)) if at >= 0]
+def _line_end(data: bytes) -> int:
+    """The position after the first line end; 0 if there is none."""
+    ends = [at for at in (data.find(b"\n"), data.find(b"\r")) if at >= 0]
     return min(ends) + 1 if ends else 0
 
 

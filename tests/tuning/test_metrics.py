@@ -290,6 +290,13 @@ def test_a_group_that_takes_no_part_is_no_value():
     assert (values(reading), reading.rejected) == ([("m", 3.0)], [])
 
 
+def test_patterns_do_not_disturb_each_other():
+    """Flags, alternatives, and groups of the same name stay each in its own pattern."""
+    patterns = {"a": r"(?i)a=(?P<v>\d+)", "b": r"b=(?P<v>\d+)", "c": r"x|c=(\d+)"}
+    reader = MetricReader([MetricDefinition(name, regex) for name, regex in patterns.items()])
+    assert values(reader.read(b"A=1 b=2 c=3\nB=4\n")) == [("a", 1), ("b", 2), ("c", 3)]
+
+
 def test_no_definitions_read_nothing():
     assert MetricReader([]).read(b"m=1\n").points == []
 
