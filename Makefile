@@ -7,6 +7,8 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # Node 20.19 or newer from the system, else from a wheel in .venv.
 NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null
 NPM := PATH="$$($(NODE_OK) || echo '$(CURDIR)/.venv/node:')$$PATH" npm --prefix frontend --no-fund --no-audit --no-update-notifier --loglevel=error --fetch-retry-maxtimeout=10000
+# npm and Vite draw on a terminal; what they say is shown if they fail.
+quietly = $(1) >.venv/page.log 2>&1 || { cat .venv/page.log; exit 1; }
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 TESTS ?=
 
@@ -46,19 +48,19 @@ frontend: frontend/dist/index.html ## Build the page
 	@touch $@
 
 # A folder of its own, so that a system's newer Node is never hidden by this one.
-.venv/node/npm: .venv/.pip
-	@$(NODE_OK) || { echo "Installing Node from a wheel"; $(PIP) install -c constraints.txt --group build; }
-	@mkdir -p .venv/node
-	@for tool in node npm npx; do ln -sf ../bin/$$tool .venv/node/$$tool; done
+.venv/.node: .venv/.pip
+	@$(NODE_OK) || { echo "Installing Node from a wheel"; $(PIP) install -c constraints.txt --group build && mkdir -p .venv/node && \
+	  for tool in node npm npx; do ln -sf ../bin/$$tool .venv/node/$$tool; done; }
+	@touch $@
 
-frontend/node_modules/.installed: frontend/package-lock.json .venv/node/npm
+frontend/node_modules/.installed: frontend/package-lock.json .venv/.node
 	@echo "Installing the page's packages"
-	@$(NPM) ci
+	@$(call quietly,$(NPM) ci)
 	@touch $@
 
 frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)
 	@echo "Building the page"
-	@$(NPM) run --silent build -- --logLevel warn
+	@$(call quietly,$(NPM) run --silent build -- --logLevel warn)
 	@touch $@
 
 # --- tests ------------------------------------------------------------------------------------------------------------
