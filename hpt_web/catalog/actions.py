@@ -34,6 +34,7 @@ from hpt_web.catalog.storage import Readable
 from hpt_web.catalog.validation import VersionDocument, read_version
 
 _NAME = re.compile(NAME_PATTERN)
+_KEPT_UNNAMED = 24 * 3600.0  # seconds
 _BUNDLE_SUFFIXES = (".py", ".zip", ".tar.gz", ".tgz")
 
 
@@ -213,6 +214,18 @@ def _refuse_storage(actor: User, project: Project, more: int) -> None:
             raise OverQuota(
                 f"The storage quota of {whose} is {quota.limit:,} bytes; {used:,} are in use and this needs {more:,}."
             )
+
+
+def sweep_store() -> tuple[int, int]:
+    """Remove what died while arriving and what no row names any more; how many files of each. May run at any time.
+
+    Content is touched whenever a row is about to name it, and only goes a day after its last touch, so that the order
+    of "which digests are named" and "which files are there" does not matter.
+    """
+    named = set(DatasetVersion.objects.values_list("digest", flat=True).distinct())
+    named |= set(StoredBundle.objects.values_list("digest", flat=True).distinct())
+    named |= set(AlgorithmVersion.objects.exclude(bundle="").values_list("bundle", flat=True).distinct())
+    return storage.sweep_incoming(), storage.sweep_unused(named, older_than=_KEPT_UNNAMED)
 
 
 # --- bundles and algorithm versions -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -52,4 +53,7 @@ def optional_text(document: Document, name: str) -> str | None:
 # Base of all views; settings.REST_FRAMEWORK says how they let people in. No docstring, as it would become the
 # description of every operation that has none.
 class View(APIView):
-    pass
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")  # what one person may see is not for a shared cache
+        return answer

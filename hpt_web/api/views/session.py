@@ -54,7 +54,7 @@ class SessionView(View):
         return Response(status=204)
 
     def _answer(self, user: User | None) -> Response:
-        return Response(shapes.Session({"user": user}).data, headers={"Cache-Control": "no-store"})
+        return Response(shapes.Session({"user": user}).data)
 
 
 class AccessKeysView(View):
@@ -82,7 +82,7 @@ class AccessKeysView(View):
                 expires_at=_moment(document, "expires_at"),
             )
         body = {**shapes.AccessKey(key).data, "secret": secret}
-        return Response(body, 201, headers={"Cache-Control": "no-store"})
+        return Response(body, 201)
 
 
 class AccessKeyView(View):

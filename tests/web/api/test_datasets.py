@@ -316,3 +316,15 @@ def test_any_bytes_can_be_previewed(alice: Api, filename: str, content: bytes, k
     assert shown["kind"] == kind
     if filename == "bom.csv":
         assert shown["columns"] == ["a", "b"]
+
+
+def test_the_sweep_takes_only_what_nobody_names(
+    fresh_store: Callable[[], list[str]], world: World, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_KEPT_UNNAMED", -1.0)
+    kept = alice.upload(f"{VERSIONS}?filename=t.csv", b"kept").json["digest"]
+    bundle = alice.upload("projects/lab/bundles?filename=a.py", b"x = 1\n").json["digest"]
+    with storage.receive(io.BytesIO(b"orphan"), limit=10) as received:
+        received.keep()
+    assert actions.sweep_store() == (0, 1)
+    assert (storage.has(kept), storage.has(bundle), storage.has(received.digest)) == (True, True, False)
