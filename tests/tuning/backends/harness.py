@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.backends import Backend, LaunchSpec, Phase, Status
+from tuning.backends.process import ProcessBackend
 
 DEADLINE = 30.0  # s; only ever reached by a failing test
 
@@ -64,13 +65,21 @@ class Trials:
         """Look again at each change that the backend tells of."""
         deadline = time.monotonic() + DEADLINE
         while not condition():
-            assert time.monotonic() < deadline, f"{self.backend.status(attempt)}; log: {self.log(attempt)[-2000:]!r}"
+            status = self.backend.status(attempt)
+            in_time = time.monotonic() < deadline and (status.phase is not Phase.ENDED or condition())
+            assert in_time, f"{status}; log: {self.log(attempt)[-2000:]!r}"
             self.backend.wait([attempt], 1.0)
 
     def clean_up(self) -> None:
         for attempt in self.launched:
             self.backend.stop(attempt, 0)
         poll(lambda: not set(self.backend.list_owned()) & set(self.launched))
+
+
+class ProcessTrials(Trials):
+    def base(self, attempt: str) -> Path:
+        assert isinstance(self.backend, ProcessBackend)
+        return self.backend.folder(attempt)
 
 
 def poll(condition: Callable[[], object]) -> None:

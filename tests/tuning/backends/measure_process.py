@@ -1,4 +1,4 @@
-"""What the process backend costs: python -m tests.tuning.backends.measure_process [trials]
+"""What the process backend costs: python -m tests.tuning.backends.measure_process [batches]
 
 Prints CPU and wall time per trial that does nothing, over the bare floor (the same child, spawned and awaited in a
 loop), all processes counted; and how long a printed line needs until ``wait`` returns.
@@ -20,9 +20,10 @@ from pathlib import Path
 from tuning.backends import LaunchSpec, Limits, Phase
 from tuning.backends.process import ProcessBackend
 
+BATCH = 10
 PRINTER = """
 import time
-for _ in range(200):
+for _ in range(500):
     time.sleep(0.01)
     print(time.monotonic_ns())
 """
@@ -44,37 +45,42 @@ def collect() -> None:
         pass
 
 
-def per_trial(work: Callable[[int], None], trials: int) -> tuple[float, float]:
-    cpu, wall = cpu_seconds(), time.perf_counter()
-    for number in range(trials):
-        work(number)
-    wall = time.perf_counter() - wall
-    collect()
-    return (cpu_seconds() - cpu) / trials * 1000, wall / trials * 1000
+def per_trial(work: Callable[[int], None], batches: int) -> tuple[list[float], list[float]]:
+    """CPU and wall ms per trial, of each batch, sorted: on a machine that others use too, the least tells most."""
+    cpus, walls = [], []
+    for batch in range(batches + 1):
+        cpu, wall = cpu_seconds(), time.perf_counter()
+        for number in range(BATCH):
+            work(number)
+        wall = time.perf_counter() - wall
+        collect()
+        if batch:  # the first one warms up
+            cpus.append((cpu_seconds() - cpu) / BATCH * 1000)
+            walls.append(wall / BATCH * 1000)
+    return sorted(cpus), sorted(walls)
 
 
-def measure_cost(root: Path, trials: int, command: tuple[str, ...]) -> None:
+def measure_cost(root: Path, batches: int, command: tuple[str, ...]) -> None:
     backend = ProcessBackend(root / "attempts")
 
     def floor(_: int) -> None:
-        subprocess.Popen(command).wait()
+        subprocess.Popen(command, stdout=subprocess.DEVNULL).wait()
 
     def trial(number: int) -> None:
         attempt = f"{time.monotonic_ns()}-{number}"
-        backend.launch(
-            LaunchSpec(attempt=attempt, command=command, checkpoints=root / "checkpoints", limits=Limits(3600))
-        )
+        limits = Limits(wall_seconds=3600)
+        backend.launch(LaunchSpec(attempt=attempt, command=command, checkpoints=root / "checkpoints", limits=limits))
         while backend.status(attempt).phase is not Phase.ENDED:
             backend.wait([attempt], 10)
         backend.discard(attempt)
 
-    for work in (floor, trial):
-        per_trial(work, 10)
-    bare, whole = per_trial(floor, trials), per_trial(trial, trials)
-    print(f"{' '.join(command)[:60]}: {trials} trials, ms per trial")
-    print(f"  floor   cpu {bare[0]:6.2f}  wall {bare[1]:6.2f}")
-    print(f"  backend cpu {whole[0]:6.2f}  wall {whole[1]:6.2f}")
-    print(f"  over    cpu {whole[0] - bare[0]:6.2f}  wall {whole[1] - bare[1]:6.2f}")
+    print(f"{' '.join(command)[-40:]}: ms per trial, median (least) of {batches} batches of {BATCH}")
+    results = [per_trial(work, batches) for work in (floor, trial)]
+    for name, (cpus, walls) in zip(("floor", "backend"), results, strict=True):
+        print(
+            f"  {name:8} cpu {statistics.median(cpus):6.2f} ({cpus[0]:5.2f})  "
+            f"wall {statistics.median(walls):6.2f} ({walls[0]:5.2f})"
+        )
     backend.close()
 
 
@@ -86,22 +92,28 @@ def measure_latency(root: Path, running: int) -> None:
         backend.launch(LaunchSpec(attempt=attempt, command=(sys.executable, "-c", PRINTER), checkpoints=root / "c"))
     offsets = dict.fromkeys(attempts, 0)
     delays: list[float] = []
-    cpu = time.process_time()
+    for attempt in attempts:  # count what is printed once all are there
+        offsets[attempt] = backend.log_size(attempt)
+    cpu, wardens, begin = time.process_time(), warden_ticks(), time.monotonic_ns()
+    used = 0
     while offsets:
         changed = backend.wait(list(offsets), 10)
         now = time.monotonic_ns()
+        used = max(used, warden_ticks() - wardens)
         for attempt in changed:
             data = backend.read_log(attempt, offsets[attempt], 1 << 20)
             offsets[attempt] += len(data)
-            delays += [(now - int(line)) / 1e6 for line in data.split() if int(line) < now]
+            delays += [(now - int(line)) / 1e6 for line in data.split() if begin < int(line) < now]
             if backend.status(attempt).phase is Phase.ENDED:
                 del offsets[attempt]
+    lines = max(1, len(delays))
     cpu = time.process_time() - cpu
     collect()
     centiles = statistics.quantiles(delays, n=100)
     print(
         f"printed -> wait() returned, {running} trials at 100 lines/s each: p50 {centiles[49]:.2f} ms, "
-        f"p99 {centiles[98]:.2f} ms of {len(delays)} lines; the waiting thread used {cpu * 1000:.0f} ms of CPU"
+        f"p99 {centiles[98]:.2f} ms of {lines} lines; CPU per line {cpu / lines * 1e6:.0f} us here, "
+        f"{used / os.sysconf('SC_CLK_TCK') / lines * 1e6:.0f} us in the wardens"
     )
     backend.close()
 
@@ -133,11 +145,11 @@ def warden_ticks() -> int:
 
 
 def main() -> None:
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    batches = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: see collect
     with tempfile.TemporaryDirectory() as folder:
-        measure_cost(Path(folder), trials, ("/bin/true",))
-        measure_cost(Path(folder), trials, (sys.executable, "-c", "print('f1=0.5')"))
+        measure_cost(Path(folder), batches, ("/bin/true",))
+        measure_cost(Path(folder), batches, (sys.executable, "-c", "print('f1=0.5')"))
         measure_latency(Path(folder), 1)
         measure_latency(Path(folder), 20)
         measure_idle(Path(folder))

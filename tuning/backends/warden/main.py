@@ -49,7 +49,8 @@ class Warden:
         self.tick_at = 0.0
         self.look_at = 0.0
         self.tasks = 0  # on the whole machine, at the last look
-        self.started_at: float | None = None
+        self.started_at: float | None = None  # epoch seconds; and the clock that nobody turns, for how long it ran
+        self.began = 0.0
         self.cpu_seconds = 0.0
         self.max_rss = 0
 
@@ -73,9 +74,9 @@ class Warden:
         self.poll_output = select.poll()
         self.poll_output.register(self.output, select.POLLIN)
         warden = posix.getpid()
-        self.started_at = time.time()
+        self.started_at, self.began = time.time(), time.monotonic()
         if self.order.wall_seconds is not None:
-            self.wall_at = time.monotonic() + self.order.wall_seconds
+            self.wall_at = self.began + self.order.wall_seconds
         # Blocked until the fork has its own handlers; what comes meanwhile waits for the warden.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self.pid = posix.fork()
@@ -101,7 +102,7 @@ class Warden:
             self.tick_at = now + (LOOK if self.order.processes is None else GLANCE)
             self.look_for_stop()
             self.check_limits(now)
-        if self.wall_at is not None and now >= self.wall_at and self.status is None:
+        if self.wall_at is not None and now >= self.wall_at:
             self.wall_at = None
             self.end("wall_seconds", LIMIT_GRACE)
         if self.kill_at is not None and now >= self.kill_at:
@@ -167,6 +168,7 @@ class Warden:
             self.max_rss = max(self.max_rss, usage.ru_maxrss * 1024)
             if pid == self.pid:
                 self.status = status
+                self.wall_at = None
 
     def kill_all(self) -> None:
         """SIGKILL to everything there is now. What is forked meanwhile is left to the next round."""
@@ -225,10 +227,12 @@ class Warden:
         elif self.status is not None:
             code = str(posix.WEXITSTATUS(self.status))
         ended_by = f'"{self.ended_by}"' if self.ended_by else "null"
-        started_at = "null" if self.started_at is None else f"{self.started_at:.6f}"
+        started_at, ended_at = "null", time.time()
+        if self.started_at is not None:
+            started_at, ended_at = f"{self.started_at:.6f}", self.started_at + time.monotonic() - self.began
         return (
             f'{{"exit_code": {code}, "signal": {number}, "ended_by": {ended_by}, "started_at": {started_at}, '
-            f'"ended_at": {time.time():.6f}, "cpu_seconds": {self.cpu_seconds:.6f}, "max_rss_bytes": {self.max_rss}, '
+            f'"ended_at": {ended_at:.6f}, "cpu_seconds": {self.cpu_seconds:.6f}, "max_rss_bytes": {self.max_rss}, '
             f'"log_lost_bytes": {self.log.lost}}}\n'
         ).encode()
 
