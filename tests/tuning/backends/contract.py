@@ -16,17 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.backends.harness import Trials, poll
+from tests.tuning.backends.harness import DEAF, HOLD, Trials, poll
 from tuning.backends import Backend, Limits, Phase, Status
 from tuning.errors import BackendError
 
-HOLD = "print('started', flush=True); import time; time.sleep(600)"
-DEAF = """
-import signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("deaf", flush=True)
-while True: time.sleep(600)
-"""
 HOSTILE = [
     "a b",
     'quo"te',

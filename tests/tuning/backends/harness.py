@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,35 @@ from typing import Any
 from tuning.backends import Backend, LaunchSpec, Phase, Status
 from tuning.backends.process import ProcessBackend
 
+HOLD = "print('started', flush=True); import time; time.sleep(600)"
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+while True: time.sleep(600)
+"""
+# 50 descendants in all the ways there are to get away: plain, deaf, in a session of their own, orphaned, without the
+# environment, stopped. Each writes its pid.
+BROOD = """
+import os, signal, subprocess, sys, time
+pids = os.open("pids", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def live(number):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if number % 2 else signal.SIG_DFL)
+    os.write(pids, b"%d\\n" % os.getpid())
+    if number % 7 == 0: os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(600)
+for number in range(40):
+    if os.fork() == 0:
+        if number % 4 > 0: os.setsid()
+        if number % 4 > 1 and os.fork(): os._exit(0)
+        if number % 4 > 2 and os.fork(): os._exit(0)
+        live(number)
+for number in range(10):
+    code = "import os, time; os.write(%d, b'%%d\\\\n' %% os.getpid()); time.sleep(600)" % pids
+    subprocess.Popen([sys.executable, "-c", code], env={}, pass_fds=[pids], start_new_session=number % 2 == 0)
+while len(open("pids").readlines()) < 50: time.sleep(0.01)
+print("all there", flush=True)
+"""
 DEADLINE = 30.0  # s; only ever reached by a failing test
 
 
@@ -80,6 +110,22 @@ class ProcessTrials(Trials):
     def base(self, attempt: str) -> Path:
         assert isinstance(self.backend, ProcessBackend)
         return self.backend.folder(attempt)
+
+    def warden(self, attempt: str) -> int:
+        return int(json.loads((self.base(attempt) / "warden.json").read_text())["pid"])
+
+    def hold(self, script: str = HOLD, text: bytes = b"started\n", **fields: Any) -> str:
+        """Launch a script that stays, and await its sign of life."""
+        attempt = self.start(script, **fields)
+        self.until_log(attempt, text)
+        return attempt
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
 
 
 def poll(condition: Callable[[], object]) -> None:
