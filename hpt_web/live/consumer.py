@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 BAD_CURSOR = 4400
 TRY_AGAIN = 1013  # IANA's registry of close codes: "Try Again Later"
 # Access is asked for again so often; the promise is that a socket is closed within 30 seconds of its end.
-RECHECK_SECONDS = 10.0
+RECHECK_SECONDS = 20.0
 # A client that is so far behind gets there faster by loading the snapshot.
 MAX_BEHIND = 20_000
 # One that takes no frame for so long has gone, or will be better off connecting again.

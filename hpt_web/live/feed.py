@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 # A doorbell may get lost (the broker restarted, the subscription broke); then this is how late an event comes.
 POLL_SECONDS = 3.0
 # Doorbells closer to each other than this share a query and a frame. It grows with the number of sockets, so that a
-# job with many viewers and many points costs a bounded part of the event loop: about 2,000 frames per second.
+# job with many viewers and many points costs a bounded part of the event loop: about 5,000 frames per second.
 MIN_GAP_SECONDS = 0.004
-GAP_PER_SOCKET_SECONDS = 0.0005
+GAP_PER_SOCKET_SECONDS = 0.0002
 MAX_GAP_SECONDS = 0.25
 # How much of what was sent lately is kept for the sockets that are not quite up to date, in characters.
 KEPT_CHARACTERS = 1_000_000
