@@ -59,8 +59,8 @@ def load(owner: User) -> None:
         _load_dataset(owner)
     if not Algorithm.objects.filter(project__slug=PROJECT, name=ALGORITHM).exists():
         _load_algorithm(owner)
-    _load_job(owner, RANDOM, "random", seed=1)
-    _load_job(owner, BAYESIAN, "bayesian", seed=2)
+    _load_job(owner, RANDOM, {"name": "random"}, seed=1)
+    _load_job(owner, BAYESIAN, {"name": "bayesian", "options": {"n_initial_points": 15}}, seed=2)
 
 
 @transaction.atomic
@@ -102,7 +102,7 @@ def _load_algorithm(owner: User) -> None:
     )
 
 
-def _load_job(owner: User, name: str, strategy: str, *, seed: int, parents: tuple[str, ...] = ()) -> None:
+def _load_job(owner: User, name: str, strategy: dict[str, object], *, seed: int, parents: tuple[str, ...] = ()) -> None:
     if TuningJob.objects.filter(project__slug=PROJECT, name=name).exists():
         return
     warm_start = {"type": "IDENTICAL_DATA_AND_ALGORITHM", "parents": list(parents)} if parents else None
@@ -112,7 +112,7 @@ def _load_job(owner: User, name: str, strategy: str, *, seed: int, parents: tupl
         "channels": {"train": {"dataset": DATASET}},
         "objective": {"metric": "f1", "goal": "maximize"},
         "space": SPACE,
-        "strategy": {"name": strategy},
+        "strategy": strategy,
         "limits": {"max_trials": 50, "max_parallel": 2, "trial_seconds": 600},
         "warm_start": warm_start,
         "seed": seed,
@@ -130,7 +130,7 @@ def finish(owner: User) -> bool:
     parents = TuningJob.objects.filter(project__slug=PROJECT, name__in=[RANDOM, BAYESIAN])
     states = set(parents.values_list("state", flat=True))
     if states == {JobState.COMPLETED}:
-        _load_job(owner, WARM, "bayesian", seed=3, parents=(RANDOM, BAYESIAN))
+        _load_job(owner, WARM, {"name": "bayesian"}, seed=3, parents=(RANDOM, BAYESIAN))
         return True
     # If somebody stopped one of them, they do not want the example; it is not forced upon them.
     return any(JobState(state).terminal and state != JobState.COMPLETED for state in states)

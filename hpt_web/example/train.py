@@ -25,7 +25,7 @@ options = parser.parse_args()
 
 table = np.loadtxt(next(Path(options.train).glob("*.csv")), delimiter=",", skiprows=1)
 x_train, x_valid, y_train, y_valid = train_test_split(
-    table[:, :-1], table[:, -1].astype(int), test_size=0.25, random_state=0
+    table[:, :-1], table[:, -1].astype(int), test_size=0.5, random_state=0
 )
 forest = RandomForestClassifier(
     max_depth=options.max_depth,

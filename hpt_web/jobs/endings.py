@@ -5,6 +5,7 @@ exit 0, the objective was reported                Completed
 exit 0, the objective was never reported          Failed: it says so, with the end of the log
 another exit code, or a signal of its own         Failed, with the failure file or the end of the log
 longer than trial_seconds                         Stopped, what it reported counts
+more memory or processes than it may have         Failed, naming the limit
 stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
 the service was shut down under it                Queued again; not the trial's fault, and no limit counts it
 vanished without an exit code                     Queued again while attempts remain, then Lost
@@ -20,6 +21,9 @@ from hpt_web.jobs.lifecycle import end_attempt, move_trial
 from hpt_web.jobs.models import Attempt, Decision
 from tuning.backends import Phase, Status
 from tuning.states import TrialState
+
+
+PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ def _finished(attempt: Attempt, metric: str, *, reported: bool, log_tail: str) -
 
 
 def _failed(status: Status, log_tail: str) -> End:
-    if status.signal is not None:
+    if status.ended_by == "memory_bytes":
+        reason = "It used more memory than its resources allow (memory_mb), all of its processes together."
+    elif status.ended_by == "processes":
+        reason = f"It started more than {PROCESSES} processes."
+    elif status.signal is not None:
         name = signal.Signals(status.signal).name if status.signal in set(signal.Signals) else str(status.signal)
         reason = f"It was killed by signal {name}."
     else:

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.endings import PROCESSES
 from hpt_web.jobs.models import Attempt, Trial
 from tuning.backends import Backend, LaunchSpec, Limits
 from tuning.backends.process import ProcessBackend
@@ -64,7 +65,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         limits=Limits(
             wall_seconds=job.spec["limits"]["trial_seconds"],
             memory_bytes=memory * MEBIBYTE if memory else None,
-            processes=None,
+            processes=PROCESSES,
             open_files=None,
             file_bytes=None,
         ),

@@ -198,6 +198,13 @@ def test_stop_trial_lets_the_job_go_on(
         ("score=0.5\nTraceback\n", {"exit_code": 1}, "Failed", "It ended with exit code 1."),
         ("score=0.5\n", {"exit_code": None, "signal": 11}, "Failed", "It was killed by signal SIGSEGV."),
         ("score=0.5\n", {"exit_code": None, "signal": 9, "ended_by": "wall_seconds"}, "Stopped", "longer than trial"),
+        ("score=0.5\n", {"exit_code": None, "signal": 9, "ended_by": "memory_bytes"}, "Failed", "more memory than"),
+        (
+            "score=0.5\n",
+            {"exit_code": None, "signal": 9, "ended_by": "processes"},
+            "Failed",
+            "more than 1024 processes",
+        ),
         ("score=0.5", {}, "Completed", ""),  # the last line needs no line end
     ],
 )
