@@ -134,7 +134,10 @@ def draw(curves: Curves) -> Drawing:
     # the better on top
     ordered = sorted(curves.lines, key=lambda line: -(line.rank if line.rank is not None else 0.5))
     traces = [_curve(line, curves, length, digits) for line in ordered]
-    traces += [trace for job in curves.jobs if (trace := _ends(job, curves, length, digits)) is not None]
+    ends = [trace for job in curves.jobs if (trace := _ends(job, curves, length, digits)) is not None]
+    for trace in ends[1:]:
+        trace["showlegend"] = False  # the mark means the same for all
+    traces += ends
     xaxes: dict[str, dict[str, Any]] = {
         "step": {"title": {"text": "step"}},
         "elapsed": {"title": {"text": f"{unit} since the trial's start"}, "rangemode": "tozero"},

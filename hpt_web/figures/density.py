@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpt_web.figures import axes, layout, palette
 from hpt_web.figures.data import Drawing, FigureKind, FigureOptions, JobTrials, Trace, TrialPoint, Unavailable, count
 from hpt_web.figures.parameter import text_of
-from hpt_web.figures.sampling import rounded
+from hpt_web.figures.sampling import digits_for, rounded
 
 Floats = NDArray[np.float64]
 
@@ -152,11 +152,12 @@ def draw(densities: Densities) -> Drawing:
     """Per curve a ``density`` trace and a ``rug`` of its results below, in a lane of its own (F100)."""
     jobs = densities.jobs
     peak = max(max(group.density) for group in densities.groups)
+    digits = digits_for(result for group in densities.groups for result in group.results)
     traces: list[Trace] = []
     for lane, group in enumerate(densities.groups):
         index = jobs.index(group.job) if group.value is None or len(jobs) > 1 else lane
         traces.append(_curve(group, index, lane, densities))
-        traces.append(_rug(group, index, lane, densities, -peak * (0.05 + 0.045 * lane)))
+        traces.append(_rug(group, index, lane, densities, -peak * (0.05 + 0.045 * lane), digits))
     xaxis, notes = layout.objective_axis(jobs)
     per = "per decade" if densities.log else ""
     yaxis: dict[str, Any] = {"title": {"text": f"density {per}".strip()}, "showticklabels": False, "showgrid": False}
@@ -182,7 +183,7 @@ def _curve(group: Group, index: int, lane: int, densities: Densities) -> Trace:
     shade = palette.colour(index)
     by_value = group.value is not None and len(densities.jobs) > 1
     return layout.scatter(
-        x=rounded(places),
+        x=rounded(places, digits_for(places)),
         y=rounded(group.density, 4),
         mode="lines",
         name=_name(group, densities),
@@ -194,7 +195,7 @@ def _curve(group: Group, index: int, lane: int, densities: Densities) -> Trace:
         },
         fill="tozeroy",
         fillcolor=palette.translucent(shade, 0.12),
-        meta=_meta("density", group, densities.by) | {"bandwidth": rounded([group.bandwidth])[0]},
+        meta=_meta("density", group, densities.by) | {"bandwidth": float(f"{group.bandwidth:.5g}")},
         hovertemplate=(
             f"<b>{_name(group, densities)}</b><br>{layout.escape(group.job.metric)} %{{x}}<br>"
             f"{count(len(group.results), 'result')}, bandwidth {group.bandwidth:.3g}<extra></extra>"
@@ -202,11 +203,11 @@ def _curve(group: Group, index: int, lane: int, densities: Densities) -> Trace:
     )
 
 
-def _rug(group: Group, index: int, lane: int, densities: Densities, height: float) -> Trace:
+def _rug(group: Group, index: int, lane: int, densities: Densities, height: float, digits: int) -> Trace:
     shade = palette.colour(index)
     return layout.marks(
         len(group.results) > layout.WEBGL_ABOVE,
-        x=layout.heights(group.results),
+        x=rounded(group.results, digits),
         y=[float(f"{height:.4g}")] * len(group.results),
         mode="markers",
         marker={"symbol": "line-ns-open", "size": 9, "color": shade, "line": {"width": 1.2, "color": shade}},

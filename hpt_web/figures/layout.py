@@ -8,7 +8,6 @@ from typing import Any
 
 from hpt_web.figures import axes, palette
 from hpt_web.figures.data import Drawing, JobTrials, Trace, TrialPoint, Unavailable, count
-from hpt_web.figures.sampling import rounded
 from tuning.states import TrialState
 
 # Above this many dots SVG gets slow to pan and WebGL is worth its context (browsers allow about 16 per page).
@@ -179,6 +178,14 @@ def missing_note(jobs: Sequence[JobTrials]) -> list[str]:
     return [f"{count(missing, 'trial')} without an objective not shown."] if missing else []
 
 
+def colours_note(jobs: Sequence[JobTrials]) -> list[str]:
+    """Said where dots alone cannot tell so many jobs apart."""
+    colours = len(palette.JOB_COLOURS)
+    return (
+        [f"More than {colours} jobs: colours repeat, point at a dot to see whose it is."] if len(jobs) > colours else []
+    )
+
+
 def nothing_measured(jobs: Sequence[JobTrials]) -> Unavailable | None:
     """Why a figure of trials cannot be drawn yet, if it cannot."""
     if not jobs:
@@ -198,7 +205,3 @@ def nothing_measured(jobs: Sequence[JobTrials]) -> Unavailable | None:
 def milliseconds(times: Iterable[float]) -> list[int]:
     """Seconds since 1970 as plotly's date axes take them."""
     return [round(time * 1000) for time in times]
-
-
-def heights(values: Sequence[float]) -> list[float]:
-    return rounded(values)

@@ -19,7 +19,7 @@ from hpt_web.figures.data import (
     Unavailable,
     count,
 )
-from hpt_web.figures.sampling import rounded
+from hpt_web.figures.sampling import digits_for, rounded
 from tuning.space import Value
 from tuning.states import TrialState
 
@@ -126,7 +126,20 @@ def draw(dots: ParameterDots) -> Drawing:
     """One trace per job, ``parameter``, then the legend of marks."""
     jobs = [line.job for line in dots.jobs]
     webgl = sum(len(line.x) for line in dots.jobs) > layout.WEBGL_ABOVE
-    traces = [_trace(line, index, dots, webgl) for index, line in enumerate(dots.jobs) if line.x]
+    x_digits = digits_for(at for line in dots.jobs for at in line.x)
+    y_digits = digits_for(y for line in dots.jobs for y in line.y)
+    traces = [
+        _trace(
+            line,
+            index,
+            dots,
+            webgl,
+            x=[round(at, 3) for at in line.x] if dots.categories else rounded(line.x, x_digits),
+            y=rounded(line.y, y_digits),
+        )
+        for index, line in enumerate(dots.jobs)
+        if line.x
+    ]
     traces += layout.job_keys(jobs)
     traces += layout.symbol_keys(state for line in dots.jobs for state in line.states)
     yaxis, notes = layout.objective_axis(jobs)
@@ -135,7 +148,7 @@ def draw(dots: ParameterDots) -> Drawing:
         notes.append(f"{has} no hyperparameter {dots.name!r}: {', '.join(dots.lacking)}.")
     meta = {"figure": "parameter", "parameter": dots.name, "x": {"kind": "category" if dots.categories else dots.scale}}
     title = f"{layout.objective_title(jobs)} by {dots.name}"
-    return layout.figure(title, traces, _xaxis(dots), yaxis, notes=notes, meta=meta)
+    return layout.figure(title, traces, _xaxis(dots), yaxis, notes=notes + layout.colours_note(jobs), meta=meta)
 
 
 def _xaxis(dots: ParameterDots) -> dict[str, Any]:
@@ -159,8 +172,9 @@ def _short(category: str) -> str:
     return layout.escape(category if len(category) <= 24 else category[:23] + "…")
 
 
-def _trace(line: JobParameter, index: int, dots: ParameterDots, webgl: bool) -> Trace:
-    x = [round(at, 3) for at in line.x] if dots.categories else rounded(line.x)
+def _trace(
+    line: JobParameter, index: int, dots: ParameterDots, webgl: bool, *, x: Sequence[float], y: Sequence[float]
+) -> Trace:
     texts = {"text": [layout.escape(text) for text in line.texts]} if dots.categories else {}
     return layout.dots(
         line.job,
@@ -168,7 +182,7 @@ def _trace(line: JobParameter, index: int, dots: ParameterDots, webgl: bool) -> 
         webgl,
         line.states,
         x=x,
-        y=layout.heights(line.y),
+        y=y,
         customdata=list(line.numbers),
         meta={"role": "parameter", "job": line.job.name, "metric": line.job.metric, "parameter": dots.name},
         hovertemplate=(

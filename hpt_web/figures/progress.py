@@ -8,6 +8,7 @@ from typing import Any
 
 from hpt_web.figures import axes, layout, palette
 from hpt_web.figures.data import Drawing, FigureKind, FigureOptions, JobTrials, Trace, TrialPoint, Unavailable, choice
+from hpt_web.figures.sampling import digits_for, rounded
 from tuning.states import TrialState
 
 X_CHOICES = ("start", "elapsed", "number")
@@ -97,17 +98,18 @@ def draw(progress: Progress) -> Drawing:
     webgl = sum(len(line.x) for line in progress.jobs) > layout.WEBGL_ABOVE
     reach = max((line.x[-1] for line in progress.jobs if line.x), default=0.0)
     unit, length = axes.time_unit(reach) if progress.kind == "elapsed" else ("", 1.0)
+    places = _Places(progress.kind, unit, length, digits_for(y for line in progress.jobs for y in line.y))
     traces: list[Trace] = []
     for index, line in enumerate(progress.jobs):
-        traces.append(_trials(line, index, progress.kind, unit, length, webgl))
-        traces.append(_best(line, index, progress.kind, length, webgl))
+        traces.append(_trials(line, index, places, webgl))
+        traces.append(_best(line, index, places, webgl))
     traces += layout.job_keys(jobs)
     traces += layout.symbol_keys(state for line in progress.jobs for state in line.states)
     traces.append(_best_key())
     yaxis, notes = layout.objective_axis(jobs)
     xaxes: dict[str, dict[str, Any]] = {
         "start": {"title": {"text": "start of the trial (UTC)"}, "type": "date"},
-        "elapsed": {"title": {"text": f"{unit} since the job's first trial began"}, "rangemode": "tozero"},
+        "elapsed": {"title": {"text": f"{unit} since the job's first trial began"}},
         "number": {"title": {"text": "trial"}},
     }
     meta = {
@@ -119,40 +121,63 @@ def draw(progress: Progress) -> Drawing:
         },
     }
     title = f"{layout.objective_title(jobs)} by {'trial' if progress.kind == 'number' else 'start of the trial'}"
-    return layout.figure(title, traces, xaxes[progress.kind], yaxis, notes=notes + layout.missing_note(jobs), meta=meta)
+    return layout.figure(
+        title,
+        traces,
+        xaxes[progress.kind],
+        yaxis,
+        notes=notes + layout.missing_note(jobs) + layout.colours_note(jobs),
+        meta=meta,
+    )
 
 
-def _places(x: Sequence[float], kind: str, length: float) -> list[Any]:
-    if kind == "start":
-        return layout.milliseconds(x)
-    if kind == "number":
-        return [int(at) for at in x]
-    return [round(at / length, 4) for at in x]
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How places in the figure are written."""
+
+    kind: str
+    unit: str
+    length: float
+    digits: int
+
+    def x(self, x: Sequence[float]) -> list[Any]:
+        if self.kind == "start":
+            return layout.milliseconds(x)
+        if self.kind == "number":
+            return [int(at) for at in x]
+        return [round(at / self.length, 4) for at in x]
+
+    def y(self, y: Sequence[float]) -> list[float]:
+        return rounded(y, self.digits)
 
 
-def _trials(line: JobProgress, index: int, kind: str, unit: str, length: float, webgl: bool) -> Trace:
-    where = {"start": "started %{x|%Y-%m-%d %H:%M:%S}", "elapsed": f"started after %{{x}} {unit}", "number": ""}[kind]
+def _trials(line: JobProgress, index: int, places: _Places, webgl: bool) -> Trace:
+    where = {
+        "start": "<br>started %{x|%Y-%m-%d %H:%M:%S}",
+        "elapsed": f"<br>started after %{{x}} {places.unit}",
+        "number": "",
+    }[places.kind]
     return layout.dots(
         line.job,
         index,
         webgl,
         line.states,
-        x=_places(line.x, kind, length),
-        y=layout.heights(line.y),
+        x=places.x(line.x),
+        y=places.y(line.y),
         customdata=list(line.numbers),
         meta={"role": "trials", "job": line.job.name, "metric": line.job.metric},
         hovertemplate=(
             f"<b>{layout.escape(line.job.name)}</b> · trial %{{customdata}}<br>"
-            f"{layout.escape(line.job.metric)} %{{y}}<br>{where}<extra></extra>"
+            f"{layout.escape(line.job.metric)} %{{y}}{where}<extra></extra>"
         ),
     )
 
 
-def _best(line: JobProgress, index: int, kind: str, length: float, webgl: bool) -> Trace:
+def _best(line: JobProgress, index: int, places: _Places, webgl: bool) -> Trace:
     return layout.marks(
         webgl,
-        x=_places(line.best_x, kind, length),
-        y=layout.heights(line.best_y),
+        x=places.x(line.best_x),
+        y=places.y(line.best_y),
         mode="lines",
         line={"color": palette.colour(index), "width": 2, "dash": "dot", "shape": "hv"},
         name="best so far",

@@ -31,9 +31,9 @@ def digits_for(values: Iterable[float]) -> int:
     return min(MAX_DIGITS, max(DIGITS, DIGITS + math.ceil(math.log10(size / spread)) - 1))
 
 
-def rounded(values: Sequence[float], digits: int | None = None) -> list[float]:
-    """The values with ``digits`` significant digits, by default as many as `digits_for` finds."""
-    form = f".{digits_for(values) if digits is None else digits}g"
+def rounded(values: Sequence[float], digits: int) -> list[float]:
+    """The values with so many significant digits: as many as `digits_for` finds for all that share an axis."""
+    form = f".{digits}g"
     return [float(format(value, form)) for value in values]
 
 

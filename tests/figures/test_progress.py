@@ -76,6 +76,20 @@ def test_different_objectives_are_said_not_to_compare() -> None:
     assert figure.layout.yaxis.title.text == "objective"
 
 
+def test_the_best_line_passes_through_its_dot_however_large_the_numbers() -> None:
+    """All that shares an axis is rounded alike."""
+    trials = [trial(n, 1e9 + n * 7.3) for n in range(1, 9)]
+    dots, best = progress.draw(collected(job(trials, goal=Goal.MINIMIZE, metric="loss"))).data[:2]
+    assert best["y"] == [dots["y"][0]] * 2
+    assert len(set(dots["y"])) == 8
+
+
+def test_more_jobs_than_colours_are_told_apart_by_pointing() -> None:
+    jobs = [job([trial(1, 0.5)], name=str(number)) for number in range(7)]
+    assert "colours repeat" in progress.draw(collected(*jobs)).layout["title"]["subtitle"]["text"]
+    assert "subtitle" not in progress.draw(collected(*jobs[:6])).layout["title"]
+
+
 def test_webgl_above_five_thousand_dots() -> None:
     few = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5001)]))).figure()
     many = progress.draw(collected(job([trial(i, 0.5) for i in range(1, 5002)]))).figure()

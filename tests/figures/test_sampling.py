@@ -9,20 +9,20 @@ from hpt_web.figures.sampling import digits_for, rounded, thin
 
 
 def test_five_digits_where_values_differ_in_the_first_ones() -> None:
-    assert rounded([0.123456789, 0.9]) == [0.12346, 0.9]
-    assert rounded([]) == []
-    assert rounded([1234567.0]) == [1234600.0]
+    assert digits_for([0.123456789, 0.9]) == 5
+    assert rounded([0.123456789, 0.9], 5) == [0.12346, 0.9]
+    assert digits_for([]) == digits_for([1234567.0]) == 5
 
 
 def test_more_digits_where_values_differ_only_in_the_last_ones() -> None:
     values = [0.998711, 0.998712, 0.998719]
-    assert rounded(values) == values
+    assert rounded(values, digits_for(values)) == values
     assert digits_for([1e6 + 0.001, 1e6]) == 13
 
 
 @pytest.mark.parametrize("values", [[math.nan], [math.inf, 1.0], [0.0, 0.0], [1e308, -1e308], [5e-324, 0.0]])
 def test_odd_values_do_not_break_rounding(values: list[float]) -> None:
-    assert len(rounded(values)) == len(values)
+    assert len(rounded(values, digits_for(values))) == len(values)
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 10, 11, 79, 80, 81, 100, 1000, 20_000])
