@@ -22,7 +22,6 @@ from hpt_web.jobs.models import Attempt, Decision
 from tuning.backends import Phase, Status
 from tuning.states import TrialState
 
-
 PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
 
 
