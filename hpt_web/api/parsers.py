@@ -1,6 +1,7 @@
 """JSON in, up to a size that a document of ours never reaches."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -45,13 +46,24 @@ class JSONParser(BaseParser):
         return document
 
 
+# Beyond it integers have no place in 64 bits, and floats that JSON can write have become infinite.
+_TOO_LARGE = 2**63
+
+
+def _is_float(value: float) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
 def _unstorable(value: object, at: str) -> Iterator[Fault]:
-    """Texts that JSON can write but no database or file can hold: with NUL, or with half of a surrogate pair."""
+    """What JSON can write but no column, file or other reader of JSON can hold: texts with NUL or with half of a
+    surrogate pair, whole numbers of more than 64 bits, 1e999."""
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
             yield Fault(
                 at, "holds a NUL character or half of a character (a lone surrogate); leave it out", "characters"
             )
+    elif isinstance(value, (int, float)) and not -_TOO_LARGE < value < _TOO_LARGE and not _is_float(value):
+        yield Fault(at, "is a number too large to be stored; give a smaller one", "range")
     elif isinstance(value, dict):
         for name, member in value.items():
             inner = f"{at}.{name}" if at else name

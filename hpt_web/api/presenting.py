@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from hpt_web.jobs.drafts import Draft
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import best_trials, cursor_of, iso, job_rows, trial_row
 from tuning.states import Goal
@@ -72,6 +73,23 @@ def _overall_best(row: TuningJob) -> Row | None:
         if best is None or Goal(row.goal).better(trial.objective, best[1].objective or 0.0):
             best = member, trial
     return best and {"job": best[0].name, "trial": best[1].number, "objective": best[1].objective}
+
+
+def forecast(plan: Draft) -> Row:
+    """The sums that a person wants to see before a job starts."""
+    if plan.spec is None:
+        return {}
+    limits, space = plan.spec.limits, plan.spec.space
+    rounds = -(-limits.max_trials // limits.max_parallel)
+    longest = rounds * limits.trial_seconds
+    return {
+        "trials": limits.max_trials,
+        "parallel": limits.max_parallel,
+        "longest_seconds": longest if limits.max_seconds is None else min(longest, limits.max_seconds),
+        "parameters": len(space.parameters),
+        # Numbers are shown by programs that have no more than 53 bits for them.
+        **({"points_in_space": space.size} if space.size is not None and space.size < 2**53 else {}),
+    }
 
 
 def snapshot(row: TuningJob) -> Row:

@@ -73,7 +73,7 @@ class JobChecksView(View):
             {
                 "faults": [asdict(fault) for fault in draft.faults],
                 "warm_start": [asdict(rule) for rule in draft.rules],
-                "numbers": {},
+                "numbers": presenting.forecast(draft),
             }
         )
 

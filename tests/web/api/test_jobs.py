@@ -67,6 +67,7 @@ def test_a_check_creates_nothing_and_shows_the_rules(alice: Api) -> None:
     rules = {rule["rule"]: rule for rule in checked.json["warm_start"]}
     assert {"F13", "F14", "F15", "F18"} <= set(rules)
     assert all(rule["detail"] for rule in rules.values())
+    assert checked.json["numbers"] == {"trials": 10, "parallel": 2, "longest_seconds": 5 * 86400, "parameters": 1}
     assert TuningJob.objects.count() == 1
 
 

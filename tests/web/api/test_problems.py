@@ -118,3 +118,9 @@ def test_pages_are_walked_without_loss_or_repeat_while_rows_come_and_go(alice: A
         if cursor is None:
             break
     assert seen == [f"set-{n}" for n in range(7)] + ["table"]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "9223372036854775808", "-9223372036854775809"])
+def test_numbers_that_nothing_can_store_are_refused_everywhere(alice: Api, number: str) -> None:
+    answer = alice.call("POST", "projects/lab/jobs", raw=b'{"space": [{"min": %s}]}' % number.encode())
+    assert "space[0].min" in answer.fields
