@@ -21,7 +21,6 @@ from hpt_web.jobs import launching, parents
 from hpt_web.jobs.admission import Demand, Grant, plan
 from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.history import own_trials
 from hpt_web.jobs.lifecycle import move_job, move_trial, request_stop, seconds_since
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
@@ -29,9 +28,7 @@ from tuning import specification, strategies
 from tuning.backends import Phase, Status
 from tuning.contracts import Suggestion
 from tuning.errors import BackendError, SpaceExhausted
-from tuning.history import History
-from tuning.states import Goal, JobState, TrialState
-from tuning.warmstart import WarmStartType
+from tuning.states import JobState, TrialState
 
 logger = logging.getLogger(__name__)
 
@@ -218,15 +215,8 @@ def suggest(job: TuningJob, numbers: Sequence[int]) -> list[Suggestion]:
     if not numbers:
         return []
     spec = specification.parse(job.spec)
-    warm = spec.warm_start
-    history = History(
-        goal=Goal(job.goal),
-        own=own_trials(job),
-        inherited=parents.inherited(job.pk).observations if warm else (),
-        comparable=warm is None or warm.type is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
-    )
     strategy = strategies.create(spec.strategy.name, spec.strategy.options)
-    return strategy.suggest(spec.space, history, numbers, job.seed)
+    return strategy.suggest(spec.space, parents.whole_history(job), numbers, job.seed)
 
 
 def _write_trial(job: TuningJob, number: int, suggestion: Suggestion) -> tuple[Trial, Entry]:

@@ -22,9 +22,9 @@ from django.db import DatabaseError, connection, transaction
 from hpt_web.jobs.dispatch import stop_attempt
 from hpt_web.jobs.endings import ending, settle
 from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
-from hpt_web.jobs.history import history_of
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Attempt, Decision, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.parents import whole_history
 from hpt_web.jobs.queries import live_attempts
 from tuning import earlystop
 from tuning.backends import Backend, Phase, Status
@@ -189,7 +189,8 @@ class Follower:
         MetricPoint.objects.bulk_create(rows)
         for name, value in fields.items():
             setattr(attempt, name, value)
-        self._take_objective(trial, [row.value for row in rows if row.metric == trial.job.metric])
+        objectives = [row.value for row in rows if row.metric == trial.job.metric]
+        self._take_objective(trial, objectives)
         entries = [
             points_entry(trial, metric, [p.step for p in points], [p.value for p in points], [news.at] * len(points))
             for metric, points in by_metric(rows).items()
@@ -199,8 +200,8 @@ class Follower:
         entries += self._tell_refusals(news)
         if news.over:
             return entries + self._settle(news)
-        if any(row.metric == trial.job.metric for row in rows):
-            entries += judge(attempt)
+        if objectives:
+            entries += judge(attempt, reports=len(objectives))
         return entries
 
     def _take_objective(self, trial: Trial, values: list[float]) -> None:
@@ -246,14 +247,17 @@ class Follower:
         return "\n".join(data.decode("utf-8", "replace").replace("\x00", "").splitlines()[-TAIL_LINES:])
 
 
-def judge(attempt: Attempt) -> list[Entry]:
-    """Ask the job's policy about a trial that has just reported; carry a stop out."""
+def judge(attempt: Attempt, *, reports: int) -> list[Entry]:
+    """Ask the job's policy about each of the newest `reports` values of the objective; carry a stop out."""
     trial = attempt.trial
     chosen = trial.job.spec["early_stopping"]
     if chosen is None or attempt.stop_requested_at is not None:
         return []
     policy = earlystop.create(chosen["name"], chosen["options"])
-    verdict = policy.judge(trial.number, history_of(trial.job, curves=True))
+    history = whole_history(trial.job, curves=True)
+    observed = history.trial(trial.number)
+    judged = max(0, len(observed.curve) - reports) if observed else 0
+    verdict = earlystop.judge_reports(policy, trial.number, history, judged)
     if not verdict.stop:
         return []
     stopped = stop_attempt(attempt, Attempt.StopKind.POLICY, verdict.reason)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import curves_of
-from tuning.history import History, Observation
-from tuning.states import Goal, TrialState
+from tuning.history import Observation
+from tuning.states import TrialState
 
 
 def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
@@ -24,8 +24,3 @@ def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ..
         )
         for number, hyperparameters, state, objective in rows
     )
-
-
-def history_of(job: TuningJob, *, curves: bool = False) -> History:
-    """The job's own history, without what it inherits (see `parents`)."""
-    return History(goal=Goal(job.goal), own=own_trials(job, curves=curves))

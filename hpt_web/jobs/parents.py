@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs.history import history_of
+from hpt_web.jobs.history import own_trials
 from hpt_web.jobs.models import SPEC_SCHEMA, TuningJob
 from tuning import specification
+from tuning.history import History
 from tuning.specification import JobSpec
-from tuning.states import JobState
-from tuning.warmstart import Inherited, JobOutline, inherit
+from tuning.states import Goal, JobState
+from tuning.warmstart import Inherited, JobOutline, WarmStartType, inherit
 
 
 def outline(
@@ -57,16 +58,30 @@ def parents_of(job: TuningJob) -> list[TuningJob]:
     return [link.parent for link in links]
 
 
-def inherited_from(parents: Iterable[TuningJob], spec: JobSpec) -> Inherited:
+def inherited_from(parents: Iterable[TuningJob], spec: JobSpec, *, curves: bool = False) -> Inherited:
     """The parents' trials as observations in the space of `spec`, and why some could not be taken."""
     if spec.warm_start is None:
         return Inherited((), ())
-    families = [(outline_of(parent), history_of(parent)) for parent in parents]
+    families = [
+        (outline_of(parent), History(goal=Goal(parent.goal), own=own_trials(parent, curves=curves)))
+        for parent in parents
+    ]
     return inherit(spec.space, families, spec.static, spec.warm_start.type)
 
 
 @lru_cache(maxsize=64)
-def inherited(job_id: int) -> Inherited:
+def inherited(job_id: int, *, curves: bool = False) -> Inherited:
     """What a stored job inherits. Parents are over when the child is made, so this never changes and may be kept."""
     job = TuningJob.objects.get(pk=job_id)
-    return inherited_from(parents_of(job), specification.parse(job.spec))
+    return inherited_from(parents_of(job), specification.parse(job.spec), curves=curves)
+
+
+def whole_history(job: TuningJob, *, curves: bool = False) -> History:
+    """All that a strategy or a policy may know: the job's own trials, and what it inherits from its parents."""
+    warm = job.spec["warm_start"]
+    return History(
+        goal=Goal(job.goal),
+        own=own_trials(job, curves=curves),
+        inherited=inherited(job.pk, curves=curves).observations if warm else (),
+        comparable=not warm or warm["type"] == WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
+    )
