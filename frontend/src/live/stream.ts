@@ -29,9 +29,12 @@ export interface SocketLike {
   onopen: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent) => void) | null;
   onclose: ((event: CloseEvent) => void) | null;
+  readonly readyState: number;
   send(data: string): void;
   close(): void;
 }
+
+const CONNECTING = 0;
 
 export interface Surroundings {
   loadSnapshot(signal: AbortSignal): Promise<Snapshot>;
@@ -196,7 +199,9 @@ export class JobStream {
     this.pingTimer = this.silenceTimer = null;
     const socket = this.socket;
     this.socket = null;
-    socket?.close();
+    // Closing one that is about to open makes browsers complain on the console; it closes as soon as it has.
+    if (socket?.readyState === CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   /** A connection that died without a word is found out by a ping that stays unanswered. */

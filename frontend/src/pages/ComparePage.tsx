@@ -10,6 +10,7 @@ import { rowsOf } from "../components/MoreRows";
 import { Panel } from "../components/Panel";
 import { Page } from "../components/Shell";
 import { endedCount, StateLabel } from "../components/States";
+import { isJobOver } from "../live/view";
 import classes from "./JobPage.module.css";
 import { FigurePanel } from "./job/FigurePanel";
 import { ParameterPanel } from "./job/ParameterPanel";
@@ -24,8 +25,15 @@ export default function ComparePage({ project }: { project: string }) {
   const names = useMemo(() => asked.split("\n").filter(Boolean), [asked]);
   const home = useQuery(projectQuery(project));
   const known = useInfiniteQuery(jobsQuery(project));
-  const answers = useQueries({ queries: names.map((name) => jobQuery(project, name)) });
+  const answers = useQueries({
+    queries: names.map((name) => ({
+      ...jobQuery(project, name),
+      refetchInterval: (query: { state: { data?: JobDetail } }) =>
+        query.state.data && !isJobOver(query.state.data.state) ? 4000 : (false as const),
+    })),
+  });
   const found = answers.flatMap((answer) => (answer.data ? [answer.data] : []));
+  const revision = found.reduce((sum, job) => sum + endedCount(job.counts), 0);
   const lost = names.filter((_, index) => answers[index]?.error).join(", ");
   const good = useMemo(() => names.filter((name) => !lost.split(", ").includes(name)), [names, lost]);
   const choose = (chosen: string[]) =>
@@ -72,7 +80,7 @@ export default function ComparePage({ project }: { project: string }) {
       ) : (
         <div className={classes.grid}>
           <FigurePanel
-            {...{ project, jobs: good, view: null, onTrial: open }}
+            {...{ project, jobs: good, view: null, revision, onTrial: open }}
             className={classes.main}
             title="Progress"
             kind="progress"
@@ -81,7 +89,7 @@ export default function ComparePage({ project }: { project: string }) {
             label="The objective of every trial of each job, with the best so far"
           />
           <FigurePanel
-            {...{ project, jobs: good, view: null, onTrial: open }}
+            {...{ project, jobs: good, view: null, revision, onTrial: open }}
             className={classes.side}
             title="Density"
             kind="density"
@@ -90,7 +98,7 @@ export default function ComparePage({ project }: { project: string }) {
           />
           <Summary project={project} jobs={found} className={classes.full} />
           <ParameterPanel
-            {...{ project, jobs: good, view: null, onTrial: open }}
+            {...{ project, jobs: good, view: null, revision, onTrial: open }}
             className={classes.full}
             names={parameters}
             metric={found[0]?.objective.metric ?? "the objective"}

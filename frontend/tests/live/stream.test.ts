@@ -13,6 +13,7 @@ class Socket implements SocketLike {
   onclose: SocketLike["onclose"] = null;
   sent: string[] = [];
   open = true;
+  readyState = 0;
   constructor(readonly since: number) {}
   send(data: string): void {
     this.sent.push(data);
@@ -21,6 +22,7 @@ class Socket implements SocketLike {
     this.open = false;
   }
   opened(): void {
+    this.readyState = 1;
     this.onopen?.(new Event("open"));
   }
   frame(frame: object): void {
@@ -229,6 +231,17 @@ describe("a job's stream", () => {
     world.deliver();
     await world.pass(200);
     expect(stream.getState()).toMatchObject({ status: "live", view: { cursor: 1 } });
+  });
+
+  it("lets a socket that is about to open do so before it closes it", async () => {
+    const { world, stream } = await started();
+    world.socket.closed(1006);
+    await world.pass(1000);
+    const opening = world.socket;
+    stream.stop();
+    expect(opening.open).toBe(true);
+    opening.opened();
+    expect(opening.open).toBe(false);
   });
 
   it("keeps trying to load a snapshot that cannot be had for the moment, but not one that is not there", async () => {

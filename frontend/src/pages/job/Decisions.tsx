@@ -20,6 +20,7 @@ export function Decisions({ project, view, open, className }: DecisionsProps) {
   const stored = useInfiniteQuery({
     ...jobDecisions(project, view.job.name),
     staleTime: Number.POSITIVE_INFINITY,
+    refetchOnMount: "always",
   });
   const decisions = useMemo<Decided[]>(
     () => uniqueDecisions([...view.decisions].reverse(), rowsOf(stored.data)),

@@ -16,6 +16,8 @@ interface FigureProps {
   metric?: string;
   x?: string;
   view: JobView | null;
+  /** Without a view: grows when the figure should be made anew. */
+  revision?: number;
   height: number;
   label: string;
   compact?: boolean;
@@ -26,6 +28,7 @@ interface FigureProps {
 /** One figure with every state that it can be in; `remarks` are the server's, for whoever shows them. */
 export function Figure({
   view,
+  revision,
   height,
   label,
   compact = false,
@@ -33,7 +36,7 @@ export function Figure({
   onTrial,
   ...request
 }: FigureProps) {
-  const { figure, unavailable, error, isPending, refetch } = useFigure(request, view);
+  const { figure, unavailable, error, isPending, refetch } = useFigure(request, view, revision);
   if (figure) {
     return (
       <>

@@ -9,6 +9,7 @@ interface ParameterPanelProps {
   names: readonly string[];
   metric: string;
   view: JobView | null;
+  revision?: number;
   selected?: number | null;
   onTrial?: ((number: number, job: string | undefined) => void) | undefined;
   className?: string | undefined;

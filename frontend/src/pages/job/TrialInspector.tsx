@@ -109,6 +109,7 @@ function Content({ project, view, row }: { project: string; view: JobView; row: 
   const stored = useInfiniteQuery({
     ...trialDecisions(project, job, row.number),
     staleTime: Number.POSITIVE_INFINITY,
+    refetchOnMount: "always",
   });
   const decisions = useMemo(
     () =>

@@ -16,19 +16,29 @@ interface FigureRequest {
 /** The dots of these move by themselves between two answers, so the server is asked for them less often. */
 const JOINED_LIVE = new Set(["progress", "parameter"]);
 
-/** A figure of the server, asked for again as trials end, with what arrived since joined in. */
-export function useFigure(request: FigureRequest, view: JobView | null) {
+/**
+ * A figure of the server, asked for again as trials end, with what arrived since joined in.
+ *
+ * Without a view (several jobs in one figure) the caller says by `revision` when there is something new.
+ */
+export function useFigure(request: FigureRequest, view: JobView | null, revision = 0) {
   const { project, kind, jobs, parameter, metric, x } = request;
-  const query = useQuery(figureQuery(project, kind, jobs, { parameter, metric, x }));
+  const query = useQuery({
+    ...figureQuery(project, kind, jobs, { parameter, metric, x }),
+    // What was drawn at the last visit is shown at once, and made anew meanwhile.
+    refetchOnMount: "always",
+  });
   const { refetch } = query;
-  const drawn = query.data?.figure as FigureDocument | undefined;
+  const drawn = query.data?.figure as FigureDocument | null | undefined;
   const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;
   // Before there is a figure, the first value at all is worth asking again.
-  const spark =
-    drawn || !view
-      ? 0
-      : Number(view.series.size > 0) + Number([...view.trials.values()].some((t) => t.objective !== null));
-  useThrottled(() => void refetch({ cancelRefetch: false }), `${view?.milestones ?? 0}/${spark}`, every);
+  const sparked =
+    view !== null && (view.series.size > 0 || [...view.trials.values()].some((t) => t.objective !== null));
+  useThrottled(
+    () => void refetch({ cancelRefetch: false }),
+    (view ? view.milestones : revision) + (query.data?.unavailable && sparked ? 0.5 : 0),
+    every,
+  );
   const figure = useMemo(() => (drawn && view ? joinLive(drawn, view) : drawn), [drawn, view]);
   return {
     figure,
@@ -39,18 +49,18 @@ export function useFigure(request: FigureRequest, view: JobView | null) {
   };
 }
 
-/** Calls `act` after `change` changed, soon for the first change and then at most once in `every` milliseconds. */
-function useThrottled(act: () => void, change: string, every: number): void {
+/** Calls `act` after `count` has grown, soon the first time and then at most once in `every` milliseconds. */
+function useThrottled(act: () => void, count: number, every: number): void {
   const latest = useRef(act);
   latest.current = act;
-  const acted = useRef({ change, at: Number.NEGATIVE_INFINITY });
+  const acted = useRef({ count, at: Number.NEGATIVE_INFINITY });
   useEffect(() => {
-    if (acted.current.change === change) return;
+    if (count <= acted.current.count) return;
     const wait = Math.max(700, acted.current.at + every - Date.now());
     const timer = setTimeout(() => {
-      acted.current = { change, at: Date.now() };
+      acted.current = { count, at: Date.now() };
       latest.current();
     }, wait);
     return () => clearTimeout(timer);
-  }, [change, every]);
+  }, [count, every]);
 }

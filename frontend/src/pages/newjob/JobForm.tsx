@@ -1,6 +1,6 @@
 import { Button, Select, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { createJob } from "../../api/actions";
 import { Faults, faultsOf, NO_FAULTS } from "../../api/faults";
@@ -9,7 +9,7 @@ import {
   policies as policiesQuery,
   strategies as strategiesQuery,
 } from "../../api/queries";
-import type { Algorithm } from "../../api/types";
+import type { Algorithm, JobCheck } from "../../api/types";
 import { Notice } from "../../components/Feedback";
 import { FormFaults } from "../../components/FormFaults";
 import { Panel } from "../../components/Panel";
@@ -58,6 +58,10 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
     if (!check) return tried ? faultsOf(create.error) : NO_FAULTS;
     return new Faults(tried ? check.faults : check.faults.filter((fault) => fault.code !== "required"));
   }, [check, tried, create.error]);
+  // While the space is half-typed no rule can be asked; the last answers stay, dimmed, instead of jumping away.
+  const lastRules = useRef<JobCheck["warm_start"]>([]);
+  if (check && check.warm_start.length > 0) lastRules.current = check.warm_start;
+  const rules = lastRules.current;
   const ruleless = new Faults(faults.all.filter((fault) => fault.field !== "warm_start"));
 
   const submit = (event: FormEvent) => {
@@ -184,8 +188,8 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               </p>
             )}
             <FormFaults faults={ruleless} />
-            {check && check.warm_start.length > 0 && draft.warmStart.parents.length > 0 && (
-              <WarmStartRules checks={check.warm_start} stale={stale} />
+            {rules.length > 0 && draft.warmStart.parents.length > 0 && (
+              <WarmStartRules checks={rules} stale={stale || check?.warm_start.length === 0} />
             )}
             {draft.warmStart.parents.length === 0 && declared && (
               <p className="small quiet">
