@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
 # Node 20.19 or newer from the system, else from a wheel in .venv.
 NODE_OK := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null
 NPM := PATH="$$($(NODE_OK) || echo '$(CURDIR)/.venv/node:')$$PATH" npm --prefix frontend --no-fund --no-audit --no-update-notifier --loglevel=error --fetch-retry-maxtimeout=10000
@@ -33,7 +33,7 @@ frontend: frontend/dist/index.html ## Build the page
 	@$(PY) -c 'import pip' 2>/dev/null || { \
 	  echo "Making .venv"; $(PYTHON) -m venv --clear --without-pip .venv; \
 	  $(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "$(PYTHON) has no pip. On Debian: apt-get install python3-pip"; exit 1; }; \
-	  $(PYTHON) -m pip --disable-pip-version-check --no-input --quiet --python $(PY) install $$(grep '^pip==' constraints.txt); }
+	  $(PYTHON) -m pip --disable-pip-version-check --no-input -qq --python $(PY) install $$(grep '^pip==' constraints.txt); }
 	@touch $@
 
 .venv/.service: .venv/.pip pyproject.toml
