@@ -1,7 +1,9 @@
 """ASGI entry: HTTP by Django, WebSockets by `live`."""
 
 import os
+from typing import cast
 
+from asgiref.typing import ASGI3Application
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
@@ -11,4 +13,6 @@ django_application = get_asgi_application()  # loads the apps, which the next im
 from hpt_web.api.uploads import BodyLimit  # noqa: E402
 from hpt_web.live.routing import websocket_application  # noqa: E402
 
-application = ProtocolTypeRouter({"http": BodyLimit(django_application), "websocket": websocket_application})
+application = ProtocolTypeRouter(
+    {"http": BodyLimit(cast("ASGI3Application", django_application)), "websocket": websocket_application}
+)

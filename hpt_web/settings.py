@@ -29,6 +29,7 @@ HPT_HOME = home.folder()
 HPT_HOST = os.environ.get("HPT_HOST", "127.0.0.1")
 HPT_PORT = _whole("HPT_PORT", 8000)
 HPT_UPLOAD_LIMIT_BYTES = _whole("HPT_UPLOAD_LIMIT_BYTES", 5 * 1024**3)
+FILE_UPLOAD_TEMP_DIR = home.uploads()  # the system's folder for temporary files may be small
 
 # --- trials -----------------------------------------------------------------------------------------------------------
 # How many trials this host runs at once, over all jobs. Two small trials per core keep a core busy while one of them
@@ -99,7 +100,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = HPT_HOME / "static"
+STATIC_ROOT = None  # nothing is collected: WhiteNoise serves what the packages bring
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 # The page's files carry a hash of their content in their names, so a browser may keep them for ever.
 WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
@@ -99,11 +98,12 @@ class Document:
         value = self.raw(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.fault(name, f"is {shown(value)}; give a number from {low:g} to {high:g}", "type")
             return default
-        if not low <= value <= high:
-            self.fault(name, f"is {value:g}; give a number from {low:g} to {high:g}", "range")
+        if not low <= value <= high:  # also refuses NaN, and integers too large for a float
+            self.fault(name, f"is {shown(value)}; give a number from {low:g} to {high:g}", "range")
+            return default
         return float(value)
 
     def mapping(self, name: str) -> dict[str, object]:

@@ -96,6 +96,18 @@ def password_faults(password: str, user: User) -> list[Fault]:
     return []
 
 
+def change_password(*, actor: User, current: str, password: str) -> None:
+    """Give the person another password; sessions elsewhere end. Needs the current one, and no access key."""
+    _refuse_key(actor)
+    if not actor.check_password(current):
+        refuse([Fault("current", "is not your password; give the one that you log in with", "wrong")])
+    refuse(password_faults(password, actor))
+    with transaction.atomic():
+        actor.set_password(password)
+        actor.save(update_fields=["password"])
+        audit.record(actor=actor, action="user.change_password", target_kind="user", target=actor.username)
+
+
 # --- projects ---------------------------------------------------------------------------------------------------------
 
 
@@ -290,9 +302,9 @@ def revoke_access_key(*, actor: User, key_id: str) -> None:
 
 
 def _refuse_key(actor: User) -> None:
-    """A key must not make itself a wider one, nor outlive its end by a new one."""
+    """A key must not make itself a wider one, nor outlive its end by a new one or by a password."""
     if actor.origin.access_key is not None:
-        raise Forbidden("Access keys are managed by their owner, logged in with a password, not by another key.")
+        raise Forbidden("Keys and passwords are managed by their owner, logged in with a password, not by a key.")
 
 
 def _refuse_held_key(actor: User, what: str) -> None:

@@ -29,6 +29,7 @@ _TRIAL = f"{_JOB}/trials/<int:number>"
 urlpatterns = [
     path("health", catalogue.HealthView.as_view()),
     path("session", session.SessionView.as_view()),
+    path("session/password", session.PasswordView.as_view()),
     path("access-keys", session.AccessKeysView.as_view()),
     path("access-keys/<name:key>", session.AccessKeyView.as_view()),
     path("strategies", catalogue.StrategiesView.as_view()),

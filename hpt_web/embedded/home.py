@@ -8,6 +8,7 @@ as it is imported before Django's settings exist.
         postgres/data, run    the embedded database and its socket
         valkey/               the append-only file and the socket
         logs/<part>.log       what each part prints
+        uploads/              request bodies while they arrive
 """
 
 import base64
@@ -41,7 +42,7 @@ def make() -> Path:
     root = folder()
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in ("logs", "secrets"):
+        for part in ("logs", "secrets", "uploads"):
             (root / part).mkdir(mode=0o700, exist_ok=True)
         _socket_root().mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
@@ -60,6 +61,11 @@ def valkey_socket() -> Path:
     """Valkey's unix socket, short enough for the kernel's limit."""
     root = _socket_root()
     return root / "valkey" / "valkey.sock" if root == folder() else root / "valkey.sock"
+
+
+def uploads() -> Path:
+    """Where request bodies wait to be read, on the disk that they are for."""
+    return make() / "uploads"
 
 
 def secret(name: str) -> str:

@@ -105,7 +105,8 @@ def _input(version: DatasetVersion) -> Path:
     """A folder with the dataset's file under the name that the trial knows it by."""
     folder = Path(settings.HPT_HOME / "inputs" / str(version.pk))
     if not folder.is_dir():
-        _appear(folder, lambda draft: os.link(storage.path(version.digest), draft / version.filename))
+        # A copy: a process that shares our account could write to what it is shown, and must not reach the store.
+        _appear(folder, lambda draft: shutil.copy(storage.path(version.digest), draft / version.filename))
     return folder
 
 

@@ -21,6 +21,11 @@ class Login(Shape):
     password = serializers.CharField()
 
 
+class PasswordChange(Shape):
+    current = serializers.CharField()
+    password = serializers.CharField()
+
+
 class AccessKey(Shape):
     id = serializers.CharField(source="key_id")
     name = serializers.CharField()

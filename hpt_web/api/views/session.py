@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.middleware.csrf import get_token
 from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
@@ -55,6 +55,18 @@ class SessionView(View):
 
     def _answer(self, user: User | None) -> Response:
         return Response(shapes.Session({"user": user}).data)
+
+
+class PasswordView(View):
+    @operation("changePassword", "Change your password", tag="session", takes=shapes.PasswordChange, status=204)
+    def post(self, request: Request) -> Response:
+        with reading(request) as document:
+            current = document.text("current", longest=4096)
+            password = document.text("password", longest=4096)
+        user = person(request)
+        actions.change_password(actor=user, current=current, password=password)
+        update_session_auth_hash(request._request, user)  # this session goes on
+        return Response(status=204)
 
 
 class AccessKeysView(View):

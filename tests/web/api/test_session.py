@@ -216,3 +216,33 @@ def test_expired_sessions_are_over(world: World, alice: Api) -> None:
     session.set_expiry(timezone.now() - timedelta(seconds=1))
     session.save()
     assert alice.get("projects").status == 401
+
+
+def test_a_person_changes_the_password(world: World) -> None:
+    api, token = browser()
+    token = log_in(api, token).cookies["csrftoken"].value
+    headers = {"X-CSRFToken": token}
+    elsewhere, other = browser()
+    log_in(elsewhere, other)
+
+    wrong = api.post("session/password", {"current": "guess", "password": "Another phrase 8"}, headers=headers)
+    assert wrong.status == 400
+    assert [fault["field"] for fault in wrong.json["faults"]] == ["current"]
+    weak = api.post("session/password", {"current": PASSWORD, "password": "alice"}, headers=headers)
+    assert {fault["field"] for fault in weak.json["faults"]} == {"password"}
+
+    assert (
+        api.post("session/password", {"current": PASSWORD, "password": "Another phrase 8"}, headers=headers).status
+        == 204
+    )
+    assert api.get("session").json["user"]["username"] == "alice"  # this session goes on
+    assert elsewhere.get("session").json == {"user": None}  # and the others end
+    fresh, token = browser()
+    assert log_in(fresh, token).status == 401
+    assert log_in(fresh, token, password="Another phrase 8").status == 200
+
+
+def test_a_key_cannot_change_the_password(world: World) -> None:
+    _, bearer = factories.access_key(world.alice)
+    body = {"current": PASSWORD, "password": "Another phrase 8"}
+    assert Api(bearer=bearer).post("session/password", body).status == 403

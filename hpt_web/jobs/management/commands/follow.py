@@ -15,12 +15,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import launching, tasks
 from hpt_web.jobs.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.sweep import sweep
 
 logger = logging.getLogger(__name__)
+
+STORE_SECONDS = 3600.0
 
 
 class Command(BaseCommand):
@@ -65,10 +68,14 @@ def _parameters() -> dict[str, Any]:
 
 
 def _sweep(stopped: threading.Event) -> None:
+    store_swept = time.monotonic()
     while not stopped.is_set():
         started = time.monotonic()
         try:
             sweep(launching.backend(), tasks.nudge)
+            if started - store_swept > STORE_SECONDS:
+                store_swept = started
+                sweep_store()
         except (DatabaseError, OSError) as error:
             logger.warning("Could not sweep (%s); trying again", error)
             connection.close()
