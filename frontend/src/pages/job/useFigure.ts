@@ -31,14 +31,10 @@ export function useFigure(request: FigureRequest, view: JobView | null, revision
   const { refetch } = query;
   const drawn = query.data?.figure as FigureDocument | null | undefined;
   const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;
-  // Before there is a figure, the first value at all is worth asking again.
-  const sparked =
-    view !== null && (view.series.size > 0 || [...view.trials.values()].some((t) => t.objective !== null));
-  useThrottled(
-    () => void refetch({ cancelRefetch: false }),
-    (view ? view.milestones : revision) + (query.data?.unavailable && sparked ? 0.5 : 0),
-    every,
-  );
+  // Before there is a figure, the first value to arrive at all is worth asking again.
+  const spark = query.data?.unavailable && view && view.series.size > 0 ? 0.5 : 0;
+  const count = (view ? view.milestones : revision) + spark;
+  useThrottled(() => void refetch({ cancelRefetch: false }), count, every);
   const figure = useMemo(() => (drawn && view ? joinLive(drawn, view) : drawn), [drawn, view]);
   return {
     figure,
