@@ -1,4 +1,7 @@
-"""Three people at one service (alice owns projects, bob is a member, charlie an outsider), and REST as each of them."""
+"""Three people at one service (alice owns projects, bob is a member, charlie an outsider), and REST as each of them.
+
+dora is there to change her password.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _MAKE = f"""
 import django
 django.setup()
 from hpt_web.accounts.actions import create_user
-for name in ("alice", "bob", "charlie"):
+for name in ("alice", "bob", "charlie", "dora"):
     create_user(actor=None, username=name, password={PASSWORD!r}, email=name + "@example.org")
 """
 

@@ -93,3 +93,23 @@ def test_losing_access_ends_an_open_page(sign_in: SignIn, alice: Person, project
     answer = alice.client.delete(f"/projects/{project}/members/bob")
     assert answer.is_success, answer.text
     expect(page.get_by_text("You may no longer see this job")).to_be_visible()
+
+
+def test_a_password_is_changed_by_whoever_knows_it(sign_in: SignIn, console: Console) -> None:
+    console.allow(r"40[01]")
+    page = sign_in("dora")
+    page.goto("/account")
+    for present, new, field, words in (
+        ("wrong", "another long Phrase 8", "Present password", "is not your password"),
+        (PASSWORD, "password", "New password", "common"),
+    ):
+        page.get_by_label("Present password").fill(present)
+        page.get_by_label("New password").fill(new)
+        page.get_by_role("button", name="Change the password").click()
+        expect(page.get_by_label(field)).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_text(words)).to_be_visible()
+    page.get_by_label("New password").fill("another long Phrase 8")
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_text("The password is changed.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="dora")).to_be_visible()

@@ -7,6 +7,9 @@ export const signIn = (username: string, password: string) =>
 
 export const signOut = () => rest.DELETE("/api/v1/session");
 
+export const changePassword = (current: string, password: string) =>
+  rest.POST("/api/v1/session/password", { body: { current, password } });
+
 export interface NewKey {
   name: string;
   scopes: ("read" | "write")[];

@@ -68,7 +68,7 @@ export function viewOfSnapshot(snapshot: Snapshot): JobView {
     });
   }
   return {
-    job: snapshot.job,
+    job: counted(snapshot.job, trials),
     cursor: snapshot.cursor,
     trials,
     series: new Map(),
@@ -137,14 +137,28 @@ class Draft {
     const byTrial = this.series.get(points.metric) ?? new Map<number, LiveSeries>();
     this.series.set(points.metric, byTrial);
     byTrial.set(points.trial, appendPoints(byTrial.get(points.trial), points));
+    if (points.metric === this.job.objective.metric) this.applyObjective(points);
+  }
+
+  /** The last value of the objective metric is the trial's; no trial event says so while it runs. */
+  private applyObjective(points: PointsChange): void {
+    this.trials ??= new Map(this.base.trials);
+    const trial = this.trials.get(points.trial);
+    const last = points.values.at(-1);
+    if (!trial || last === undefined || points.attempt < trial.attempt) return;
+    const pick = this.job.objective.goal === "minimize" ? Math.min : Math.max;
+    const earlier = trial.best_objective === null ? [] : [trial.best_objective];
+    const best = pick(...earlier, ...points.values);
+    this.trials.set(points.trial, { ...trial, objective: last, best_objective: best });
   }
 
   done(): JobView {
     if (this.cursor === this.base.cursor) return this.base;
+    const trials = this.trials ?? this.base.trials;
     return {
-      job: this.job,
+      job: trials === this.base.trials && this.job === this.base.job ? this.job : counted(this.job, trials),
       cursor: this.cursor,
-      trials: this.trials ?? this.base.trials,
+      trials,
       series: this.series ?? this.base.series,
       decisions: this.decisions.length
         ? [...this.base.decisions, ...this.decisions].slice(-KEPT_DECISIONS)
@@ -152,6 +166,13 @@ class Draft {
       milestones: this.milestones,
     };
   }
+}
+
+/** The page has every trial, so it counts them itself: the job's own event says how many there were when it was made. */
+function counted(job: JobDetail, trials: ReadonlyMap<number, Trial>): JobDetail {
+  const counts: Record<string, number> = {};
+  for (const { state } of trials.values()) counts[state] = (counts[state] ?? 0) + 1;
+  return { ...job, counts };
 }
 
 /**

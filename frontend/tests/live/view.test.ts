@@ -99,6 +99,23 @@ describe("the view of a job", () => {
     expect(whole(feed).milestones).toBe(2);
   });
 
+  it("counts trials by itself and follows the objective of those that run", () => {
+    const feed = [
+      trialEvent(5, trialOf(2, { state: "Running", objective: null, best_objective: null })),
+      pointsEvent(6, 2, [1, 2, 3], [0.2, 0.6, 0.5]),
+      jobEvent(7, { counts: { Starting: 9 } }),
+    ];
+    const view = whole(feed);
+    expect(view.job.counts).toEqual({ [trialOf(1).state]: 1, Running: 1 });
+    expect(view.trials.get(2)).toMatchObject({ objective: 0.5, best_objective: 0.6 });
+    // What an attempt that was given up had to say does not count any more.
+    const late = applyEvents(view, [
+      trialEvent(8, trialOf(2, { state: "Running", attempt: 2 })),
+      pointsEvent(9, 2, [4], [0.9]),
+    ]);
+    expect(late.view.trials.get(2)?.objective).not.toBe(0.9);
+  });
+
   it("goes on over kinds of events that it does not know", () => {
     const strange = { seq: 5, at: "", kind: "weather", data: {} } as unknown as JobEvent;
     expect(applyEvents(start(), [strange]).view.cursor).toBe(5);
