@@ -106,7 +106,7 @@ describe("the view of a job", () => {
       jobEvent(7, { counts: { Starting: 9 } }),
     ];
     const view = whole(feed);
-    expect(view.job.counts).toEqual({ [trialOf(1).state]: 1, Running: 1 });
+    expect(view.job.counts).toEqual({ Running: 2 });
     expect(view.trials.get(2)).toMatchObject({ objective: 0.5, best_objective: 0.6 });
     // What an attempt that was given up had to say does not count any more.
     const late = applyEvents(view, [
