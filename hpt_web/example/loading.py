@@ -60,7 +60,7 @@ def load(owner: User) -> None:
     if not Algorithm.objects.filter(project__slug=PROJECT, name=ALGORITHM).exists():
         _load_algorithm(owner)
     _load_job(owner, RANDOM, {"name": "random"}, seed=1)
-    _load_job(owner, BAYESIAN, {"name": "bayesian", "options": {"n_initial_points": 15}}, seed=2)
+    _load_job(owner, BAYESIAN, {"name": "bayesian", "options": {"n_initial_points": 25}}, seed=2)
 
 
 @transaction.atomic
