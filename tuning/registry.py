@@ -12,6 +12,7 @@ from tuning.errors import Fault, InvalidSpec
 
 T = TypeVar("T")
 OptionValue = float | int | str | bool | None
+Check = Callable[[Mapping[str, object]], list[Fault]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,17 @@ class Registry(Generic[T]):
     """The implementations of one contract, by name, in the order in which they are offered."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, tuple[Info, Callable[..., T]]] = {}
+        self._entries: dict[str, tuple[Info, Callable[..., T], Check | None]] = {}
 
-    def add(self, info: Info, build: Callable[..., T]) -> None:
-        """``build`` is called with the options as keyword arguments, all present and checked."""
-        self._entries[info.name] = (info, build)
+    def add(self, info: Info, build: Callable[..., T], check: Check | None = None) -> None:
+        """``build`` is called with the options as keyword arguments, all present and checked.
+
+        ``check`` finds what is wrong with several options together. It is given all of them, each perhaps bad itself.
+        """
+        self._entries[info.name] = (info, build, check)
 
     def catalogue(self) -> list[Info]:
-        return [info for info, _ in self._entries.values()]
+        return [info for info, _, _ in self._entries.values()]
 
     def create(self, name: str, options: Mapping[str, object], field: str) -> T:
         """Build the implementation called ``name``.
@@ -77,7 +81,7 @@ class Registry(Generic[T]):
         if not isinstance(name, str) or name not in self._entries:
             message = f"is {shown(name)}; choose one of {', '.join(self._entries)}"
             raise InvalidSpec([Fault(f"{field}.name", message, "unknown")])
-        info, build = self._entries[name]
+        info, build, check = self._entries[name]
         declared = {option.name: option for option in info.options}
         known = ", ".join(declared) or "none"
         faults = [
@@ -86,6 +90,7 @@ class Registry(Generic[T]):
         ]
         values = {option.name: options.get(option.name, option.default) for option in info.options}
         found = [option.problem_with(values[option.name]) for option in info.options]
+        found.extend(check(values) if check else ())
         faults.extend(Fault(f"{field}.options.{fault.field}", fault.message, fault.code) for fault in found if fault)
         if faults:
             raise InvalidSpec(faults)

@@ -57,9 +57,13 @@ class PolicySuite:
         for number in (1, 2, 3):
             assert not self.make().judge(number, history(GOOD, GOOD, GOOD)).stop
 
+    def mirrored(self, value: float) -> float:
+        """What ``value`` of a maximised objective corresponds to when minimising."""
+        return -value
+
     def test_minimising_is_maximising_mirrored(self):
         up = history(GOOD, MIDDLING, POOR, GOOD)
-        mirrored = [tuple(-value for _, value in one.curve) for one in up.own]
+        mirrored = [tuple(self.mirrored(value) for _, value in one.curve) for one in up.own]
         down = history(*mirrored, goal=Goal.MINIMIZE)
         for number in (1, 2, 3, 4):
             assert self.make().judge(number, up).stop == self.make().judge(number, down).stop

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain
 from statistics import fmean, median
 
 from tuning.contracts import Verdict
-from tuning.earlystop import intervals
+from tuning.earlystop import curves, intervals
 from tuning.history import History
 from tuning.registry import Info
 
@@ -33,18 +32,17 @@ class MedianStopping:
         self.delay_evaluation = delay_evaluation
 
     def judge(self, number: int, history: History) -> Verdict:
-        trial = history.trial(number)
-        values = _values(trial.curve) if trial else []
+        values = curves.values(history.trial(number))
         interval = len(values)
         if interval == 0:
             return Verdict(False, "Not judged: nothing reported yet.", {"interval": 0})
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
         others = history.inherited if history.comparable else ()
-        curves = (_values(other.curve)[:interval] for other in chain(history.own, others))
-        averages = [fmean(curve) for curve in curves if curve]
+        reported = (curves.values(other)[:interval] for other in chain(history.own, others))
+        averages = [fmean(found) for found in reported if found]
         middle = median(averages)
-        best = max(values, key=lambda value: history.goal.sign * value)
+        best = curves.best(history.goal, values)
         stop = history.goal.better(middle, best)
         relation = "worse than" if stop else "not worse than"
         reason = (
@@ -52,7 +50,3 @@ class MedianStopping:
             f"{middle:.6g}, the median of the running averages of {len(averages)} trials."
         )
         return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": len(averages)})
-
-
-def _values(curve: tuple[tuple[int, float], ...]) -> list[float]:
-    return [value for _, value in curve if math.isfinite(value)]

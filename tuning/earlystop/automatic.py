@@ -1,0 +1,55 @@
+"""The early stopping that SageMaker automatic model tuning calls Auto: a median rule of its own."""
+
+from __future__ import annotations
+
+from statistics import fmean, median
+
+from tuning.contracts import Verdict
+from tuning.earlystop import curves, intervals
+from tuning.history import History
+from tuning.registry import Info
+
+INFO = Info(
+    name="automatic",
+    title="Automatic (SageMaker)",
+    summary="Stops a trial whose newest value is worse than the median of the earlier trials' running averages up to "
+    "the same report. Stricter than median stopping on objectives that go up and down.",
+    options=intervals.OPTIONS,
+)
+
+
+class Automatic:
+    """Stop at report N if the value of report N is strictly worse than the median of earlier trials' running averages.
+
+    Median stopping compares the trial's best value with all trials; this rule its current value with previous ones:
+    those of a lower number that have not failed, and inherited ones where values are comparable. A running average is
+    the mean of reports 1 to N; a running trial counts once it has N, an ended one with as many as it has.
+    """
+
+    def __init__(self, evaluation_interval: int = 1, delay_evaluation: int = 0) -> None:
+        self.evaluation_interval = evaluation_interval
+        self.delay_evaluation = delay_evaluation
+
+    def judge(self, number: int, history: History) -> Verdict:
+        values = curves.values(history.trial(number))
+        interval = len(values)
+        if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
+            return Verdict(False, reason, {"interval": interval})
+        averages = [
+            fmean(found[:interval])
+            for trial in curves.sound(history)
+            if trial.inherited_from is not None or trial.number < number
+            if len(found := curves.values(trial)) >= (1 if trial.state.terminal else interval)
+        ]
+        value = values[-1]
+        if not averages:
+            reason = f"Goes on at report {interval}: no earlier trial has come as far."
+            return Verdict(False, reason, {"interval": interval, "value": value, "trials": 0})
+        middle = median(averages)
+        stop = history.goal.better(middle, value)
+        reason = (
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its value {value:.6g} is "
+            f"{'worse' if stop else 'not worse'} than {middle:.6g}, the median of the running averages of "
+            f"{len(averages)} earlier trials."
+        )
+        return Verdict(stop, reason, {"interval": interval, "value": value, "median": middle, "trials": len(averages)})
