@@ -298,5 +298,8 @@ export const figure = (project: string, figure: string, job: readonly string[], 
           signal,
         }),
       ),
-    staleTime: NEVER,
+    // What was drawn at the last visit is shown at once, and made anew meanwhile; nothing else asks by itself.
+    staleTime: 2000,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
   });

@@ -29,6 +29,15 @@ const CONFIG = {
 };
 const SHARE_OF_TIME = 4;
 
+let turn: Promise<unknown> = Promise.resolve();
+
+/** One chart after the other, with a pause for the browser in between: the first is seen while the last is made. */
+function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  const done = turn.then(work);
+  turn = done.catch(() => undefined).then(() => new Promise((resolve) => setTimeout(resolve, 0)));
+  return done;
+}
+
 export function Chart({ figure, height, label, compact = false, selected = null, onTrial }: ChartProps) {
   const element = useRef<HTMLDivElement>(null);
   const painter = useRef<Painter | null>(null);
@@ -118,9 +127,13 @@ class Painter {
       const make = this.make;
       this.make = null;
       if (this.ended || !make) return;
-      const begun = performance.now();
-      const { data, layout } = make();
-      const chart = await this.library.react(this.element, data, layout, CONFIG);
+      const library = this.library;
+      let begun = 0;
+      const chart = await inTurn(() => {
+        begun = performance.now();
+        const { data, layout } = make();
+        return library.react(this.element, data, layout, CONFIG);
+      });
       if (!this.bound) {
         this.bound = true;
         chart.on("plotly_click", (event: ClickedPoint) => this.clicked(event));

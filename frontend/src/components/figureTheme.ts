@@ -1,6 +1,7 @@
 /** Dresses a figure of the server in the page's clothes: paper, grid, type, the viewer's time zone. Pure. */
 import type { FigureDocument, Trace } from "../live/join";
 import { formatNumber } from "./format";
+import { type Plot, thinned } from "./thinning";
 
 export interface FigureLook {
   dark: boolean;
@@ -55,7 +56,14 @@ export function dressed(figure: FigureDocument, look: FigureLook): FigureDocumen
   const keys = traces.filter((trace) => trace.meta?.role === "key").length;
   const legend = !look.compact && (!alone || keys > 1);
   const rings = look.selected == null ? [] : traces.flatMap((trace) => ring(trace, look.selected ?? -1, ink));
-  return { data: [...traces, ...rings], layout: frame(figure.layout, ink, look, onClock, legend) };
+  const drawn = look.compact ? traces.map((trace) => thinned(trace, plotOf(figure.layout))) : traces;
+  return { data: [...drawn, ...rings], layout: frame(figure.layout, ink, look, onClock, legend) };
+}
+
+/** About the size of a small multiple's plot; that a cell is a pixel more or less does not matter. */
+function plotOf(layout: FigureDocument["layout"]): Plot {
+  const isLog = (given: unknown) => (given as { type?: string } | undefined)?.type === "log";
+  return { width: 260, height: 165, logX: isLog(layout.xaxis), logY: isLog(layout.yaxis) };
 }
 
 /** The small bundle draws lines and dots in SVG only. */

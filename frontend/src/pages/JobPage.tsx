@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { useSearchParams } from "wouter";
-import { project as projectQuery, session } from "../api/queries";
+import { figure as figureQuery, project as projectQuery, session } from "../api/queries";
 import { Failure, Loading } from "../components/Feedback";
+import { loadPlotly } from "../components/plotly";
 import { Page } from "../components/Shell";
 import { useJobStream } from "../live/useJobStream";
 import classes from "./JobPage.module.css";
@@ -25,6 +26,11 @@ export default function JobPage({ project, name }: { project: string; name: stri
   const selected = Number(search.get("trial")) || null;
   const jobs = useMemo(() => [name], [name]);
 
+  useEffect(() => {
+    // The first chart and its library are on their way while the snapshot is.
+    void client.prefetchQuery(figureQuery(project, "progress", jobs));
+    void loadPlotly().catch(() => undefined);
+  }, [client, project, jobs]);
   useEffect(() => {
     if (stream.status === "signed-out") void client.invalidateQueries({ queryKey: session.queryKey });
   }, [stream.status, client]);

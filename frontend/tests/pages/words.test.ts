@@ -9,6 +9,7 @@ import {
   formatNumber,
   formatUtc,
 } from "../../src/components/format";
+import { thinned } from "../../src/components/thinning";
 import { uniqueDecisions } from "../../src/pages/job/DecisionList";
 import { linesOf, matchingLines, partsOf } from "../../src/pages/job/logLines";
 import { ordered } from "../../src/pages/job/trialOrder";
@@ -139,6 +140,26 @@ describe("a figure's dress", () => {
       y: [1],
     });
     expect(dressed(figure, { dark: true, selected: 8 }).data).toHaveLength(1);
+  });
+});
+
+describe("thinning", () => {
+  const plot = { width: 300, height: 300, logX: false, logY: false };
+  const dots = (count: number) => ({
+    x: Array.from({ length: count }, (_, n) => n % 10),
+    y: Array.from({ length: count }, (_, n) => Math.floor(n / 10) % 10),
+    customdata: Array.from({ length: count }, (_, n) => n + 1),
+    marker: { symbol: Array.from({ length: count }, () => "circle"), size: 4 },
+  });
+  it("draws one of the dots that cover each other, the one on top, with all that belongs to it", () => {
+    const few = thinned(dots(5000), plot);
+    expect(few.customdata).toEqual(Array.from({ length: 100 }, (_, n) => 4901 + n));
+    expect(few).toMatchObject({ marker: { size: 4 } });
+    expect((few.marker as { symbol: string[] }).symbol).toHaveLength(100);
+  });
+  it("leaves a chart alone that has few", () => {
+    const trace = dots(500);
+    expect(thinned(trace, plot)).toBe(trace);
   });
 });
 

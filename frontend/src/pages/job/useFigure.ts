@@ -23,11 +23,7 @@ const JOINED_LIVE = new Set(["progress", "parameter"]);
  */
 export function useFigure(request: FigureRequest, view: JobView | null, revision = 0) {
   const { project, kind, jobs, parameter, metric, x } = request;
-  const query = useQuery({
-    ...figureQuery(project, kind, jobs, { parameter, metric, x }),
-    // What was drawn at the last visit is shown at once, and made anew meanwhile.
-    refetchOnMount: "always",
-  });
+  const query = useQuery(figureQuery(project, kind, jobs, { parameter, metric, x }));
   const { refetch } = query;
   const drawn = query.data?.figure as FigureDocument | null | undefined;
   const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;
