@@ -32,11 +32,10 @@ print(os.getpgrp() == os.getpid(), os.umask(0))
             os.close(descriptor)
         lines = log.decode().splitlines()
         assert lines[0] == "['0', '1', '2'] /dev/null"
-        # Python itself ignores SIGPIPE (bit 12) and SIGXFSZ (bit 24) in every program.
         blocked, ignored, privileges = eval(lines[1])
         assert (blocked, privileges) == ("SigBlk:\t0000000000000000\n", "NoNewPrivs:\t1\n")
-        # Python ignores SIGPIPE and SIGXFSZ by itself. 32 and 33 belong to libc: make's children have them ignored, and
-        # no call sets them back.
+        # Python itself ignores SIGPIPE (bit 12) and SIGXFSZ (bit 24) in every program. Bits 31 and 32 belong to libc:
+        # make's children have them ignored, and no call sets them back.
         assert int(ignored.split()[1], 16) & ~(0b11 << 31) == 0x1001000
         assert lines[2] == f"True {0o077}"
 
