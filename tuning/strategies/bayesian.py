@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuning.contracts import Number, Suggestion
-from tuning.errors import SpaceExhausted
 from tuning.history import History
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import SearchSpace
+from tuning.strategies import sobol
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind
 from tuning.strategies.candidates import Proposal, propose
 from tuning.strategies.gp import one_thread
 from tuning.strategies.surrogate import Surrogate, pooled, with_parents
 from tuning.strategies.transfer import STARTERS, Source, sources_of, starter
-from tuning.strategies.untried import draw_untried
+from tuning.strategies.untried import draw_untried, in_turn
 
 _MODELLED = 2  # own or comparable values that the model needs at least
 
@@ -77,20 +77,7 @@ class Bayesian:
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
         with one_thread():
-            return self._suggest(space, history, numbers, seed)
-
-    def _suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
-        search = _Search(self, space, history, seed)
-        suggestions: list[Suggestion] = []
-        for number in numbers:
-            try:
-                suggestion = search.suggest(number)
-            except SpaceExhausted:
-                if suggestions:
-                    break
-                raise
-            suggestions.append(suggestion)
-        return suggestions
+            return in_turn(numbers, _Search(self, space, history, seed).suggest)
 
 
 class _Search:
@@ -167,16 +154,7 @@ class _Search:
 
 def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
     """The unit point of the initial design for trial ``number``: the centre first, then scrambled Sobol points."""
-    if number <= 1:
-        return np.full(len(space), 0.5)
-    # Half of the engine's loading time and a fifth of its memory; web processes never come here.
-    from scipy.stats import qmc
-
-    sobol = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng([seed]))
-    if number > 2:
-        sobol.fast_forward(number - 2)
-    point: Floats = sobol.random(1)[0]
-    return point
+    return np.full(len(space), 0.5) if number <= 1 else sobol.point(len(space), number - 2, seed)
 
 
 def _explained(

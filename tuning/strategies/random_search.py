@@ -9,12 +9,11 @@ from itertools import groupby
 import numpy as np
 
 from tuning.contracts import Number, Suggestion
-from tuning.errors import SpaceExhausted
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import Categorical, SearchSpace, Value
-from tuning.strategies.untried import draw_untried
+from tuning.strategies.untried import draw_untried, in_turn
 
 GOOD_SHARE = 0.2  # of each parent's trials, the best make the good region
 CATEGORY_CHANGE = 0.2  # chance that a categorical value of a good trial is drawn anew
@@ -51,18 +50,13 @@ class RandomSearch:
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
         used = history.used_keys(space)
         good = good_region(history)
-        suggestions: list[Suggestion] = []
-        for number in numbers:
-            rng = np.random.default_rng([seed, number])
-            try:
-                suggestion = self._one(space, used, good, rng)
-            except SpaceExhausted:
-                if suggestions:
-                    break
-                raise
+
+        def suggest(number: int) -> Suggestion:
+            suggestion = self._one(space, used, good, np.random.default_rng([seed, number]))
             used.add(space.key(suggestion.config))
-            suggestions.append(suggestion)
-        return suggestions
+            return suggestion
+
+        return in_turn(numbers, suggest)
 
     def _one(self, space: SearchSpace, used: set[str], good: list[Observation], rng: np.random.Generator) -> Suggestion:
         if not good or rng.random() >= self.parent_share:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tuning.contracts import Suggestion
 from tuning.errors import SpaceExhausted
 from tuning.space import SearchSpace, Value
 
@@ -15,6 +16,23 @@ _LISTED = 100_000  # spaces up to this many points are listed to find the last u
 
 def exhausted(space: SearchSpace) -> SpaceExhausted:
     return SpaceExhausted(f"All {space.size} points of the search space have been tried.")
+
+
+def in_turn(numbers: Sequence[int], suggest: Callable[[int], Suggestion]) -> list[Suggestion]:
+    """``suggest`` for each of the numbers, as many as the space has points for.
+
+    Raises:
+        SpaceExhausted: from the first one.
+    """
+    suggestions: list[Suggestion] = []
+    for number in numbers:
+        try:
+            suggestions.append(suggest(number))
+        except SpaceExhausted:
+            if suggestions:
+                break
+            raise
+    return suggestions
 
 
 def draw_untried(

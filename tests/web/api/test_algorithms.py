@@ -206,7 +206,7 @@ def test_an_algorithm_with_equivalent_versions_can_go(alice: Api, world: World) 
 
 def test_strategies_and_policies_describe_their_options(alice: Api) -> None:
     strategies = {found["name"]: found for found in alice.get("strategies").json["items"]}
-    assert set(strategies) == {"random", "grid", "bayesian"}
+    assert {"random", "grid", "bayesian"} <= set(strategies)
     policies = {found["name"]: found for found in alice.get("policies").json["items"]}
     assert "median" in policies
     for entry in [*strategies.values(), *policies.values()]:

@@ -1,0 +1,58 @@
+"""Quasi-random search (F38): the contract, its evenness, and that a trial's point depends on its number only."""
+
+import time
+
+import numpy as np
+import pytest
+
+from tests.tuning.strategy_suite import MIXED, SMALL, StrategySuite
+from tuning import strategies
+from tuning.history import History
+from tuning.simulate import simulate
+from tuning.space import Float, SearchSpace
+from tuning.states import Goal
+
+SOBOL = strategies.create("sobol", {})
+SQUARE = SearchSpace((Float("x", 0.0, 1.0), Float("y", 0.0, 1.0)))
+
+
+class TestSobol(StrategySuite):
+    name = "sobol"
+
+
+def configs(space, numbers, seed=0):
+    return [one.config for one in SOBOL.suggest(space, History(Goal.MAXIMIZE), numbers, seed)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 77])
+def test_each_of_16_cells_gets_one_of_16_trials(seed):
+    """What random search does not do: 16 trials on a 4 x 4 grid of cells leave none empty."""
+    found = configs(SQUARE, list(range(1, 17)), seed)
+    cells = {(int(config["x"] * 4), int(config["y"] * 4)) for config in found}
+    assert len(cells) == 16
+
+
+def test_a_trial_depends_on_its_number_and_the_seed_only():
+    together = configs(MIXED, [1, 2, 3, 4, 5])
+    assert [configs(MIXED, [number])[0] for number in (1, 2, 3, 4, 5)] == together
+    history = simulate(SOBOL, MIXED, lambda config: None, trials=4, parallel=3)
+    assert [trial.config for trial in history.own] == together[:4]
+    assert configs(MIXED, [1], seed=1) != together[:1]
+
+
+def test_repeated_points_of_a_small_space_are_replaced_and_say_so():
+    suggestions = SOBOL.suggest(SMALL, History(Goal.MAXIMIZE), list(range(1, 7)), 0)
+    assert len({SMALL.key(one.config) for one in suggestions}) == 6
+    assert {one.reason.split(" of ")[0] for one in suggestions} > {"Point 1"}
+    assert any("has been tried" in one.reason for one in suggestions)
+
+
+def test_late_trials_are_as_cheap_as_early_ones():
+    space = SearchSpace(tuple(Float(f"x{i}", 0.0, 1.0) for i in range(20)))
+    configs(space, [1])
+    times = []
+    for _ in range(5):
+        begin = time.process_time()
+        configs(space, [10_000])
+        times.append(time.process_time() - begin)
+    assert np.median(times) < 0.02
