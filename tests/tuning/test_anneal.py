@@ -1,0 +1,106 @@
+"""Annealing (F50): the contract, and hyperopt's formulas by numbers."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tests.tuning.strategy_suite import MIXED, StrategySuite, bowl, observation
+from tuning import strategies
+from tuning.history import History, Observation
+from tuning.simulate import simulate
+from tuning.space import Categorical, Float, SearchSpace
+from tuning.states import Goal, TrialState
+
+LINE = SearchSpace((Float("x", 0.0, 1.0),))
+NUMBERS = list(range(101, 1101))
+
+
+class TestAnneal(StrategySuite):
+    name = "anneal"
+
+
+class TestAnnealAroundTheBest(StrategySuite):
+    name = "anneal"
+    options = {"avg_best_idx": 1.0, "shrink_coef": 1.0}
+
+
+def suggestions(space, configs, numbers=NUMBERS, goal=Goal.MAXIMIZE, **options):
+    """The trials' values are their positions: of ``configs``, the last is the best."""
+    own = tuple(observation(n, config, float(n)) for n, config in enumerate(configs, start=1))
+    return strategies.create("anneal", options).suggest(space, History(goal, own), numbers, 0)
+
+
+def test_the_rank_is_geometric_with_the_given_mean():
+    configs = [{"x": n / 100} for n in range(100)]
+    ranks = Counter(one.numbers["rank"] for one in suggestions(LINE, configs))
+    assert ranks[1] == pytest.approx(500, abs=60)
+    assert ranks[2] == pytest.approx(250, abs=50)
+    ranks = [one.numbers["rank"] for one in suggestions(LINE, configs, avg_best_idx=5)]
+    assert np.mean(ranks) == pytest.approx(5, abs=0.6)
+    assert {one.numbers["centre"] for one in suggestions(LINE, configs, avg_best_idx=1)} == {100}
+    assert {one.numbers["centre"] for one in suggestions(LINE, configs, goal=Goal.MINIMIZE, avg_best_idx=1)} == {1}
+
+
+def test_the_rank_is_at_most_that_of_the_worst():
+    found = suggestions(LINE, [{"x": 0.1}, {"x": 0.2}], avg_best_idx=50)
+    assert Counter(one.numbers["rank"] for one in found)[2] > 900
+
+
+@pytest.mark.parametrize(
+    ("centre", "trials", "coefficient", "low", "high"),
+    [
+        (0.5, 10, 0.1, 0.25, 0.75),  # 1 / (1 + 10 * 0.1) = half of the range
+        (0.5, 5, 0.2, 0.25, 0.75),
+        (0.1, 10, 0.1, 0.0, 0.5),  # the window stays inside
+        (0.95, 10, 0.1, 0.5, 1.0),
+        (0.3, 10, 0.0, 0.0, 1.0),
+        (0.5, 9, 1.0, 0.45, 0.55),
+    ],
+)
+def test_the_window_is_uniform_and_shrinks_with_the_number_of_trials(centre, trials, coefficient, low, high):
+    configs = [*({"x": 0.01 * n} for n in range(trials - 1)), {"x": centre}]
+    found = suggestions(LINE, configs, avg_best_idx=1, shrink_coef=coefficient)
+    values = np.array([one.config["x"] for one in found])
+    assert low <= values.min() and values.max() <= high
+    shares = np.histogram(values, bins=4, range=(low, high))[0]
+    assert shares.min() > 200
+    assert found[0].numbers["share_of_range"] == 1 / (1 + trials * coefficient)
+
+
+def test_the_window_is_on_the_scale_of_the_hyperparameter():
+    space = SearchSpace((Float("lr", 1e-4, 1.0, "log"),))
+    configs = [*({"lr": 0.1 + n / 100} for n in range(9)), {"lr": 0.01}]
+    values = [one.config["lr"] for one in suggestions(space, configs, avg_best_idx=1)]
+    assert 0.99e-3 < min(values) < 1.2e-3 and 0.08 < max(values) < 0.101
+
+
+def test_a_category_keeps_its_value_with_1_minus_s_plus_its_share_of_s():
+    """p' = (1 - s) [kept] + s p: with s = 1/2 and 4 values, 0.625 for the kept one and 0.125 for each other."""
+    space = SearchSpace((Categorical("c", ("a", "b", "c", "d")), Float("x", 0.0, 1.0)))
+    configs = [{"c": "b", "x": 0.5 + n / 100} for n in range(10)]
+    counts = Counter(one.config["c"] for one in suggestions(space, configs))
+    assert counts["b"] == pytest.approx(625, abs=50)
+    assert all(counts[c] == pytest.approx(125, abs=40) for c in "acd")
+
+
+def test_without_values_it_draws_uniformly_and_says_so():
+    own = (Observation(1, {"x": 0.5}, TrialState.FAILED), Observation(2, {"x": 0.6}, TrialState.RUNNING))
+    found = strategies.create("anneal", {}).suggest(LINE, History(Goal.MAXIMIZE, own), NUMBERS, 0)
+    assert np.histogram([one.config["x"] for one in found], bins=4, range=(0, 1))[0].min() > 200
+    assert found[0].reason == "Uniform random: no trial has a value yet."
+
+
+def test_the_reason_names_the_trial():
+    configs = [{"x": n / 10} for n in range(10)]
+    reason = suggestions(LINE, configs, avg_best_idx=1)[0].reason
+    assert reason == "Random near trial 10, number 1 of 10 trials by objective, on 50.0% of the range."
+
+
+def test_it_beats_random():
+    for seed in range(3):
+        found, random = (
+            simulate(strategies.create(name, {}), MIXED, bowl, trials=50, seed=seed) for name in ("anneal", "random")
+        )
+        assert np.median([t.value for t in found.own]) > np.median([t.value for t in random.own]) + 0.2
+        assert found.best.value > -0.2

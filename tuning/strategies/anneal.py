@@ -1,0 +1,104 @@
+"""Annealing: random search that draws ever closer to good trials, after hyperopt's anneal (J. Bergstra)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuning.contracts import Number, Suggestion
+from tuning.history import History, Observation
+from tuning.parameters import Floats
+from tuning.registry import Info, Option
+from tuning.space import Categorical, SearchSpace, Value
+from tuning.strategies.untried import draw_untried, in_turn
+
+INFO = Info(
+    name="anneal",
+    title="Anneal",
+    summary="Picks one of the best trials and draws near it, ever closer as trials accumulate. A runner-up may be "
+    "picked, which leads out of local optima. Cannot be warm-started.",
+    options=(
+        Option(
+            "avg_best_idx",
+            "float",
+            2.0,
+            1,
+            1000,
+            help="Mean of the geometric distribution that picks among the trials sorted by their objective: 1 always "
+            "picks the best, 2 the best every other time.",
+        ),
+        Option(
+            "shrink_coef",
+            "float",
+            0.1,
+            0,
+            1000,
+            help="How fast the neighbourhood shrinks: after T trials its width is 1 / (1 + T x shrink_coef) of the "
+            "range. 0 keeps it at the whole range.",
+        ),
+    ),
+)
+
+
+class Anneal:
+    """Draw near the trial of rank Geometric(1 / avg_best_idx) - 1 (0 is the best; at most the worst).
+
+    With T usable trials the neighbourhood is s = 1 / (1 + T shrink_coef) of the range: a numeric hyperparameter is
+    uniform, on its scale, on a window of width s whose centre is moved so that the window stays inside the range; a
+    categorical one keeps its value with probability 1 - s and is else drawn anew. The rate is not adaptive. Without any
+    usable trial the point is uniform. Failed trials are ignored; running ones only keep their points from being drawn
+    again. Unlike in hyperopt, all hyperparameters are drawn around the same trial, so that good combinations survive.
+    """
+
+    def __init__(self, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> None:
+        self.avg_best_idx = avg_best_idx
+        self.shrink_coef = shrink_coef
+
+    def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        used = history.used_keys(space)
+        inherited = [trial for trial in history.inherited if trial.usable] if history.comparable else []
+        # A stable sort: of equal trials, the earlier is the better.
+        ranked = sorted([*inherited, *history.finished], key=lambda trial: -history.goal.sign * (trial.value or 0.0))
+
+        def suggest(number: int) -> Suggestion:
+            suggestion = self._one(space, used, ranked, np.random.default_rng([seed, number]))
+            used.add(space.key(suggestion.config))
+            return suggestion
+
+        return in_turn(numbers, suggest)
+
+    def _one(
+        self, space: SearchSpace, used: set[str], ranked: list[Observation], rng: np.random.Generator
+    ) -> Suggestion:
+        if not ranked:
+            config = draw_untried(space, used, rng)
+            return Suggestion(config, "Uniform random: no trial has a value yet.", {"trials": 0})
+        rank = min(int(rng.geometric(1.0 / self.avg_best_idx)), len(ranked))
+        centre = ranked[rank - 1]
+        share = 1.0 / (1.0 + len(ranked) * self.shrink_coef)
+        unit = space.encode(centre.config)
+        config = draw_untried(space, used, rng, lambda r: _near(space, unit, share, r))
+        whose = f"trial {centre.number}" + (f" of {centre.inherited_from}" if centre.inherited_from else "")
+        reason = (
+            f"Random near {whose}, number {rank} of {len(ranked)} trials by objective, on {share:.1%} of the range."
+        )
+        numbers: dict[str, Number] = {
+            "centre": centre.number,
+            "rank": rank,
+            "trials": len(ranked),
+            "share_of_range": share,
+        }
+        return Suggestion(config, reason, numbers)
+
+
+def _near(space: SearchSpace, centre: Floats, share: float, rng: np.random.Generator) -> dict[str, Value]:
+    """A point of the window of width ``share`` around the unit point ``centre`` (d,)."""
+    draws = rng.random(len(space))
+    middle = np.clip(centre, share / 2, 1.0 - share / 2)
+    unit = middle + (draws - 0.5) * share
+    anew = rng.random(len(space)) < share
+    for index, parameter in enumerate(space.parameters):
+        if isinstance(parameter, Categorical):
+            unit[index] = draws[index] if anew[index] else centre[index]
+    return space.decode(unit)
