@@ -1,78 +1,109 @@
-"""The kinds of hyperparameter and their scales: one class per kind, every transform in one place.
+"""The bounded kinds of hyperparameter: one class per kind. (HyperDrive's unbounded and rounded ones: expressions.py.)
 
 Each kind maps its values to one unit coordinate u in [0, 1] and back. ``decode`` accepts any u; ``encode`` gives a u
 with ``decode(encode(v)) == v`` (a float to rounding). Every value of a discrete kind owns a cell of the unit interval,
 so that a uniform u is a uniform value on the parameter's scale.
+
+What every kind has: ``name``, ``kind`` (float, integer or categorical: what its values are), ``when`` (its condition),
+``size`` (number of values, None if continuous), ``width`` (columns that it takes as model features), ``nominal`` (its
+values have no order), ``encode``, ``decode``, ``snap``, ``features``, ``grid``, ``near``, ``problem_with``,
+``to_json``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeGuard
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuning.errors import Fault, InvalidSpec
+from tuning.expressions import Expression
+from tuning.parameter_rules import (
+    MAX_INTEGER,
+    Condition,
+    Value,
+    is_number,
+    name_faults,
+    raise_faults,
+    range_faults,
+    values_faults,
+)
+from tuning.scales import SCALES, Floats, Lattice, Scale, ScaleName, resolved
 
-Value = float | int | str
-Floats = NDArray[np.float64]
-ScaleName = Literal["linear", "log"]
+__all__ = [
+    "MAX_INTEGER",
+    "SCALES",
+    "Categorical",
+    "Condition",
+    "Expression",
+    "Float",
+    "Floats",
+    "Integer",
+    "Parameter",
+    "Scale",
+    "ScaleName",
+    "Value",
+    "name_faults",
+]
 
-# Integers beyond this are not exact as float64, and JSON readers disagree about them.
-MAX_INTEGER = 2**53
-MAX_NAME = 255
-MAX_VALUES = 1000
-MAX_TEXT = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A strictly increasing transform of a numeric axis, on which search is uniform."""
-
-    forward: Callable[[Floats], Floats]
-    inverse: Callable[[Floats], Floats]
-    positive: bool  # defined for values > 0 only
-
-
-SCALES: dict[str, Scale] = {
-    "linear": Scale(forward=lambda x: x, inverse=lambda t: t, positive=False),
-    "log": Scale(forward=np.log, inverse=np.exp, positive=True),
-}
+_STEP_TOLERANCE = 1e-6  # of a step: how far a value may lie off the lattice by rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Float:
-    """A real number in [low, high], both ends included."""
+    """A real number in [low, high], both ends included; with a ``step``, one of low, low + step, ... <= high.
+
+    The scale ``auto`` is resolved at once (see ``scales.resolved``): ``scale`` and the document tell to what.
+    """
 
     name: str
     low: float
     high: float
     scale: ScaleName = "linear"
+    step: float | None = None
+    when: Condition | None = None
     kind: ClassVar[str] = "float"
+    nominal: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _raise(name_faults(self.name) + _range_faults(self.low, self.high, self.scale))
+        raise_faults(name_faults(self.name) + range_faults(self.low, self.high, self.scale, self.step, whole=False))
+        object.__setattr__(self, "scale", resolved(self.scale, self.low, self.high, whole=False))
 
     @property
     def size(self) -> int | None:
-        return 1 if self.low == self.high else None
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else self._lattice(self.step).count
 
     @property
     def width(self) -> int:
-        """Number of columns that the parameter takes as model features."""
         return 1
+
+    def _lattice(self, step: float) -> Lattice:
+        # The tolerance keeps 0.1 + 2 * 0.1 within 0.3.
+        count = math.floor((self.high - self.low) / step + _STEP_TOLERANCE) + 1
+        return Lattice(self.low, step, count, SCALES[self.scale])
+
+    def _rung(self, lattice: Lattice, k: int) -> float:
+        return min(float(f"{self.low + k * lattice.step:.15g}"), self.high)
 
     def encode(self, value: Value) -> float:
         if self.low == self.high:
             return 0.5
+        if self.step is not None:
+            return self._lattice(self.step).unit(float(value))
         scale = SCALES[self.scale]
         low, high, at = scale.forward(np.array([self.low, self.high, float(value)]))
+        if low == high:  # ends so close together that their logarithms are equal
+            return 0.5
         return min(max(float((at - low) / (high - low)), 0.0), 1.0)
 
     def decode(self, u: float) -> float:
+        if self.step is not None and self.low < self.high:
+            lattice = self._lattice(self.step)
+            return self._rung(lattice, lattice.place(u))
         # The ends are returned exactly: exp(log(x)) is not always x.
         if u <= 0.0 or self.low == self.high:
             return self.low
@@ -80,20 +111,14 @@ class Float:
             return self.high
         scale = SCALES[self.scale]
         low, high = scale.forward(np.array([self.low, self.high]))
-        return min(max(self._short(float(scale.inverse((1.0 - u) * low + u * high))), self.low), self.high)
-
-    def _short(self, value: float) -> float:
-        """``value`` to 9 digits of the range (log: of itself): finer than any training can tell, and short to read.
-
-        It also hides the last bits, in which two machines may differ.
-        """
-        if SCALES[self.scale].positive:
-            return float(f"{value:.9g}")
-        return round(value, 8 - math.floor(math.log10(self.high - self.low)))
+        value = float(scale.inverse((1.0 - u) * low + u * high))
+        return min(max(scale.short(value, self.high - self.low), self.low), self.high)
 
     def snap(self, u: Floats) -> Floats:
         """The unit coordinates of the values that ``u`` decodes to; shape kept."""
-        return np.full_like(u, 0.5) if self.low == self.high else np.clip(u, 0.0, 1.0)
+        if self.low == self.high:
+            return np.full_like(u, 0.5)
+        return np.clip(u, 0.0, 1.0) if self.step is None else self._lattice(self.step).snap(u)
 
     def features(self, u: Floats) -> Floats:
         """Model features, shape (n, width), of snapped unit coordinates, shape (n,)."""
@@ -103,103 +128,114 @@ class Float:
         """At most ``points`` values, evenly spaced on the scale, both ends included (one point: the middle)."""
         if self.low == self.high:
             yield self.low
+        elif self.step is not None:
+            lattice = self._lattice(self.step)
+            yield from (self._rung(lattice, k) for k in lattice.spread(points))
         elif points == 1:
             yield self.decode(0.5)
         else:
             yield from (self.decode(i / (points - 1)) for i in range(points))
 
+    def near(self, u: float) -> Floats:
+        """Unit coordinates of the values next to the one at ``u``; none if there is no next one."""
+        if self.step is None or self.low == self.high:
+            return np.empty(0)
+        lattice = self._lattice(self.step)
+        return np.array([self.encode(self._rung(lattice, k)) for k in lattice.near(u)])
+
     def problem_with(self, value: object) -> str | None:
-        if not _is_number(value):
+        if not is_number(value):
             return f"{self.name} is {value!r}, not a number"
         if not self.low <= value <= self.high:
             return f"{self.name} is {value!r}, outside {self.low!r} to {self.high!r}"
+        if self.step is not None and abs((k := (value - self.low) / self.step) - round(k)) > _STEP_TOLERANCE:
+            return f"{self.name} is {value!r}, not {self.low!r} plus a multiple of {self.step!r}"
         return None
 
     def to_json(self) -> dict[str, object]:
-        return {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
+        document = {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
+        return _extended(document, step=self.step, when=self.when)
 
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number in [low, high], both ends included."""
+    """A whole number in [low, high], both ends included; with a ``step``, one of low, low + step, ... <= high."""
 
     name: str
     low: int
     high: int
     scale: ScaleName = "linear"
+    step: int | None = None
+    when: Condition | None = None
     kind: ClassVar[str] = "integer"
+    nominal: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _raise(name_faults(self.name) + _range_faults(self.low, self.high, self.scale))
+        raise_faults(name_faults(self.name) + range_faults(self.low, self.high, self.scale, self.step, whole=True))
+        object.__setattr__(self, "scale", resolved(self.scale, self.low, self.high, whole=True))
 
     @property
     def size(self) -> int | None:
-        return self.high - self.low + 1
+        return (self.high - self.low) // (self.step or 1) + 1
 
     @property
     def width(self) -> int:
         return 1
 
-    def _ends(self) -> tuple[float, float]:
-        """The scaled axis is half a step wider at each end, so that the end values get whole cells."""
-        scale = SCALES[self.scale]
-        low, high = scale.forward(np.array([self.low - 0.5, self.high + 0.5]))
-        return float(low), float(high)
+    def _lattice(self) -> Lattice:
+        return Lattice(self.low, self.step or 1, self.size or 1, SCALES[self.scale])
+
+    def _rung(self, k: int) -> int:
+        return self.low + k * (self.step or 1)
 
     def encode(self, value: Value) -> float:
-        low, high = self._ends()
-        return float((SCALES[self.scale].forward(np.array(float(value))) - low) / (high - low))
+        return self._lattice().unit(float(value))
 
     def decode(self, u: float) -> int:
-        return int(self._values(np.array([u]))[0])
-
-    def _values(self, u: Floats) -> Floats:
-        low, high = self._ends()
-        at = SCALES[self.scale].inverse(low + np.clip(u, 0.0, 1.0) * (high - low))
-        return np.clip(np.rint(at), self.low, self.high)
+        return self._rung(self._lattice().place(u))
 
     def snap(self, u: Floats) -> Floats:
-        low, high = self._ends()
-        snapped: Floats = (SCALES[self.scale].forward(self._values(u)) - low) / (high - low)
-        return snapped
+        return self._lattice().snap(u)
 
     def features(self, u: Floats) -> Floats:
         return u[:, None]
 
     def grid(self, points: int) -> Iterator[Value]:
         """At most ``points`` different values, even on the scale, both ends included (one point: the middle)."""
-        count = self.high - self.low + 1
-        if count <= points:
-            yield from range(self.low, self.high + 1)
-            return
-        if points == 1:
-            yield self.decode(0.5)
-            return
-        low, high = SCALES[self.scale].forward(np.array([float(self.low), float(self.high)]))
-        at = np.rint(SCALES[self.scale].inverse(np.linspace(low, high, points)))
-        yield from (int(v) for v in np.unique(np.clip(at, self.low, self.high)))
+        yield from (self._rung(k) for k in self._lattice().spread(points))
+
+    def near(self, u: float) -> Floats:
+        return np.array([self.encode(self._rung(k)) for k in self._lattice().near(u)])
 
     def problem_with(self, value: object) -> str | None:
-        if not _is_number(value) or value != int(value):
+        if not is_number(value) or value != int(value):
             return f"{self.name} is {value!r}, not a whole number"
         if not self.low <= value <= self.high:
             return f"{self.name} is {value!r}, outside {self.low} to {self.high}"
+        if self.step is not None and (int(value) - self.low) % self.step:
+            return f"{self.name} is {value!r}, not {self.low} plus a multiple of {self.step}"
         return None
 
     def to_json(self) -> dict[str, object]:
-        return {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
+        document = {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
+        return _extended(document, step=self.step, when=self.when)
 
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of a list of values without order. Values that print alike are the same value to a script."""
+    """One of a list of values. Values that print alike are the same value to a script.
+
+    Of an ``ordered`` one, neighbours in the list are more alike than others: models see the place in the list.
+    """
 
     name: str
     values: tuple[Value, ...]
+    ordered: bool = False
+    when: Condition | None = None
     kind: ClassVar[str] = "categorical"
 
     def __post_init__(self) -> None:
-        _raise(name_faults(self.name) + _values_faults(self.values))
+        raise_faults(name_faults(self.name) + values_faults(self.values))
 
     @property
     def size(self) -> int | None:
@@ -207,7 +243,11 @@ class Categorical:
 
     @property
     def width(self) -> int:
-        return len(self.values)
+        return 1 if self.ordered else len(self.values)
+
+    @property
+    def nominal(self) -> bool:
+        return not self.ordered
 
     def encode(self, value: Value) -> float:
         return (self._index(value) + 0.5) / len(self.values)
@@ -227,7 +267,12 @@ class Categorical:
         return snapped
 
     def features(self, u: Floats) -> Floats:
-        """One column per value; any two different values are at distance 1, as far as the ends of a numeric axis."""
+        """One column per value; any two different values are at distance 1, as far as the ends of a numeric axis.
+
+        Of an ordered one, the unit coordinate, as for a number.
+        """
+        if self.ordered:
+            return u[:, None]
         n = len(self.values)
         columns = np.zeros((len(u), n))
         columns[np.arange(len(u)), np.clip((u * n).astype(int), 0, n - 1)] = math.sqrt(0.5)
@@ -236,6 +281,11 @@ class Categorical:
     def grid(self, points: int) -> Iterator[Value]:
         """Every value: a category cannot be thinned out."""
         yield from self.values
+
+    def near(self, u: float) -> Floats:
+        """Every value: each is next to any other (of an ordered one, the list is short)."""
+        n = len(self.values)
+        return (np.arange(n) + 0.5) / n
 
     def problem_with(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -247,80 +297,14 @@ class Categorical:
         return None
 
     def to_json(self) -> dict[str, object]:
-        return {"name": self.name, "type": self.kind, "values": list(self.values)}
+        document: dict[str, object] = {"name": self.name, "type": self.kind, "values": list(self.values)}
+        return _extended(document, ordered=self.ordered or None, when=self.when)
 
 
-Parameter = Float | Integer | Categorical
+Parameter = Float | Integer | Categorical | Expression
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    """True for a finite number. (math.isfinite overflows on an integer of hundreds of digits.)"""
-    return type(value) is int or (isinstance(value, (int, float)) and type(value) is not bool and math.isfinite(value))
-
-
-def _raise(faults: list[Fault]) -> None:
-    if faults:
-        raise InvalidSpec(faults)
-
-
-def name_faults(name: object) -> list[Fault]:
-    """Faults of a hyperparameter's name, with field "name"."""
-    # The name becomes the argument --name of the script, a column of the tables and a key of JSON.
-    if not isinstance(name, str) or not name:
-        return [Fault("name", f"is {name!r}; give the hyperparameter's name, such as learning-rate", "required")]
-    if len(name) > MAX_NAME:
-        return [Fault("name", f"has {len(name)} characters; use at most {MAX_NAME}", "limit")]
-    if not (name[0].isalnum() or name[0] == "_") or not all(c.isalnum() or c in "._-" for c in name):
-        return [Fault("name", f"is {name!r}; use letters, digits, '.', '_' and '-', not beginning with '.' or '-'")]
-    return []
-
-
-def _range_faults(low: float, high: float, scale: str) -> list[Fault]:
-    faults = []
-    for field, value in (("min", low), ("max", high)):
-        if isinstance(value, float) and not math.isfinite(value):
-            faults.append(Fault(field, f"is {value!r}; give a finite number", "range"))
-        elif isinstance(value, int) and abs(value) > MAX_INTEGER:
-            faults.append(Fault(field, f"is {value}; whole numbers must lie within -2^53 and 2^53", "range"))
-    if scale not in SCALES:
-        faults.append(Fault("scale", f"is {scale!r}; use one of {', '.join(SCALES)}", "unknown"))
-    if faults:
-        return faults
-    if low > high:
-        faults.append(Fault("min", f"is {low!r}, above max {high!r}; give a min that is at most max", "range"))
-    elif isinstance(high, float) and not math.isfinite(high - low):
-        faults.append(Fault("max", f"is {high!r}, too far from min {low!r}; narrow the range", "range"))
-    if SCALES[scale].positive and low <= 0:
-        faults.append(
-            Fault("min", f"is {low!r}; a {scale} scale needs min above 0: raise min or use scale linear", "range")
-        )
-    return faults
-
-
-def _values_faults(values: tuple[object, ...]) -> list[Fault]:
-    if not values:
-        return [Fault("values", "is empty; list at least one value", "required")]
-    if len(values) > MAX_VALUES:
-        return [Fault("values", f"has {len(values)} values; list at most {MAX_VALUES}", "limit")]
-    faults: list[Fault] = []
-    seen: dict[str, int] = {}
-    for index, value in enumerate(values):
-        field = f"values[{index}]"
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            faults.append(Fault(field, f"is {value!r}; use a text or a number (write true as the text 'true')", "type"))
-            continue
-        if isinstance(value, str) and (len(value) > MAX_TEXT or not all(c.isprintable() for c in value)):
-            faults.append(Fault(field, f"is {value[:40]!r}; use printable text of at most {MAX_TEXT} characters"))
-            continue
-        if isinstance(value, float) and not math.isfinite(value):
-            faults.append(Fault(field, f"is {value!r}; give a finite number", "range"))
-            continue
-        if isinstance(value, int) and abs(value) > MAX_INTEGER:
-            faults.append(Fault(field, f"is {value}; whole numbers must lie within -2^53 and 2^53", "range"))
-            continue
-        # 1, 1.0 and '1' reach a script as one and the same thing.
-        text = value if isinstance(value, str) else format(float(value), ".17g")
-        if text in seen:
-            faults.append(Fault(field, f"is {value!r}, the same as values[{seen[text]}]; list each once", "duplicate"))
-        seen.setdefault(text, index)
-    return faults
+def _extended(document: dict[str, object], when: Condition | None, **members: object) -> dict[str, object]:
+    """``document`` with the members that are not None: what is left out is not written either."""
+    document.update({name: value for name, value in members.items() if value is not None})
+    return document if when is None else {**document, "when": when.to_json()}

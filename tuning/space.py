@@ -5,87 +5,131 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.errors import Fault, InvalidSpec
-from tuning.parameters import SCALES, Categorical, Float, Floats, Integer, Parameter, Value, name_faults
+from tuning.constraints import Constraint
+from tuning.documents import shown
+from tuning.errors import Fault, InvalidSpec, SpaceExhausted
+from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
+from tuning.space_document import read_parameter
+from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
 
-__all__ = ["Categorical", "Config", "Float", "Integer", "Parameter", "SearchSpace", "Value"]
+__all__ = [
+    "Categorical",
+    "Condition",
+    "Config",
+    "Constraint",
+    "Expression",
+    "Float",
+    "Integer",
+    "Parameter",
+    "SearchSpace",
+    "Value",
+]
 
 Config = Mapping[str, Value]
 
-MAX_PARAMETERS = 100
-
-_FIELDS = {
-    Float.kind: {"name", "type", "min", "max", "scale"},
-    Integer.kind: {"name", "type", "min", "max", "scale"},
-    Categorical.kind: {"name", "type", "values"},
-}
-_KINDS: dict[str, Callable[..., Parameter]] = {
-    Float.kind: Float,
-    Integer.kind: Integer,
-    Categorical.kind: Categorical,
-}
+_DRAWS = 10_000  # random points of which one must satisfy the constraints
+_COUNTED = 100_000  # constrained spaces of more combinations are not counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SearchSpace:
     """The tunable hyperparameters, in the order of the user's document.
 
     A *unit point* is a row of ``len(space)`` coordinates in [0, 1], one per parameter, uniform on its scale. A
     *snapped* unit point is one that ``encode`` could have made. *Features* are what models measure distances in: shape
-    (n, width), a column per numeric parameter, one column per value of a categorical one.
+    (n, width), a column per numeric or ordered parameter, one column per value of any other categorical one.
+
+    A parameter with a condition (``when``) is absent from configurations in which it is not active; its coordinate is
+    the middle of its axis there, whatever else could stand in its place, so that models see one and the same point.
+    ``constraints`` forbid points: ``sample`` and ``grid`` leave them out, and whoever decodes a unit point of its own
+    asks ``allows``.
 
     Raises:
-        InvalidSpec: two parameters share a name, or there are none, or more than 100.
+        InvalidSpec: two parameters share a name, or there are none, or more than 100; a condition or a constraint
+            speaks of what is not there; no point seems to satisfy the constraints.
     """
 
     parameters: tuple[Parameter, ...]
+    constraints: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
-        faults = _list_faults([p.name for p in self.parameters], "space")
+        faults = list_faults([p.name for p in self.parameters], self.parameters, "space")
+        faults = faults or constraint_faults(self.parameters, self.constraints, "space.constraints")
         if faults:
             raise InvalidSpec(faults)
+        if self.constraints:
+            self._require_feasible()
 
     def __len__(self) -> int:
         return len(self.parameters)
 
     @classmethod
     def from_json(cls, doc: object, field: str = "space") -> SearchSpace:
-        """Read the document form: a list of objects as ``to_json`` writes them (``scale`` may be left out).
+        """Read the document form: a list of hyperparameters as ``to_json`` writes them, or expressions of HyperDrive.
+
+        With constraints it is an object instead: ``{"parameters": [...], "constraints": ["warmup < epochs", ...]}``.
 
         Raises:
             InvalidSpec: with every fault of every parameter, fields named relative to ``field``.
         """
-        if not isinstance(doc, (list, tuple)):
-            raise InvalidSpec([Fault(field, f"is {_shown(doc)}; give a list of hyperparameters", "type")])
-        faults: list[Fault] = []
-        parameters: list[Parameter] = []
-        names: list[object] = []
-        for index, item in enumerate(doc[: MAX_PARAMETERS + 1]):
-            names.append(item.get("name") if isinstance(item, Mapping) else None)
-            try:
-                parameters.append(_parameter(item))
-            except InvalidSpec as error:
-                at = f"{field}[{index}]"
-                faults.extend(Fault(f"{at}.{f.field}" if f.field else at, f.message, f.code) for f in error.faults)
-        faults.extend(_list_faults(names, field))
+        if not isinstance(doc, Mapping):
+            return cls(_parameters(doc, field))
+        faults = [
+            Fault(f"{field}.{name}", "is not known here; use parameters and constraints", "unknown")
+            for name in doc.keys() - {"parameters", "constraints"}
+        ]
+        parameters: tuple[Parameter, ...] = ()
+        try:
+            parameters = _parameters(doc.get("parameters"), f"{field}.parameters")
+        except InvalidSpec as error:
+            faults.extend(error.faults)
+        constraints, wrong = _constraints(doc.get("constraints", ()), f"{field}.constraints")
+        faults += wrong
+        if parameters:
+            faults += constraint_faults(parameters, constraints, f"{field}.constraints")
         if faults:
             raise InvalidSpec(faults)
-        return cls(tuple(parameters))
+        try:
+            return cls(parameters, tuple(constraint for constraint in constraints if constraint is not None))
+        except InvalidSpec as error:  # only that no point satisfies them is left to find
+            raise InvalidSpec(Fault(f"{field}.constraints", f.message, f.code) for f in error.faults) from None
 
     def to_json(self) -> list[dict[str, object]]:
+        """The parameters in their canonical form; all of the space where there are no constraints."""
         return [parameter.to_json() for parameter in self.parameters]
 
-    @property
+    def document(self) -> list[dict[str, object]] | dict[str, object]:
+        """The whole space in its canonical form, which ``from_json`` reads back to an equal one."""
+        if not self.constraints:
+            return self.to_json()
+        return {"parameters": self.to_json(), "constraints": [constraint.text for constraint in self.constraints]}
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every combination of values is a point: no conditions, no constraints."""
+        return not self.constraints and not self._conditional
+
+    @cached_property
+    def _conditional(self) -> bool:
+        return any(parameter.when for parameter in self.parameters)
+
+    @cached_property
     def size(self) -> int | None:
-        """The number of distinct points; None if a parameter is continuous."""
+        """The number of distinct points; None if a parameter is continuous or constraints make it too much to count."""
         sizes = [parameter.size for parameter in self.parameters]
-        return None if None in sizes else math.prod(size for size in sizes if size is not None)
+        if None in sizes:
+            return None
+        combinations = self._combinations([range(size) for size in sizes if size is not None], counted=True)
+        if not self.constraints:
+            return combinations
+        return sum(1 for _ in self.grid(max(size or 1 for size in sizes))) if combinations <= _COUNTED else None
 
     @property
     def width(self) -> int:
@@ -98,20 +142,67 @@ class SearchSpace:
         return np.repeat(np.arange(len(self.parameters)), [parameter.width for parameter in self.parameters])
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
-        """One point, uniform on each parameter's scale."""
-        return self.decode(rng.random(len(self.parameters)))
+        """One point, uniform on each parameter's scale (an expression: by its distribution).
+
+        Raises:
+            SpaceExhausted: none of 10,000 random points satisfies the constraints.
+        """
+        for _ in range(_DRAWS):
+            config = self.decode(rng.random(len(self.parameters)))
+            if self.allows(config):
+                return config
+        raise SpaceExhausted(f"None of {_DRAWS:,} random points satisfies the constraints of the search space.")
 
     def encode(self, config: Config) -> Floats:
         """The snapped unit point of a configuration, shape (len(space),)."""
+        if self._conditional:
+            config = self.project(config)
+            units = [p.encode(config[p.name]) if p.name in config else self._middle(p) for p in self.parameters]
+            return np.array(units)
         return np.array([parameter.encode(config[parameter.name]) for parameter in self.parameters])
 
     def decode(self, u: Floats | Sequence[float]) -> dict[str, Value]:
-        """The configuration at a unit point."""
-        return {p.name: p.decode(float(at)) for p, at in zip(self.parameters, u, strict=True)}
+        """The configuration at a unit point; whether it satisfies the constraints is asked of ``allows``."""
+        config = {p.name: p.decode(float(at)) for p, at in zip(self.parameters, u, strict=True)}
+        return self.project(config) if self._conditional else config
+
+    def project(self, config: Mapping[str, Value]) -> dict[str, Value]:
+        """What ``config`` says of the parameters of this space that are active in it, in the order of the space."""
+        kept: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if parameter.name in config and (parameter.when is None or parameter.when.met_by(kept)):
+                kept[parameter.name] = config[parameter.name]
+        return kept
+
+    def allows(self, config: Config) -> bool:
+        """Whether the constraints hold."""
+        return all(constraint.holds(config) for constraint in self.constraints)
 
     def snap(self, units: Floats) -> Floats:
         """Unit points (n, len(space)) moved to the centre of the discrete cell that they lie in."""
-        return np.column_stack([p.snap(units[:, i]) for i, p in enumerate(self.parameters)])
+        snapped = np.column_stack([p.snap(units[:, i]) for i, p in enumerate(self.parameters)])
+        if self._conditional:
+            for index, inactive in self._inactive(snapped):
+                snapped[inactive, index] = self._middle(self.parameters[index])
+        return snapped
+
+    def _inactive(self, snapped: Floats) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Each conditional parameter's index with a mask (n,) of the points in which it is not active."""
+        masks: dict[str, NDArray[np.bool_]] = {}
+        places = {parameter.name: index for index, parameter in enumerate(self.parameters)}
+        for index, parameter in enumerate(self.parameters):
+            if parameter.when is None:
+                continue
+            parent = places[parameter.when.parameter]
+            met = [self.parameters[parent].encode(value) for value in parameter.when.values]
+            active = np.isclose(snapped[:, [parent]], np.array(met), rtol=0.0, atol=1e-9).any(axis=1)
+            masks[parameter.name] = ~active | masks.get(parameter.when.parameter, np.zeros(len(snapped), dtype=bool))
+            yield index, masks[parameter.name]
+
+    @staticmethod
+    def _middle(parameter: Parameter) -> float:
+        """The unit coordinate that stands for "not active"."""
+        return float(parameter.snap(np.array([0.5]))[0])
 
     def features(self, configs: Sequence[Config]) -> Floats:
         """Model features, shape (n, width), of configurations."""
@@ -125,117 +216,131 @@ class SearchSpace:
     def grid(self, points_per_axis: int) -> Iterator[dict[str, Value]]:
         """Every combination of at most ``points_per_axis`` values per numeric and all values per categorical parameter.
 
-        The last parameter varies fastest.
+        The last parameter varies fastest. A parameter that is not active is absent, and takes no turns; combinations
+        that the constraints forbid are left out.
         """
         names = [parameter.name for parameter in self.parameters]
         axes = [list(parameter.grid(points_per_axis)) for parameter in self.parameters]
-        return (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
+        if self._conditional:
+            configs = self._branches(axes, {})
+        else:
+            configs = (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
+        return (config for config in configs if self.allows(config)) if self.constraints else configs
+
+    def _branches(self, axes: list[list[Value]], begun: dict[str, Value], index: int = 0) -> Iterator[dict[str, Value]]:
+        if index == len(axes):
+            yield dict(begun)
+            return
+        parameter = self.parameters[index]
+        if parameter.when is not None and not parameter.when.met_by(begun):
+            yield from self._branches(axes, begun, index + 1)
+            return
+        for value in axes[index]:
+            yield from self._branches(axes, {**begun, parameter.name: value}, index + 1)
 
     def grid_size(self, points_per_axis: int) -> int:
-        """The number of combinations that ``grid`` yields."""
-        return math.prod(sum(1 for _ in parameter.grid(points_per_axis)) for parameter in self.parameters)
+        """The number of combinations that ``grid`` yields (with constraints and over 100,000: at most)."""
+        combinations = self._combinations([list(p.grid(points_per_axis)) for p in self.parameters])
+        if self.constraints and combinations <= _COUNTED:
+            return sum(1 for _ in self.grid(points_per_axis))
+        return combinations
+
+    def _combinations(self, axes: Sequence[Sequence[Value]], counted: bool = False) -> int:
+        """How many configurations these values make, constraints aside. ``counted``: the axes hold places, not values.
+
+        Parameters and their conditions are a forest: roots are independent, and so are the children of one value.
+        """
+        if not self._conditional:
+            return math.prod(len(axis) for axis in axes)
+        below = {parameter.name: 1 for parameter in self.parameters}  # combinations of it and what hangs on it
+        parents = {p.when.parameter for p in self.parameters if p.when}
+        for index in reversed(range(len(axes))):
+            parameter, axis = self.parameters[index], axes[index]
+            if parameter.name not in parents:
+                below[parameter.name] = len(axis)
+                continue
+            children = [p for p in self.parameters if p.when and p.when.parameter == parameter.name]
+            values = list(parameter.grid(len(axis))) if counted else axis
+            below[parameter.name] = sum(
+                math.prod(below[p.name] for p in children if p.when and p.when.met_by({parameter.name: value}))
+                for value in values
+            )
+        return math.prod(below[parameter.name] for parameter in self.parameters if parameter.when is None)
 
     def key(self, config: Config) -> str:
         """The identity of a point: equal for configurations that are the same to a script.
 
-        Parameters in the order of the space; numbers to 12 significant digits, so that rounding on the way through
-        JSON or a database makes no new point.
+        Parameters in the order of the space (null where not active); numbers to 12 significant digits, so that rounding
+        on the way through JSON or a database makes no new point.
         """
+        if self._conditional:
+            active = self.project(config)
+            return json.dumps([_canonical(active[p.name]) if p.name in active else None for p in self.parameters])
         return json.dumps([_canonical(config[parameter.name]) for parameter in self.parameters])
 
     def problem_with(self, config: Mapping[str, object]) -> str | None:
         """A sentence on everything that keeps ``config`` from being a point of this space; None if it is one."""
-        names = {parameter.name for parameter in self.parameters}
-        problems = [f"{name} is missing" for name in names - config.keys()]
-        problems += [f"{name} is not a hyperparameter of this space" for name in config.keys() - names]
+        known = {parameter.name for parameter in self.parameters}
+        problems = [f"{name} is not a hyperparameter of this space" for name in config.keys() - known]
+        active: dict[str, object] = {}
         for parameter in self.parameters:
-            if parameter.name in config and (problem := parameter.problem_with(config[parameter.name])):
-                problems.append(problem)
+            expected = parameter.when is None or parameter.when.met_by(active)
+            if parameter.name in config and expected:
+                active[parameter.name] = config[parameter.name]
+                if problem := parameter.problem_with(config[parameter.name]):
+                    problems.append(problem)
+            elif expected:
+                problems.append(f"{parameter.name} is missing")
+            elif parameter.name in config:
+                problems.append(f"{parameter.name} is given, but is active only where {parameter.when}")
+        if not problems:
+            point = {name: value for name, value in active.items() if isinstance(value, (int, float, str))}
+            problems = [f"it breaks the constraint {c.text}" for c in self.constraints if not c.holds(point)]
         return "; ".join(sorted(problems)) or None
+
+    def _require_feasible(self) -> None:
+        try:
+            self.sample(np.random.default_rng(0))
+        except SpaceExhausted:
+            texts = "; ".join(constraint.text for constraint in self.constraints)
+            message = f"are satisfied by none of {_DRAWS:,} random points ({texts}); loosen them, or narrow the ranges"
+            raise InvalidSpec([Fault("space.constraints", message, "range")]) from None
 
 
 def _canonical(value: Value) -> str:
     return "s:" + value if isinstance(value, str) else "n:" + format(float(value), ".12g")
 
 
-def _shown(value: object) -> str:
-    """``value`` for a message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _list_faults(names: Sequence[object], field: str) -> list[Fault]:
-    """Faults that only the whole list can have."""
-    if not names:
-        return [Fault(field, "is empty; give at least one tunable hyperparameter", "required")]
-    if len(names) > MAX_PARAMETERS:
-        return [Fault(field, f"has more than {MAX_PARAMETERS} hyperparameters; search fewer at a time", "limit")]
-    faults = []
-    first: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if isinstance(name, str) and first.setdefault(name, index) != index:
-            message = f"is {name!r}, the name of {field}[{first[name]}] as well; give each its own name"
-            faults.append(Fault(f"{field}[{index}].name", message, "duplicate"))
-    return faults
-
-
-def _parameter(item: object) -> Parameter:
-    """Read one parameter. Raises InvalidSpec with fields relative to the item ("" for the item itself)."""
-    if not isinstance(item, Mapping):
-        raise InvalidSpec([Fault("", f"is {_shown(item)}; give an object with name, type and range", "type")])
-    kind = item.get("type")
-    if not isinstance(kind, str) or kind not in _FIELDS:
-        code = "required" if kind is None else "unknown"
-        raise InvalidSpec([Fault("type", f"is {_shown(kind)}; use one of {', '.join(_FIELDS)}", code)])
-    faults = [
-        Fault(str(key), f"is not a field of type {kind}; use {', '.join(sorted(_FIELDS[kind]))}", "unknown")
-        for key in item
-        if key not in _FIELDS[kind]
-    ]
-    name = item.get("name", "")
-    arguments, unreadable = _values(item) if kind == Categorical.kind else _range(kind, item)
-    if unreadable:
-        raise InvalidSpec([*faults, *name_faults(name), *unreadable])
-    try:
-        parameter = _KINDS[kind](name, *arguments)
-    except InvalidSpec as error:
-        raise InvalidSpec([*faults, *error.faults]) from None
+def _parameters(doc: object, field: str) -> tuple[Parameter, ...]:
+    if not isinstance(doc, (list, tuple)):
+        raise InvalidSpec([Fault(field, f"is {shown(doc)}; give a list of hyperparameters", "type")])
+    faults: list[Fault] = []
+    parameters: list[Parameter | None] = []
+    names: list[object] = []
+    for index, item in enumerate(doc[: MAX_PARAMETERS + 1]):
+        names.append(item.get("name") if isinstance(item, Mapping) else None)
+        try:
+            parameters.append(read_parameter(item))
+        except InvalidSpec as error:
+            parameters.append(None)
+            at = f"{field}[{index}]"
+            faults.extend(Fault(f"{at}.{f.field}" if f.field else at, f.message, f.code) for f in error.faults)
+    faults.extend(list_faults(names, parameters, field))
     if faults:
         raise InvalidSpec(faults)
-    return parameter
+    return tuple(parameter for parameter in parameters if parameter is not None)
 
 
-def _values(item: Mapping[object, object]) -> tuple[tuple[object, ...], list[Fault]]:
-    """The arguments of Categorical after the name, or the faults that keep them from being read."""
-    values = item.get("values")
-    if not isinstance(values, (list, tuple)):
-        code = "required" if values is None else "type"
-        return (), [Fault("values", f"is {_shown(values)}; give a list of values", code)]
-    return (tuple(values),), []
-
-
-def _range(kind: str, item: Mapping[object, object]) -> tuple[tuple[object, ...], list[Fault]]:
-    """The arguments of Float or Integer after the name, or the faults that keep them from being read."""
+def _constraints(doc: object, field: str) -> tuple[list[Constraint | None], list[Fault]]:
+    """The constraints, None where one cannot be read, and the faults."""
+    if not isinstance(doc, (list, tuple)) or len(doc) > MAX_PARAMETERS:
+        return [], [Fault(field, f"is {shown(doc)}; give a list of at most {MAX_PARAMETERS} texts", "type")]
+    constraints: list[Constraint | None] = []
     faults: list[Fault] = []
-    ends: list[float] = []
-    for field in ("min", "max"):
-        value = item.get(field)
-        if value is None:
-            faults.append(Fault(field, "is missing; give the range as min and max", "required"))
-        elif isinstance(value, bool) or not isinstance(value, (int, float)):
-            faults.append(Fault(field, f"is {_shown(value)}; give a number", "type"))
-        elif kind == Integer.kind and isinstance(value, float) and not value.is_integer():
-            faults.append(Fault(field, f"is {value!r}; give a whole number, or use type float", "type"))
-        else:
-            ends.append(int(value) if kind == Integer.kind else _as_float(value))
-    scale = item.get("scale", "linear")
-    if not isinstance(scale, str) or scale not in SCALES:
-        faults.append(Fault("scale", f"is {_shown(scale)}; use one of {', '.join(SCALES)}", "unknown"))
-    return (*ends, scale), faults
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a JSON integer of hundreds of digits
-        return math.inf if value > 0 else -math.inf
+    for index, text in enumerate(doc):
+        try:
+            constraints.append(Constraint(text))
+        except InvalidSpec as error:
+            constraints.append(None)
+            faults.extend(Fault(f"{field}[{index}]", f.message, f.code) for f in error.faults)
+    return constraints, faults

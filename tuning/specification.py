@@ -129,7 +129,7 @@ def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
     if name and not NAME.fullmatch(name):
         doc.fault("name", f"is {shown(name)}; use 1 to 63 letters and digits, with hyphens only between them")
     metric, goal = _objective(doc.part("objective", required=True))
-    space = doc.sub(lambda: SearchSpace.from_json(doc.raw("space")))
+    space = doc.sub(lambda: _space(doc.raw("space")))
     algorithm = doc.part("algorithm", required=True)
     resources = doc.part("resources")
     description = doc.text("description", default="", longest=10_000)
@@ -161,6 +161,13 @@ def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
     )
     doc.close()
     return spec, doc.faults
+
+
+def _space(value: object) -> SearchSpace:
+    # A job's space is a list: everything that reads a stored job counts on it.
+    if isinstance(value, Mapping):
+        raise InvalidSpec([Fault("space", f"is {shown(value)}; give a list of hyperparameters", "type")])
+    return SearchSpace.from_json(value)
 
 
 def _objective(doc: Document | None) -> tuple[str, Goal]:

@@ -152,7 +152,7 @@ def parameter_axes(space: Sequence[Mapping[str, Any]]) -> tuple[ParameterAxis, .
         if "values" in item:
             axes.append(ParameterAxis(item["name"], values=tuple(item["values"])))
         else:
-            axes.append(ParameterAxis(item["name"], item["min"], item["max"], item.get("scale") == "log"))
+            axes.append(ParameterAxis(item["name"], item.get("min"), item.get("max"), item.get("scale") == "log"))
     return tuple(axes)
 
 

@@ -18,7 +18,7 @@ from hpt_web.jobs.parents import outline, outline_of
 from tuning import specification, warmstart
 from tuning.documents import shown
 from tuning.errors import Fault
-from tuning.parameters import Float, Integer, Parameter, Value
+from tuning.parameters import Categorical, Parameter, Value
 from tuning.specification import JobSpec, Reference, Resources
 from tuning.warmstart import RuleCheck
 
@@ -210,7 +210,7 @@ def _space_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
 def _range_faults(field: str, parameter: Parameter, item: Mapping[str, object]) -> list[Fault]:
     """The range must lie within what the algorithm declares that it can take."""
     faults = []
-    if isinstance(parameter, (Float, Integer)):
+    if not isinstance(parameter, Categorical):
         low, high = item.get("min"), item.get("max")
         if isinstance(low, (int, float)) and parameter.low < low:
             faults.append(Fault(f"{field}.min", f"is {parameter.low:g}; the algorithm takes {low:g} or more", "range"))

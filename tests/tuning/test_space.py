@@ -186,13 +186,15 @@ def test_problem_with_names_everything_wrong():
 FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
 CHOICE = {"name": "c", "type": "categorical"}
 BAD = [
-    ("not a list", {"x": 1}, {"space": "type"}),
+    ("not a list", 1, {"space": "type"}),
+    ("a job's document", {"x": 1}, {"space.x": "unknown", "space.parameters": "type"}),
     ("empty", [], {"space": "required"}),
     ("too many", [{**FLOAT, "name": f"x{i}"} for i in range(101)], {"space": "limit"}),
     ("not an object", [3], {"space[0]": "type"}),
     ("no type", [{"name": "x"}], {"space[0].type": "required"}),
     ("unknown type", [{"name": "x", "type": "bool"}], {"space[0].type": "unknown"}),
-    ("unknown field", [{**FLOAT, "step": 2}], {"space[0].step": "unknown"}),
+    ("unknown field", [{**FLOAT, "stepp": 2}], {"space[0].stepp": "unknown"}),
+    ("step beyond the range", [{**FLOAT, "step": 2}], {"space[0].step": "range"}),
     ("no name", [{**FLOAT, "name": ""}], {"space[0].name": "required"}),
     ("name is an option", [{**FLOAT, "name": "-x"}], {"space[0].name": "invalid"}),
     ("name with a space", [{**FLOAT, "name": "a b"}], {"space[0].name": "invalid"}),

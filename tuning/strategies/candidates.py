@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from tuning.parameters import Categorical, Float, Floats, Integer
+from tuning.parameters import Floats
 from tuning.space import SearchSpace, Value
 from tuning.strategies.acquisition import Acquisition
 from tuning.strategies.untried import draw_untried, exhausted
@@ -44,7 +44,7 @@ def propose(
     scores = acquisition.score(space.unit_features(units))
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
-        if space.key(config) not in used:
+        if space.key(config) not in used and space.allows(config):
             return Proposal(config, units[index], float(scores[index]))
     if listed:
         raise exhausted(space)
@@ -55,6 +55,8 @@ def propose(
 
 def every_unit(space: SearchSpace) -> Floats:
     """The snapped unit points of a countable space, shape (size, d)."""
+    if not space.plain:
+        return np.array([space.encode(config) for config in space.grid(space.size or 1)]).reshape(-1, len(space))
     axes = [np.array([p.encode(value) for value in p.grid(p.size or 1)]) for p in space.parameters]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
@@ -64,7 +66,7 @@ def _search(acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: 
     scores = acquisition.score(space.unit_features(units))
     best = units[np.argsort(-scores, kind="stable")[:_STARTS]]
     found = [best]
-    discrete = any(not isinstance(parameter, Float) for parameter in space.parameters)
+    discrete = any(parameter.size is not None for parameter in space.parameters)
     for _ in range(_ROUNDS if discrete else 1):
         best = space.snap(_ascend(acquisition, space, best))
         found.append(best)
@@ -83,8 +85,8 @@ def _near(space: SearchSpace, anchors: Floats, rng: np.random.Generator) -> Floa
     moves = rng.random(centres.shape) < max(0.4, 1.5 / d)
     step = rng.normal(size=centres.shape) * scales
     anew = rng.random(centres.shape)
-    categorical = np.array([isinstance(parameter, Categorical) for parameter in space.parameters])
-    moved = np.where(categorical, anew, np.clip(centres + step, 0.0, 1.0))
+    nominal = np.array([parameter.nominal for parameter in space.parameters])
+    moved = np.where(nominal, anew, np.clip(centres + step, 0.0, 1.0))
     near: Floats = np.where(moves, moved, centres)
     return near
 
@@ -94,7 +96,7 @@ def _ascend(acquisition: Acquisition, space: SearchSpace, starts: Floats) -> Flo
 
     The sum of the scores is maximised: it is separable, and one optimisation of k points is far cheaper than k.
     """
-    numeric = [i for i, p in enumerate(space.parameters) if not isinstance(p, Categorical) and p.low < p.high]
+    numeric = [i for i, p in enumerate(space.parameters) if not p.nominal and p.size != 1]
     if not numeric:
         return starts
     widths = np.array([parameter.width for parameter in space.parameters])
@@ -128,22 +130,12 @@ def _sweep(acquisition: Acquisition, space: SearchSpace, units: Floats) -> Float
     neighbours = [best]
     for unit in best:
         for index, parameter in enumerate(space.parameters):
-            if isinstance(parameter, Float):
-                continue
-            levels = _levels(parameter, float(unit[index]))
+            levels = parameter.near(float(unit[index]))
             swept = np.repeat(unit[None], len(levels), axis=0)
             swept[:, index] = levels
             neighbours.append(swept)
     units = np.vstack(neighbours)
+    if not space.plain:
+        units = space.snap(units)  # another value may have switched hyperparameters on or off
     scores = acquisition.score(space.unit_features(units))
     return units[np.argsort(-scores, kind="stable")[:_STARTS]]
-
-
-def _levels(parameter: Integer | Categorical, unit: float) -> Floats:
-    """Unit coordinates of the values to try instead of the one at ``unit``."""
-    if isinstance(parameter, Categorical):
-        return (np.arange(len(parameter.values)) + 0.5) / len(parameter.values)
-    value = parameter.decode(unit)
-    steps = (value + sign * 2**power for power in range(5) for sign in (-1, 1))
-    near = [parameter.encode(step) for step in steps if parameter.low <= step <= parameter.high]
-    return np.array(near)

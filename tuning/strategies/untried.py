@@ -50,7 +50,7 @@ def draw_untried(
         for _ in range(_DRAWS if source else 0):
             assert source is not None
             config = source(rng)
-            if space.key(config) not in used:
+            if space.key(config) not in used and space.allows(config):
                 return config
     size = space.size
     if size is None or size > _LISTED:

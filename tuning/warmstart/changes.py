@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuning.space import Categorical, Float, Integer, Parameter, SearchSpace, Value
+from tuning.space import Categorical, Expression, Parameter, SearchSpace, Value
 
 
 def same_value(a: Value, b: Value) -> bool:
@@ -100,12 +100,14 @@ def _fits(parameter: Parameter, value: Value) -> bool:
         return True
     if isinstance(value, str):
         return False
-    return isinstance(parameter, Float) or float(value).is_integer()
+    return parameter.kind == "float" or float(value).is_integer()
 
 
 def _range(parameter: Parameter) -> str:
     if isinstance(parameter, Categorical):
         return "{" + ", ".join(map(str, parameter.values)) + "}"
-    assert isinstance(parameter, (Float, Integer))
+    if isinstance(parameter, Expression):
+        q = "" if parameter.q is None else f", {parameter.q:g}"
+        return f"{parameter.form}({parameter.a:g}, {parameter.b:g}{q})"
     scale = "" if parameter.scale == "linear" else f" {parameter.scale}"
     return f"{parameter.low:g}..{parameter.high:g}{scale}"

@@ -37,10 +37,10 @@ def inherit(
 ) -> Inherited:
     """Map the trials that each parent ran itself (not those it inherited: F19) into the child's ``space``.
 
-    A trial is used if it has a value, if all tunable hyperparameters of the child have a value in their range there
-    (a parent's static value is a coordinate where the hyperparameter is tunable now), and, for IDENTICAL, if what is
-    ``static`` in the child had the same value: with another one it measured another function. TRANSFER_LEARNING uses
-    the order of the values only, and keeps such trials.
+    A trial is used if it has a value, if all tunable hyperparameters of the child that are active there have a value in
+    their range (a parent's static value is a coordinate where the hyperparameter is tunable now), and, for IDENTICAL,
+    if what is ``static`` in the child had the same value: with another one it measured another function.
+    TRANSFER_LEARNING uses the order of the values only, and keeps such trials.
     """
     strict = kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
     observations: list[Observation] = []
@@ -48,13 +48,13 @@ def inherit(
     for outline, history in parents:
         for trial in history.own:
             config = {**outline.static, **trial.config}
-            reason = _unusable(trial) or _outside(space, config)
+            mapped = space.project(config)
+            reason = _unusable(trial) or space.problem_with(mapped)
             if reason is None and strict:
                 reason = _other_static(config, static or {})
             if reason is not None:
                 dropped.append(Dropped(outline.name, trial.number, reason))
                 continue
-            mapped = {parameter.name: config[parameter.name] for parameter in space.parameters}
             observations.append(
                 Observation(trial.number, mapped, trial.state, trial.value, trial.curve, inherited_from=outline.name)
             )
@@ -69,16 +69,6 @@ def _unusable(trial: Observation) -> str | None:
     if trial.value is None:
         return f"it is {trial.state} without an objective value"
     return f"it is {trial.state}" if math.isfinite(trial.value) else f"its objective value is {trial.value}"
-
-
-def _outside(space: SearchSpace, config: Mapping[str, Value]) -> str | None:
-    problems = []
-    for parameter in space.parameters:
-        if parameter.name not in config:
-            problems.append(f"{parameter.name} is missing")
-        elif problem := parameter.problem_with(config[parameter.name]):
-            problems.append(problem)
-    return "; ".join(problems) or None
 
 
 def _other_static(config: Mapping[str, Value], static: Mapping[str, Value]) -> str | None:
