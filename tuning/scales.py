@@ -95,7 +95,8 @@ class Lattice:
     def _nearest(self, values: Floats) -> Floats:
         """The k of the lattice's values nearest to ``values``; of two equally near ones, the even multiple of step."""
         odd = round(self.low / self.step) % 2
-        return np.clip(np.rint((values - self.low) / self.step + odd) - odd, 0, self.count - 1)
+        k: Floats = np.clip(np.rint((values - self.low) / self.step + odd) - odd, 0, self.count - 1)
+        return k
 
     def place(self, u: float) -> int:
         return int(self.places(np.array([u]))[0])
