@@ -11,7 +11,10 @@ const WORDS: Record<LimitName, { label: string; description: string; placeholder
     description: "Then its running trials are ended.",
     placeholder: "no limit",
   },
-  trial_seconds: { label: "Seconds for a trial", description: "Then it is stopped; what it reported counts." },
+  trial_seconds: {
+    label: "Seconds for a trial",
+    description: "Then it is stopped; what it reported counts.",
+  },
   max_attempts: { label: "Attempts", description: "Of a trial that was lost." },
   max_failures: {
     label: "Failed trials",
