@@ -19,7 +19,7 @@ from tuning.contracts import Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted
 from tuning.history import History, Observation
 from tuning.simulate import simulate
-from tuning.space import Categorical, Config, Float, Integer, SearchSpace
+from tuning.space import Categorical, Condition, Config, Constraint, Expression, Float, Integer, SearchSpace
 from tuning.states import Goal, TrialState
 
 MIXED = SearchSpace(
@@ -33,7 +33,41 @@ MIXED = SearchSpace(
 )
 SMALL = SearchSpace((Integer("a", 1, 3), Categorical("b", ("x", "y"))))
 ONE_POINT = SearchSpace((Float("a", 0.5, 0.5), Integer("b", 2, 2), Categorical("c", ("only",))))
+# sgd has a momentum, and only a large one a nesterov; adam a second beta; rms nothing of its own.
+CONDITIONAL = SearchSpace(
+    (
+        Categorical("optimizer", ("sgd", "adam", "rms")),
+        Float("lr", 1e-4, 1.0, "log"),
+        Categorical("momentum", (0.0, 0.5, 0.9), ordered=True, when=Condition("optimizer", ("sgd",))),
+        Categorical("nesterov", ("yes", "no"), when=Condition("momentum", (0.5, 0.9))),
+        Float("beta-2", 0.9, 0.9999, "reverse-log", when=Condition("optimizer", ("adam",))),
+    )
+)
+SMALL_CONDITIONAL = SearchSpace(
+    (Categorical("a", ("x", "y")), Integer("b", 1, 3, when=Condition("a", ("x",))), Integer("c", 0, 8, step=4))
+)  # (3 + 1) * 3 = 12 points
+CONSTRAINED = SearchSpace(
+    (
+        Integer("warmup", 1, 100),
+        Integer("epochs", 1, 100),
+        Expression("batch", "quniform", 8, 64, 8),
+        Expression("noise", "lognormal", -3.0, 1.0),
+    ),
+    (Constraint("warmup < epochs / 2"), Constraint("batch * epochs <= 3200")),
+)
+SMALL_CONSTRAINED = SearchSpace((Integer("a", 1, 4), Integer("b", 1, 4)), (Constraint("a < b"),))  # 6 points
 WIDE = SearchSpace(tuple(Float(f"x{i}", -1e6, 1e6) for i in range(30)))
+
+SPACES = {
+    "mixed": MIXED,
+    "small": SMALL,
+    "one point": ONE_POINT,
+    "conditional": CONDITIONAL,
+    "small conditional": SMALL_CONDITIONAL,
+    "constrained": CONSTRAINED,
+    "small constrained": SMALL_CONSTRAINED,
+    "wide": WIDE,
+}
 
 
 def bowl(config: Config) -> float:
@@ -59,13 +93,13 @@ class StrategySuite:
     def suggest(self, space: SearchSpace, history: History, numbers: list[int], seed: int = 0) -> list[Suggestion]:
         return self.make().suggest(space, history, numbers, seed)
 
-    @pytest.mark.parametrize("space", [MIXED, SMALL, ONE_POINT, WIDE], ids=["mixed", "small", "one point", "wide"])
+    @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
     def test_suggestions_are_points_of_the_space(self, space):
-        history = simulate(self.make(), space, lambda config: float(len(str(config))), trials=12)
+        history = simulate(self.make(), space, lambda config: float(len(str(config))), trials=15, parallel=2)
         assert history.own
         for trial in history.own:
             assert space.problem_with(trial.config) is None
-            assert list(trial.config) == [parameter.name for parameter in space.parameters]
+            assert list(trial.config) == [p.name for p in space.parameters if p.name in trial.config]
             assert json.loads(json.dumps(trial.config)) == trial.config
 
     def test_every_suggestion_says_why_with_numbers(self):
@@ -79,7 +113,7 @@ class StrategySuite:
             assert json.loads(json.dumps(suggestion.numbers, allow_nan=False)) == suggestion.numbers
 
     def test_no_point_is_suggested_twice_also_while_trials_run(self):
-        for space in (MIXED, SMALL):
+        for space in (MIXED, SMALL, CONDITIONAL, CONSTRAINED):
             history = simulate(self.make(), space, lambda config: 1.0, trials=25, parallel=4)
             keys = [space.key(trial.config) for trial in history.own]
             assert len(set(keys)) == len(keys)
@@ -113,6 +147,14 @@ class StrategySuite:
         with pytest.raises(SpaceExhausted) as caught:
             self.suggest(SMALL, history, [7])
         assert "6" in caught.value.reason
+
+    @pytest.mark.parametrize(("space", "size"), [(SMALL_CONDITIONAL, 12), (SMALL_CONSTRAINED, 6)])
+    def test_every_point_is_found_where_some_combinations_are_none(self, space, size):
+        history = simulate(self.make(), space, lambda config: float(len(str(config))), trials=100, parallel=2)
+        assert len({space.key(trial.config) for trial in history.own}) == len(history.own) == size
+        with pytest.raises(SpaceExhausted) as caught:
+            self.suggest(space, history, [size + 1])
+        assert str(size) in caught.value.reason
 
     def test_fewer_points_than_asked_for_are_all_given(self):
         assert len(self.suggest(SMALL, History(Goal.MAXIMIZE), list(range(1, 20)))) == 6
@@ -185,6 +227,19 @@ class StrategySuite:
         for comparable in (True, False):
             history = simulate(self.make(), MIXED, bowl, trials=8, inherited=inherited, comparable=comparable)
             assert len(history.own) == 8
+
+    def test_inherited_trials_of_other_branches_are_survived(self):
+        parent = simulate(
+            strategies.create("random", {}), CONDITIONAL, lambda config: float(config["lr"]), trials=20, seed=9
+        )
+        inherited = tuple(
+            Observation(t.number, t.config, t.state, t.value, t.curve, inherited_from="parent") for t in parent.own
+        )
+        for comparable in (True, False):
+            history = simulate(
+                self.make(), CONDITIONAL, lambda c: float(c["lr"]), trials=8, inherited=inherited, comparable=comparable
+            )
+            assert all(CONDITIONAL.problem_with(trial.config) is None for trial in history.own)
 
     def test_unknown_and_bad_options_are_refused_all_at_once(self):
         bad = {

@@ -10,7 +10,7 @@ from tuning.contracts import Number, Suggestion
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
-from tuning.space import Categorical, SearchSpace, Value
+from tuning.space import SearchSpace, Value
 from tuning.strategies.untried import draw_untried, in_turn
 
 INFO = Info(
@@ -99,6 +99,6 @@ def _near(space: SearchSpace, centre: Floats, share: float, rng: np.random.Gener
     unit = middle + (draws - 0.5) * share
     anew = rng.random(len(space)) < share
     for index, parameter in enumerate(space.parameters):
-        if isinstance(parameter, Categorical):
+        if parameter.nominal:
             unit[index] = draws[index] if anew[index] else centre[index]
     return space.decode(unit)

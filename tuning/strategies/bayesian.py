@@ -17,7 +17,7 @@ from tuning.strategies.candidates import Proposal, propose
 from tuning.strategies.gp import one_thread
 from tuning.strategies.surrogate import Surrogate, pooled, with_parents
 from tuning.strategies.transfer import STARTERS, Source, sources_of, starter
-from tuning.strategies.untried import draw_untried, in_turn
+from tuning.strategies.untried import draw_untried, free, in_turn
 
 _MODELLED = 2  # own or comparable values that the model needs at least
 
@@ -110,7 +110,7 @@ class _Search:
 
     def _designed(self, number: int, size: int, rng: np.random.Generator) -> Suggestion:
         config = self.space.decode(_design_point(self.space, number, self.seed))
-        if self.space.key(config) in self.used:
+        if not free(self.space, config, self.used):
             config = draw_untried(self.space, self.used, rng)
         reason = f"Initial design {number} of {size}."
         if number > size:
@@ -122,7 +122,7 @@ class _Search:
         taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
         unit, why = starter(self._parents(), self.space, taken)
         config = self.space.decode(unit)
-        if self.space.key(config) in self.used:
+        if not free(self.space, config, self.used):
             config, why = draw_untried(self.space, self.used, rng), "a random point, as the parents' best are taken"
         return Suggestion(
             config, f"Before own results: {why}.", {"starter": number, "inherited_trials": self.inherited}

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from tuning.parameters import Floats
 from tuning.space import SearchSpace, Value
 from tuning.strategies.acquisition import Acquisition
-from tuning.strategies.untried import draw_untried, exhausted
+from tuning.strategies.untried import draw_untried, exhausted, free
 
 _LISTED = 4096  # spaces up to this many points are scored whole
 _SCATTERED = 1000
@@ -44,7 +44,7 @@ def propose(
     scores = acquisition.score(space.unit_features(units))
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
-        if space.key(config) not in used and space.allows(config):
+        if free(space, config, used):
             return Proposal(config, units[index], float(scores[index]))
     if listed:
         raise exhausted(space)

@@ -12,7 +12,7 @@ from tuning.contracts import Number, Suggestion
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
-from tuning.space import Categorical, SearchSpace, Value
+from tuning.space import SearchSpace, Value
 from tuning.strategies.untried import draw_untried, in_turn
 
 GOOD_SHARE = 0.2  # of each parent's trials, the best make the good region
@@ -104,7 +104,7 @@ def _near(
 ) -> dict[str, Value]:
     units = space.encode(trial.config)
     for index, parameter in enumerate(space.parameters):
-        if isinstance(parameter, Categorical):
+        if parameter.nominal:
             if rng.random() < CATEGORY_CHANGE:
                 units[index] = rng.random()
         else:

@@ -11,7 +11,7 @@ from tuning.history import History
 from tuning.parameters import Floats
 from tuning.registry import Info
 from tuning.space import SearchSpace
-from tuning.strategies.untried import draw_untried, in_turn
+from tuning.strategies.untried import draw_untried, free, in_turn
 
 INFO = Info(
     name="sobol",
@@ -33,9 +33,9 @@ class QuasiRandom:
         def suggest(number: int) -> Suggestion:
             config = space.decode(point(len(space), number - 1, seed))
             reason = f"Point {number} of a Sobol sequence."
-            if space.key(config) in used:
+            if not free(space, config, used):
                 config = draw_untried(space, used, np.random.default_rng([seed, number]))
-                reason = f"A random untried point: point {number} of the Sobol sequence has been tried."
+                reason = f"A random untried point: point {number} of the Sobol sequence has been tried or is forbidden."
             used.add(space.key(config))
             return Suggestion(config, reason, {"point": number})
 

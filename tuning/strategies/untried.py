@@ -8,7 +8,7 @@ import numpy as np
 
 from tuning.contracts import Suggestion
 from tuning.errors import SpaceExhausted
-from tuning.space import SearchSpace, Value
+from tuning.space import Config, SearchSpace, Value
 
 _DRAWS = 100
 _LISTED = 100_000  # spaces up to this many points are listed to find the last untried ones
@@ -16,6 +16,11 @@ _LISTED = 100_000  # spaces up to this many points are listed to find the last u
 
 def exhausted(space: SearchSpace) -> SpaceExhausted:
     return SpaceExhausted(f"All {space.size} points of the search space have been tried.")
+
+
+def free(space: SearchSpace, config: Config, used: set[str]) -> bool:
+    """Whether a decoded point can be suggested: untried, and not forbidden by the space's constraints."""
+    return space.key(config) not in used and space.allows(config)
 
 
 def in_turn(numbers: Sequence[int], suggest: Callable[[int], Suggestion]) -> list[Suggestion]:
@@ -50,7 +55,7 @@ def draw_untried(
         for _ in range(_DRAWS if source else 0):
             assert source is not None
             config = source(rng)
-            if space.key(config) not in used and space.allows(config):
+            if free(space, config, used):
                 return config
     size = space.size
     if size is None or size > _LISTED:
