@@ -66,7 +66,9 @@ def test_a_page_is_there_and_silent(sign_in: SignIn, lab: str, name: str, scheme
            ).map((e) => e.outerHTML)"""
     )
     assert nameless == []
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    for width in (1440, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_an_unknown_address_has_its_page(sign_in: SignIn) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.e2e.conftest import Console
 from tests.e2e.people import Person
-from tests.service import wait_for
+from tests.service import Service, wait_for
 
 SignIn = Callable[[str], Page]
 SLOW = {"epochs": 400, "pause": 0.1}
@@ -73,6 +73,23 @@ def test_a_broken_connection_loses_and_doubles_nothing(
     expect(page.get_by_role("region", name="Progress of the job")).to_contain_text(f"{counts['Completed']} completed")
     wait_for(lambda: dots(page) == 8, 30, "eight dots")
     expect(page.get_by_role("table", name="Trials").get_by_role("row")).to_have_count(9)
+
+
+def test_the_page_outlives_the_web_server(
+    sign_in: SignIn, console: Console, service: Service, alice: Person, project: str
+) -> None:
+    """Design principle 3: kill -9 of the web process loses nothing; the page says that it waits, and catches up."""
+    console.allow("WebSocket connection|Failed to load resource|ERR_CONNECTION")
+    page = sign_in("alice")
+    alice.make_job(project, "outlives", trials=6, static={"epochs": 10, "pause": 0.2})
+    page.goto(f"/projects/{project}/jobs/outlives")
+    status = page.get_by_role("status")
+    expect(status.get_by_text("live", exact=True)).to_be_visible()
+    service.kill("web")
+    expect(status.get_by_text("reconnecting", exact=True)).to_be_visible()
+    expect(page.locator("h1 + span")).to_contain_text("Completed", timeout=120_000)
+    wait_for(lambda: dots(page) == 6, 60, "six dots")
+    assert alice.wait_for_job(project, "outlives")["counts"] == {"Completed": 6}
 
 
 def test_zoom_survives_what_arrives(sign_in: SignIn, alice: Person, project: str) -> None:

@@ -34,7 +34,10 @@ export function BestTrial({ project, view, open, className }: BestTrialProps) {
     trial.started_at && trial.ended_at
       ? (Date.parse(trial.ended_at) - Date.parse(trial.started_at)) / 1000
       : null;
+  // Told when the page was loaded; this job may have found a better one since.
   const overall = job.overall_best;
+  const sign = job.objective.goal === "minimize" ? -1 : 1;
+  const surpassed = overall !== null && sign * overall.objective > sign * job.best.objective;
   return (
     <Panel
       title="Best trial"
@@ -56,7 +59,7 @@ export function BestTrial({ project, view, open, className }: BestTrialProps) {
         </details>
       )}
       {took !== null && <p className={classes.note}>Ran for {formatDuration(took)}.</p>}
-      {overall && overall.job !== job.name && (
+      {overall && surpassed && overall.job !== job.name && (
         <p className={classes.note}>
           Best of the family: {formatNumber(overall.objective, 6)} by{" "}
           <Link href={`/projects/${project}/jobs/${overall.job}?trial=${overall.trial}`}>

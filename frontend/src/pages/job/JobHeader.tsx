@@ -1,10 +1,10 @@
 import { Button } from "@mantine/core";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { stopJob } from "../../api/actions";
 import type { JobDetail } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
 import { Notice } from "../../components/Feedback";
-import { formatMoment } from "../../components/format";
 import { Icon } from "../../components/Icon";
 import { Moment } from "../../components/Moment";
 import { StateLabel } from "../../components/States";
@@ -138,17 +138,7 @@ function LiveSign({ stream, over }: { stream: StreamState; over: boolean }) {
 }
 
 function StreamNotice({ stream }: { stream: StreamState & { retryNow: () => void } }) {
-  if (stream.status === "reconnecting") {
-    return (
-      <Notice>
-        The connection is gone; what you see is as of {formatMoment(new Date().toISOString())}. It comes back
-        by itself.{" "}
-        <button type="button" className={classes.again} onClick={stream.retryNow}>
-          Try now
-        </button>
-      </Notice>
-    );
-  }
+  if (stream.status === "reconnecting") return <Lost retryNow={stream.retryNow} />;
   if (stream.status === "access-ended" || stream.status === "not-found") {
     return (
       <Notice tone="bad">
@@ -166,4 +156,23 @@ function StreamNotice({ stream }: { stream: StreamState & { retryNow: () => void
     );
   }
   return null;
+}
+
+/** After some seconds only: a short break mends itself before one could read about it. */
+function Lost({ retryNow }: { retryNow: () => void }) {
+  const [since] = useState(() => new Date().toISOString());
+  const [told, setTold] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setTold(true), 3000);
+    return () => clearTimeout(timer);
+  }, []);
+  if (!told) return null;
+  return (
+    <Notice>
+      The connection was lost; what you see is as of <Moment at={since} />. It comes back by itself.{" "}
+      <button type="button" className={classes.again} onClick={retryNow}>
+        Try now
+      </button>
+    </Notice>
+  );
 }
