@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from tuning.contracts import Strategy
 from tuning.registry import Info as StrategyInfo
 from tuning.registry import Option, Registry
-from tuning.strategies import anneal, bayesian, grid, random_search, sobol
+from tuning.strategies import anneal, bayesian, grid, random_search, sobol, tpe
 
 __all__ = ["Option", "StrategyInfo", "catalogue", "create"]
 
 _REGISTRY: Registry[Strategy] = Registry()
 _REGISTRY.add(bayesian.INFO, bayesian.Bayesian)
+_REGISTRY.add(tpe.INFO, tpe.TPE)
 _REGISTRY.add(anneal.INFO, anneal.Anneal)
 _REGISTRY.add(random_search.INFO, random_search.RandomSearch)
 _REGISTRY.add(sobol.INFO, sobol.QuasiRandom)

@@ -1,0 +1,156 @@
+"""Parzen estimators over a search space: a kernel per trial, as products over the hyperparameters.
+
+Symbols and shapes
+    n, m, d   trials (kernels), query points, hyperparameters
+    K         values of a discrete hyperparameter
+Densities are with respect to the unit coordinate of a continuous hyperparameter and to the values of a discrete one, so
+that an integer gets the mass of its cell: however narrow the kernel, a value has at most probability 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from tuning.parameters import Floats
+from tuning.space import Parameter, SearchSpace
+
+_LISTED = 200  # ordered values up to this many have their own cells; more are as good as continuous
+_WIDTH = 0.7  # of a single trial's kernel, in standard deviations of the trials
+_NARROWEST = 0.01  # of the range, for a continuous hyperparameter
+_NARROWEST_CELL = 0.5  # of the mean cell, for ordered values: their neighbours must stay in reach
+_SPREAD_WORTH = 2.0  # how many trials the prior belief is worth that they are spread over the whole range
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One hyperparameter. ``edges`` (K + 1,) are those of the cells of its values; None if it is continuous."""
+
+    index: int
+    edges: Floats | None
+    nominal: bool  # values have no order: a kernel is near none but its own
+
+    def places(self, units: Floats) -> NDArray[np.intp]:
+        """The index of the value at each of the unit coordinates (m,)."""
+        assert self.edges is not None
+        return np.clip(np.searchsorted(self.edges, units, side="right") - 1, 0, len(self.edges) - 2)
+
+
+def axes_of(space: SearchSpace) -> tuple[Axis, ...]:
+    """The hyperparameters that can vary."""
+    return tuple(_axis(index, p) for index, p in enumerate(space.parameters) if p.size != 1)
+
+
+def _axis(index: int, parameter: Parameter) -> Axis:
+    if parameter.size is None or (parameter.size > _LISTED and not parameter.nominal):
+        return Axis(index, None, nominal=False)
+    centres = np.sort([parameter.encode(value) for value in parameter.grid(parameter.size)])
+    return Axis(index, np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2, [1.0]]), parameter.nominal)
+
+
+@dataclass(frozen=True)
+class Parzen:
+    """A kernel at each of ``units`` (n, d), snapped, of weight ``weights`` (n,), and a uniform one of weight 1."""
+
+    axes: tuple[Axis, ...]
+    units: Floats
+    weights: Floats
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The probability (n + 1,) of each kernel, the uniform one last."""
+        weights = np.append(self.weights, 1.0)
+        shares: Floats = weights / weights.sum()
+        return shares
+
+    @cached_property
+    def widths(self) -> Floats:
+        """Standard deviation (d,) of the kernels: Scott's rule with the spread of the trials.
+
+        The mean square distance from the mean is mixed with that of a uniform distribution, 1 / 12: a few trials that
+        happen to agree prove little.
+        """
+        total = max(float(self.weights.sum()), 1e-9)
+        mean = self.weights @ self.units / total
+        squares = self.weights @ (self.units - mean) ** 2
+        spread = np.sqrt((squares + _SPREAD_WORTH / 12) / (total + _SPREAD_WORTH))
+        shrunk = math.pow(max(len(self.units), 1), -1.0 / (len(self.axes) + 4))
+        narrowest = np.full(self.units.shape[1], _NARROWEST)
+        for axis in self.axes:
+            if axis.edges is not None:
+                narrowest[axis.index] = _NARROWEST_CELL / (len(axis.edges) - 1)
+        widths: Floats = np.maximum(_WIDTH * shrunk * spread, narrowest)
+        return widths
+
+    def log_density(self, points: Floats) -> Floats:
+        """log density (m,) at the snapped unit points (m, d)."""
+        kernels = np.zeros((len(points), len(self.units)))
+        uniform = np.zeros(len(points))
+        for axis in self.axes:
+            at, centres = points[:, axis.index], self.units[:, axis.index]
+            if axis.edges is None:
+                kernels += _log_normal(at, centres, float(self.widths[axis.index]))
+                continue
+            places = axis.places(at)
+            kernels += self._log_masses(axis)[places]
+            uniform += np.log(np.diff(axis.edges))[places]
+        logs = np.column_stack([kernels, uniform]) + np.log(self.shares)
+        most = logs.max(axis=1)
+        density: Floats = most + np.log(np.sum(np.exp(logs - most[:, None]), axis=1))
+        return density
+
+    def draw(self, count: int, rng: np.random.Generator) -> Floats:
+        """Unit points (count, d), not snapped; hyperparameters that cannot vary are at 0.5."""
+        kernels = rng.choice(len(self.units) + 1, size=count, p=self.shares)
+        draws = rng.random((count, len(self.axes)))
+        points = np.full((count, self.units.shape[1]), 0.5)
+        near = kernels < len(self.units)
+        for column, axis in enumerate(self.axes):
+            u = draws[:, column]
+            points[:, axis.index] = u
+            centres = self.units[kernels[near], axis.index]
+            if axis.nominal and axis.edges is not None:
+                points[near, axis.index] = self._drawn(axis, centres, u[near], rng)
+            else:
+                width = self.widths[axis.index]
+                low, high = ndtr(-centres / width), ndtr((1.0 - centres) / width)
+                points[near, axis.index] = centres + width * ndtri(low + u[near] * (high - low))
+        inside: Floats = np.clip(points, 0.0, 1.0)
+        return inside
+
+    def _drawn(self, axis: Axis, centres: Floats, u: Floats, rng: np.random.Generator) -> Floats:
+        """The centres, of which a share is drawn anew."""
+        drawn: Floats = np.where(rng.random(len(centres)) < self._anew(axis), u, centres)
+        return drawn
+
+    def _anew(self, axis: Axis) -> float:
+        """How much of a kernel on values without order is uniform: less as trials accumulate."""
+        assert axis.edges is not None
+        values = len(axis.edges) - 1
+        return values / (values + len(self.units))
+
+    def _log_masses(self, axis: Axis) -> Floats:
+        """log probability (K, n) of each value under each kernel."""
+        assert axis.edges is not None
+        centres = self.units[:, axis.index]
+        if axis.nominal:
+            values, anew = len(axis.edges) - 1, self._anew(axis)
+            masses = np.full((values, len(centres)), anew / values)
+            masses[axis.places(centres), np.arange(len(centres))] += 1.0 - anew
+        else:
+            below = ndtr((axis.edges[:, None] - centres) / self.widths[axis.index])
+            masses = np.diff(below, axis=0) / (below[-1] - below[0])
+        logs: Floats = np.log(np.maximum(masses, 1e-300))
+        return logs
+
+
+def _log_normal(at: Floats, centres: Floats, width: float) -> Floats:
+    """log density (m, n) of normals cut to [0, 1]."""
+    inside = ndtr((1.0 - centres) / width) - ndtr(-centres / width)
+    logs: Floats = -0.5 * ((at[:, None] - centres) / width) ** 2 - np.log(inside * (width * math.sqrt(2.0 * math.pi)))
+    return logs
