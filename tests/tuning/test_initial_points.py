@@ -1,0 +1,59 @@
+"""Fixed points to try first, under the contract of every strategy."""
+
+import pytest
+
+from tests.tuning.strategy_suite import CONDITIONAL, MIXED, SMALL, StrategySuite
+from tuning import strategies
+from tuning.errors import InvalidSpec
+from tuning.history import History, Observation
+from tuning.initial_points import InitialPoints, points_from_json
+from tuning.states import Goal, TrialState
+
+CENTRE = {"lr": 0.01, "momentum": 0.9, "units": 128, "layers": 3, "optimizer": "adam"}
+POINTS = points_from_json(MIXED, [CENTRE, {**CENTRE, "lr": 0.1}])
+
+
+class TestInitialPoints(StrategySuite):
+    """Those points are of one space only; in the others of the suite there is none of them."""
+
+    name = "bayesian"
+
+    def make(self):
+        inner = strategies.create(self.name, self.options)
+
+        class OfTheirSpace:
+            def suggest(self, space, history, numbers, seed):
+                return InitialPoints(POINTS if space == MIXED else (), inner).suggest(space, history, numbers, seed)
+
+        return OfTheirSpace()
+
+    def test_the_same_seed_gives_the_same_trials_in_another_process(self):
+        """The registry knows nothing of the points; purity is what the next test shows."""
+
+    def test_what_is_left_follows_from_the_history(self):
+        first = self.suggest(MIXED, History(Goal.MAXIMIZE), [1])
+        assert first[0].config == CENTRE and "1 of 2" in first[0].reason
+        own = (Observation(1, CENTRE, TrialState.FAILED),)
+        second, third = self.suggest(MIXED, History(Goal.MAXIMIZE, own), [2, 3])
+        assert second.config["lr"] == 0.1 and "2 of 2" in second.reason
+        assert "nitial" in third.reason and third.config not in [dict(point) for point in POINTS]
+
+
+def test_all_faults_of_points_are_named():
+    with pytest.raises(InvalidSpec) as caught:
+        points_from_json(SMALL, [{"a": 1, "b": "x"}, {"a": 7, "b": "x"}, 3, {"a": 1.0, "b": "x"}], "first")
+    assert [(fault.field, fault.code) for fault in caught.value.faults] == [
+        ("first[1]", "range"),
+        ("first[2]", "type"),
+        ("first[3]", "duplicate"),
+    ]
+    for bad in (3, [{}] * 1001):
+        with pytest.raises(InvalidSpec):
+            points_from_json(SMALL, bad)
+
+
+def test_points_leave_out_what_is_not_active():
+    rms = {"optimizer": "rms", "lr": 0.1}
+    assert points_from_json(CONDITIONAL, [rms]) == (rms,)
+    with pytest.raises(InvalidSpec, match="active only where optimizer is sgd"):
+        points_from_json(CONDITIONAL, [{**rms, "momentum": 0.5}])

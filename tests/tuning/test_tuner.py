@@ -1,0 +1,168 @@
+"""The library's front: the same code as the service, driven by ask and tell."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.tuning.strategy_suite import CONDITIONAL, MIXED, SMALL, bowl
+from tuning import Tuner, strategies
+from tuning.errors import InvalidSpec, SpaceExhausted
+from tuning.history import Observation
+from tuning.simulate import simulate
+from tuning.states import TrialState
+
+
+def run(tuner, trials, objective=bowl):
+    for _ in range(trials):
+        (trial,) = tuner.ask()
+        tuner.tell(trial, objective(trial.config))
+    return tuner
+
+
+@pytest.mark.parametrize("strategy", ["bayesian", "random", "grid"])
+def test_it_tries_exactly_what_the_service_would(strategy):
+    tuner = run(Tuner(MIXED, strategy=strategy, seed=7), 12)
+    history = simulate(strategies.create(strategy, {}), MIXED, bowl, trials=12, seed=7)
+    assert [trial.config for trial in tuner.trials] == [trial.config for trial in history.own]
+    assert (tuner.best().number, tuner.best().value) == (history.best.number, history.best.value)
+
+
+def test_a_space_may_be_a_document_and_options_follow_the_strategy():
+    tuner = Tuner(MIXED.to_json(), "minimize", "bayesian", 1, kind="ucb", kappa=1.0)
+    assert tuner.space == MIXED
+    run(tuner, 10)
+    assert "confidence bound" in tuner.ask()[0].reason
+
+
+def test_every_trial_says_why_and_is_a_point():
+    for trial in Tuner(CONDITIONAL).ask(5):
+        assert trial.reason
+        assert CONDITIONAL.problem_with(trial.config) is None
+
+
+def test_several_trials_run_at_a_time_and_are_told_in_any_order():
+    tuner = Tuner(MIXED)
+    first, second, third = tuner.ask(3)
+    tuner.tell(third, 3.0)
+    tuner.tell(first, 1.0)
+    assert [trial.state for trial in tuner.trials] == ["Completed", "Running", "Completed"]
+    assert tuner.best().number == 3
+    assert tuner.tell(second, 2.0).value == 2.0
+
+
+def test_a_curve_is_judged_as_it_grows():
+    """F67: the poor trial is stopped, and counts with the value it had."""
+    tuner = Tuner(MIXED, early_stopping={"name": "median", "delay_evaluation": 2})
+    for level in (0.8, 0.9, 1.0):
+        (good,) = tuner.ask()
+        for epoch in range(4):
+            tuner.report(good, level + epoch / 10)
+            assert not tuner.should_stop(good).stop
+        assert tuner.tell(good).value == pytest.approx(level + 0.3)
+    (poor,) = tuner.ask()
+    assert "nothing" in tuner.should_stop(poor).reason
+    tuner.report(poor, 0.1)
+    assert not tuner.should_stop(poor).stop
+    tuner.report(poor, 0.1)
+    verdict = tuner.should_stop(poor)
+    assert verdict.stop and verdict.reason
+    ended = tuner.tell(poor)
+    assert (ended.state, ended.value, ended.curve) == (TrialState.EARLY_STOPPED, 0.1, ((1, 0.1), (2, 0.1)))
+
+
+def test_without_a_policy_nothing_is_stopped():
+    tuner = Tuner(MIXED)
+    (trial,) = tuner.ask()
+    assert not tuner.should_stop(trial).stop
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "value", "curve"),
+    [
+        ({"value": 0.5}, "Completed", 0.5, ()),
+        ({"curve": [0.1, 0.7]}, "Completed", 0.7, ((1, 0.1), (2, 0.7))),
+        ({"curve": [(10, 0.1), (20, 0.7)]}, "Completed", 0.7, ((10, 0.1), (20, 0.7))),
+        ({"value": 0.9, "curve": [0.1]}, "Completed", 0.9, ((1, 0.1),)),
+        ({"failure": "out of memory"}, "Failed", None, ()),
+        ({"failure": RuntimeError("CUDA")}, "Failed", None, ()),
+        ({"value": math.nan}, "Failed", None, ()),
+        ({"curve": [0.1, math.inf]}, "Failed", None, ((1, 0.1),)),
+        ({}, "Failed", None, ()),
+    ],
+)
+def test_what_can_be_told(told, state, value, curve):
+    tuner = Tuner(MIXED)
+    ended = tuner.tell(tuner.ask()[0], **told)
+    assert (ended.state, ended.value, ended.curve) == (state, value, curve)
+    tuner.ask()
+
+
+def test_initial_points_come_first():
+    point = {"a": 2, "b": "y"}
+    tuner = Tuner(SMALL, strategy="random", initial_points=[point])
+    first, second = tuner.ask(2)
+    assert first.config == point
+    assert "1 of 1" in first.reason
+    assert second.config != point
+    with pytest.raises(SpaceExhausted):
+        run(tuner, 20, lambda config: 1.0)
+    assert len({SMALL.key(trial.config) for trial in tuner.trials}) == 6
+
+
+def test_inherited_trials_are_learnt_from():
+    parent = simulate(strategies.create("random", {}), MIXED, bowl, trials=30, seed=9)
+    inherited = [Observation(t.number, t.config, t.state, t.value, inherited_from="parent") for t in parent.own]
+    (trial,) = Tuner(MIXED, inherited=inherited, comparable=False).ask()
+    assert "parent" in trial.reason
+
+
+def test_faults_are_named_by_argument():
+    for arguments, field in [
+        ({"objective": "largest"}, "objective"),
+        ({"strategy": "guess"}, "strategy.name"),
+        ({"kind": "best"}, "strategy.options.kind"),
+        ({"early_stopping": "never"}, "early_stopping.name"),
+        ({"initial_points": [{"a": 9}]}, "initial_points[0]"),
+    ]:
+        with pytest.raises(InvalidSpec) as caught:
+            Tuner(SMALL, **arguments)
+        assert [fault.field for fault in caught.value.faults] == [field]
+
+
+def test_a_trial_is_told_once_and_only_to_its_tuner():
+    tuner = Tuner(MIXED)
+    (trial,) = tuner.ask()
+    tuner.tell(trial, 1.0)
+    with pytest.raises(ValueError, match="over already"):
+        tuner.tell(trial, 2.0)
+    with pytest.raises(ValueError, match="not of this tuner"):
+        Tuner(MIXED).tell(trial, 1.0)
+
+
+def test_threads_may_share_it():
+    tuner = Tuner(MIXED, strategy="random")
+
+    def one(_):
+        (trial,) = tuner.ask()
+        tuner.tell(trial, bowl(trial.config))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(64)))
+    assert [trial.number for trial in tuner.trials] == list(range(1, 65))
+    assert len({MIXED.key(trial.config) for trial in tuner.trials}) == 64
+
+
+def test_importing_the_engine_loads_no_numeric_library():
+    code = (
+        "import sys, json, tuning\n"
+        "before = [m for m in ('numpy', 'scipy', 'sklearn') if m in sys.modules]\n"
+        "tuning.Tuner\n"
+        "print(json.dumps([before, 'numpy' in sys.modules, hasattr(tuning, 'nonsense')]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ)
+    assert json.loads(answer.stdout) == [[], True, False]
