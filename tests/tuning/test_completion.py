@@ -1,0 +1,184 @@
+"""Completion rules (F75, F78, F80, C12): tables of what has happened and what it means."""
+
+import json
+import math
+
+import pytest
+
+from tuning.completion import (
+    Criteria,
+    Spent,
+    convergence,
+    count_reached,
+    counts,
+    first_met,
+    gpu_hours_are_spent,
+    no_improvement,
+    target_reached,
+    time_is_up,
+)
+from tuning.errors import InvalidSpec
+from tuning.history import History, Observation
+from tuning.states import Goal, TrialState
+
+NOTHING = Spent()
+
+
+def history(*values, goal=Goal.MAXIMIZE):
+    """Ended trials with these values; None is a failed one, ... a running one."""
+
+    def trial(number, value):
+        if value is ...:
+            return Observation(number, {}, TrialState.RUNNING, curve=((1, 99.0),))
+        state = TrialState.FAILED if value is None else TrialState.COMPLETED
+        return Observation(number, {}, state, value)
+
+    return History(goal, tuple(trial(number, value) for number, value in enumerate(values, start=1)))
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "target", "trial"),
+    [
+        ((0.5, 0.8, 0.7), Goal.MAXIMIZE, 0.8, 2),  # reached is enough
+        ((0.5, 0.8, 0.7), Goal.MAXIMIZE, 0.81, None),
+        ((0.5, 0.2, 0.7), Goal.MINIMIZE, 0.2, 2),
+        ((0.5, 0.2, 0.7), Goal.MINIMIZE, 0.1, None),
+        ((), Goal.MAXIMIZE, 0.1, None),
+        ((..., None), Goal.MAXIMIZE, 0.1, None),  # a running trial's report may pass, a failed one is no result
+    ],
+)
+def test_target(values, goal, target, trial):
+    met = target_reached(history(*values, goal=goal), target)
+    assert (met and met.numbers["trial"]) == trial
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "trials", "since"),
+    [
+        ((0.9, 0.5, 0.6), Goal.MAXIMIZE, 2, 2),
+        ((0.9, 0.5, 0.6), Goal.MAXIMIZE, 3, None),
+        ((0.9, 0.9, 0.9), Goal.MAXIMIZE, 2, 2),  # equal is no improvement
+        ((0.5, 0.9, 0.6), Goal.MAXIMIZE, 2, None),
+        ((0.1, 0.5, 0.6, 0.7), Goal.MINIMIZE, 3, 3),
+        ((0.9, 0.5, None, ..., 0.6), Goal.MAXIMIZE, 3, None),  # failed and running ones do not count
+        ((0.9, 0.5, None, ..., 0.6), Goal.MAXIMIZE, 2, 2),
+        ((None, None), Goal.MAXIMIZE, 1, None),
+    ],
+)
+def test_no_improvement(values, goal, trials, since):
+    met = no_improvement(history(*values, goal=goal), trials)
+    assert (met and met.numbers["trials_since"]) == since
+
+
+@pytest.mark.parametrize(
+    ("values", "goal", "trials", "tolerance", "converged"),
+    [
+        ((0.5, 0.8, 0.808), Goal.MAXIMIZE, 1, 0.0100001, True),  # 1 % of 0.8 is 0.008
+        ((0.5, 0.8, 0.81), Goal.MAXIMIZE, 1, 0.01, False),
+        ((0.5, 0.8, 0.81), Goal.MAXIMIZE, 1, 0.02, True),
+        ((0.8, 0.5, 0.6), Goal.MAXIMIZE, 2, 0.0, True),
+        ((0.5, 0.8, 0.6), Goal.MAXIMIZE, 2, 0.01, False),
+        ((0.5, 0.8, 0.6), Goal.MAXIMIZE, 3, 0.01, False),  # nothing before the last three
+        ((1.0, 0.995), Goal.MINIMIZE, 1, 0.01, True),
+        ((1.0, 0.98), Goal.MINIMIZE, 1, 0.01, False),
+        ((-1.0, -0.98), Goal.MAXIMIZE, 1, 0.01, False),
+        ((0.0, 1e-12), Goal.MAXIMIZE, 1, 0.01, False),
+        ((0.0, 0.0), Goal.MAXIMIZE, 1, 0.01, True),
+        ((0.8, None, ...), Goal.MAXIMIZE, 1, 0.01, False),
+    ],
+)
+def test_convergence(values, goal, trials, tolerance, converged):
+    assert bool(convergence(history(*values, goal=goal), trials, tolerance)) is converged
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        ({"started": 8}, None),
+        ({"started": 7}, "trials_started"),
+        ({"started": 6}, "trials_started"),
+        ({"completed": 2}, "trials_completed"),
+        ({"completed": 3}, None),
+        ({"finished": 6}, "trials_finished"),
+        ({"finished": 7}, None),
+        ({}, None),
+    ],
+)
+def test_the_three_counts_are_met_when_reached(limits, rule):
+    """F78, C12: 32 means the 32nd, not the 33rd."""
+    states = [
+        TrialState.COMPLETED,
+        TrialState.COMPLETED,
+        TrialState.EARLY_STOPPED,
+        TrialState.STOPPED,
+        TrialState.FAILED,
+        TrialState.LOST,
+        TrialState.RUNNING,
+    ]
+    trials = History(Goal.MAXIMIZE, tuple(Observation(n, {}, state) for n, state in enumerate(states, start=1)))
+    assert counts(trials) == {"started": 7, "completed": 2, "finished": 6}
+    met = count_reached(trials, **limits)
+    assert (met and met.rule) == rule
+
+
+@pytest.mark.parametrize(("spent", "met"), [(59.9, False), (60.0, True), (1e6, True)])
+def test_duration_and_gpu_hours_are_met_when_reached(spent, met):
+    assert bool(time_is_up(spent, 60.0)) is met
+    assert bool(gpu_hours_are_spent(spent, 60.0)) is met
+
+
+def test_every_reason_carries_its_numbers():
+    trials = history(0.9, 0.5, 0.6)
+    found = [
+        target_reached(trials, 0.85),
+        no_improvement(trials, 2),
+        convergence(trials, 2),
+        count_reached(trials, finished=3),
+        time_is_up(61, 60),
+        gpu_hours_are_spent(1.5, 1.25),
+    ]
+    assert [met.reason for met in found] == [
+        "Target reached: trial 1 has 0.9, and 0.85 was asked for.",
+        "No improvement in 2 trials: the best is still trial 1 with 0.9.",
+        "Converged: the last 2 trials moved the best from 0.9 to 0.9, by no more than 0.01 of it.",
+        "3 trials finished, and the limit is 3.",
+        "Time is up: 61 s since the start, and the limit is 60 s.",
+        "GPU hours are spent: 1.50 h, and the limit is 1.25 h.",
+    ]
+    for met in found:
+        assert json.loads(json.dumps(met.numbers, allow_nan=False)) == met.numbers
+
+
+def test_inherited_trials_neither_reach_a_target_nor_count():
+    parents = (Observation(1, {}, TrialState.COMPLETED, 0.9, inherited_from="parent"),)
+    trials = History(Goal.MAXIMIZE, (), parents)
+    assert first_met(Criteria(target=0.5, max_started=1, max_not_improving=1, converged=1), trials, NOTHING) is None
+
+
+@pytest.mark.parametrize(
+    ("criteria", "spent", "rule"),
+    [
+        (Criteria(), Spent(1e9, 1e9), None),
+        (Criteria(max_seconds=60), Spent(seconds=60), "duration"),
+        (Criteria(max_gpu_hours=2), Spent(gpu_hours=3), "gpu_hours"),
+        (Criteria(max_started=3, max_seconds=60), Spent(seconds=60), "trials_started"),
+        (Criteria(max_started=4, max_seconds=60), Spent(seconds=60), "duration"),
+        (Criteria(target=0.9, max_not_improving=2, converged=2, max_finished=1), NOTHING, "target"),
+        (Criteria(target=0.95, max_not_improving=2, converged=2, max_finished=1), NOTHING, "no_improvement"),
+        (Criteria(max_not_improving=5, converged=2, max_finished=1), NOTHING, "convergence"),
+        (Criteria(max_not_improving=5, converged=5, max_completed=3), NOTHING, "trials_completed"),
+        (Criteria(max_started=4, max_completed=4, max_finished=4), NOTHING, None),
+    ],
+)
+def test_whichever_comes_first_ends_the_search(criteria, spent, rule):
+    """F75, F80."""
+    met = first_met(criteria, history(0.9, 0.5, 0.6), spent)
+    assert (met and met.rule) == rule
+
+
+def test_criteria_that_make_no_sense_are_refused_all_at_once():
+    with pytest.raises(InvalidSpec) as caught:
+        Criteria(target=math.nan, max_not_improving=0, tolerance=-1, max_started=0, max_seconds=0, max_gpu_hours=-1)
+    assert sorted(fault.field for fault in caught.value.faults) == [
+        "max_gpu_hours", "max_not_improving", "max_seconds", "max_started", "target", "tolerance",
+    ]  # fmt: skip
