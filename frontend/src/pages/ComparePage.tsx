@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
 import { job as jobQuery, jobs as jobsQuery, project as projectQuery } from "../api/queries";
 import type { JobDetail } from "../api/types";
+import { domainWords } from "../components/domain";
 import { Empty, Notice } from "../components/Feedback";
 import { formatDuration, formatNumber, formatValue } from "../components/format";
 import { rowsOf } from "../components/MoreRows";
@@ -176,6 +177,5 @@ function rangeOf(job: JobDetail, name: string): string {
     return job.specification.static?.[name] === undefined
       ? "–"
       : `= ${formatValue(job.specification.static[name])}`;
-  if (parameter.values) return parameter.values.map(formatValue).join(", ");
-  return `${formatValue(parameter.min)} – ${formatValue(parameter.max)}`;
+  return domainWords(parameter);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AlgorithmVersion, HyperparameterDefinition, JobDocument } from "../../src/api/types";
+import { domainWords } from "../../src/components/domain";
 import {
   copyName,
   documentOf,
@@ -129,6 +130,26 @@ describe("the new-job form", () => {
     };
     const again = documentOf(draftOf(document, definitions));
     expect(again).toEqual({ ...document, name: "run-10", seed: null });
+  });
+
+  it("keeps in a clone what the form does not edit: steps, conditions, expressions, other scales", () => {
+    const space = [
+      { name: "trees", type: "integer", min: 10, max: 200, scale: "reverse-log", step: 5 },
+      { name: "criterion", type: "categorical", values: ["gini"], when: { parameter: "trees", in: [10] } },
+      { name: "rate", type: "normal", mu: 0.5, sigma: 0.1 },
+    ];
+    const document = {
+      name: "a",
+      algorithm: { name: "forest" },
+      objective: { metric: "f1", goal: "maximize" },
+      space,
+    };
+    expect(documentOf(draftOf(document as unknown as JobDocument, definitions)).space).toEqual(space);
+    expect(space.map(domainWords)).toEqual([
+      "10 – 200, reverse-log, step 5",
+      "gini, when trees is 10",
+      "normal(0.5, 0.1)",
+    ]);
   });
 
   it("names a copy so that counting goes on", () => {

@@ -1,7 +1,8 @@
 import { Link } from "wouter";
 import type { JobDetail } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
-import { formatDuration, formatValue } from "../../components/format";
+import { domainWords } from "../../components/domain";
+import { formatDuration } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import classes from "./Specification.module.css";
 import { Values } from "./Values";
@@ -38,7 +39,7 @@ export function Specification({
           <h3>Space</h3>
           <Values
             values={Object.fromEntries(
-              spec.space.map((parameter) => [parameter.name, rangeWords(parameter)]),
+              spec.space.map((parameter) => [parameter.name, domainWords(parameter)]),
             )}
           />
         </div>
@@ -77,10 +78,4 @@ export function Specification({
       </div>
     </Panel>
   );
-}
-
-function rangeWords(parameter: JobDetail["specification"]["space"][number]): string {
-  if (parameter.values) return parameter.values.map(formatValue).join(", ");
-  const range = `${formatValue(parameter.min)} – ${formatValue(parameter.max)}`;
-  return parameter.scale === "log" ? `${range}, log` : range;
 }

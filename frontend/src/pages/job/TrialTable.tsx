@@ -42,7 +42,7 @@ export function TrialTable({ view, selected, open, className }: TrialTableProps)
         id: `hp:${parameter.name}`,
         title: parameter.name,
         width: 6.5,
-        numeric: parameter.type !== "categorical",
+        numeric: parameter.values === undefined,
       })),
       { id: "duration", title: "Took", width: 6, numeric: true },
       { id: "started", title: "Started", width: 7, numeric: false },

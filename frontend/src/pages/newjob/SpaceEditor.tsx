@@ -1,5 +1,6 @@
 import { ActionIcon, Button, Select, Switch, TagsInput, TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
+import { domainWords, extraWords } from "../../components/domain";
 import { Icon } from "../../components/Icon";
 import { writeValue } from "../../components/typing";
 import { emptyRow, fieldsOf, type SpaceRow } from "./draft";
@@ -60,7 +61,7 @@ interface RowProps {
 
 function Row({ row, field, faults, update, remove }: RowProps) {
   const label = row.name || "the new hyperparameter";
-  const locked = row.definition !== null;
+  const locked = row.definition !== null || row.type === "expression";
   const searchable = row.type !== "text" && row.definition?.tunable !== false;
   return (
     <div className={classes.row} role="group" aria-label={label} data-tuned={row.tuned} data-field={field}>
@@ -74,6 +75,9 @@ function Row({ row, field, faults, update, remove }: RowProps) {
       {locked ? (
         <div className={classes.name}>
           <b>{row.name}</b>
+          {row.type !== "expression" && Object.keys(row.rest).length > 0 && (
+            <span>{extraWords(row.rest)}</span>
+          )}
           {row.definition?.description && (
             <span title={row.definition.description}>{row.definition.description}</span>
           )}
@@ -130,6 +134,7 @@ interface PartProps {
 }
 
 function Range({ row, field, faults, update, label }: PartProps) {
+  if (row.type === "expression") return <span className="mono">{domainWords(row.rest)}</span>;
   if (row.type === "categorical" || row.type === "text") {
     return (
       <TagsInput
@@ -171,12 +176,12 @@ function Range({ row, field, faults, update, label }: PartProps) {
       />
       <Select
         aria-label={`Scale of ${label}`}
-        data={["linear", "log"]}
+        data={[...new Set(["linear", "log", row.scale])]}
         value={row.scale}
         allowDeselect={false}
         data-field={`${field}.scale`}
         error={faults.at(`${field}.scale`)}
-        onChange={(scale) => scale && update({ scale: scale as SpaceRow["scale"] })}
+        onChange={(scale) => scale && update({ scale })}
       />
     </div>
   );

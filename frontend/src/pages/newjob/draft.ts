@@ -10,9 +10,11 @@ import type {
   JobDocumentRequest,
   Value,
 } from "../../api/types";
+import { extrasOf, isExpression } from "../../components/domain";
 import { readNumber, readValue, writeNumber, writeValue } from "../../components/typing";
 
-export type RowType = HyperparameterDefinition["type"];
+/** An expression (a kind that the form does not edit) is shown and sent again as it was. */
+export type RowType = HyperparameterDefinition["type"] | "expression";
 
 export interface SpaceRow {
   key: string;
@@ -22,9 +24,11 @@ export interface SpaceRow {
   tuned: boolean;
   min: string;
   max: string;
-  scale: "linear" | "log";
+  scale: string;
   values: readonly string[];
   fixed: string;
+  /** What the document says beyond the form's fields: a step, a condition, an expression's numbers. */
+  rest: Readonly<Record<string, unknown>>;
   /** Declared by the algorithm: its name and type stand; absent for rows that a person added. */
   definition: HyperparameterDefinition | null;
 }
@@ -101,6 +105,7 @@ export function rowOf(definition: HyperparameterDefinition): SpaceRow {
     scale: "linear",
     values: (definition.values ?? []).map(writeValue),
     fixed: definition.default == null ? "" : String(definition.default),
+    rest: {},
     definition,
   };
 }
@@ -115,6 +120,7 @@ export const emptyRow = (): SpaceRow => ({
   scale: "linear",
   values: [],
   fixed: "",
+  rest: {},
   definition: null,
 });
 
@@ -162,10 +168,12 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
     const parameter = searched.get(name);
     if (!parameter)
       return { ...base, tuned: false, fixed: fixed[name] === undefined ? base.fixed : String(fixed[name]) };
+    if (isExpression(parameter)) return { ...base, type: "expression", tuned: true, rest: { ...parameter } };
     return {
       ...base,
       type: parameter.type,
       tuned: true,
+      rest: extrasOf(parameter),
       min: writeNumber(parameter.min ?? readNumber(base.min)),
       max: writeNumber(parameter.max ?? readNumber(base.max)),
       scale: parameter.scale ?? "linear",
@@ -255,10 +263,12 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
 
 function parameterOf(row: SpaceRow): object {
   const name = row.name.trim();
+  if (row.type === "expression") return { ...row.rest, name };
   if (row.type === "categorical" || row.type === "text") {
-    return { name, type: "categorical", values: row.values.map(readValue) };
+    return { ...row.rest, name, type: "categorical", values: row.values.map(readValue) };
   }
-  return { name, type: row.type, min: readNumber(row.min), max: readNumber(row.max), scale: row.scale };
+  const range = { min: readNumber(row.min), max: readNumber(row.max), scale: row.scale };
+  return { ...row.rest, name, type: row.type, ...range };
 }
 
 function fixedValue(row: SpaceRow): Value {
