@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tests.tuning.policy_suite import PolicySuite, history, trial
+from tests.tuning.policy_suite import IntervalSuite, history, trial
 from tuning import earlystop
 from tuning.errors import InvalidSpec
 from tuning.history import History
@@ -14,14 +14,14 @@ from tuning.states import Goal, TrialState
 BAR = 0.8 / 1.2  # 0.6667, which the documents print as 0.66
 
 
-class TestBanditWithFactor(PolicySuite):
+class TestBanditWithFactor(IntervalSuite):
     name = "bandit"
 
     def mirrored(self, value: float) -> float:
         return 1 / value  # the rule is a ratio
 
 
-class TestBanditWithAmount(PolicySuite):
+class TestBanditWithAmount(IntervalSuite):
     name = "bandit"
     options = {"slack_amount": 0.2}
 

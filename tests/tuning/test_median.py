@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tests.tuning.policy_suite import PolicySuite, history, trial
+from tests.tuning.policy_suite import IntervalSuite, history, trial
 from tuning import earlystop
 from tuning.contracts import Verdict
 from tuning.errors import InvalidSpec
@@ -12,7 +12,7 @@ from tuning.history import History
 from tuning.states import Goal, TrialState
 
 
-class TestMedian(PolicySuite):
+class TestMedian(IntervalSuite):
     name = "median"
 
 

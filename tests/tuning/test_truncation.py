@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from tests.tuning.policy_suite import PolicySuite, history, trial
+from tests.tuning.policy_suite import IntervalSuite, history, trial
 from tuning import earlystop
 from tuning.history import History
 from tuning.states import Goal, TrialState
 
 
-class TestTruncation(PolicySuite):
+class TestTruncation(IntervalSuite):
     name = "truncation"
     options = {"truncation_percentage": 40}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tuning.contracts import Policy, Verdict
-from tuning.earlystop import automatic, bandit, median, truncation
+from tuning.earlystop import asha, automatic, bandit, median, truncation
 from tuning.history import History
 from tuning.registry import Info as PolicyInfo
 from tuning.registry import Option, Registry
@@ -17,6 +17,7 @@ _REGISTRY: Registry[Policy] = Registry()
 _REGISTRY.add(median.INFO, median.MedianStopping)
 _REGISTRY.add(bandit.INFO, bandit.Bandit, bandit.faults)
 _REGISTRY.add(truncation.INFO, truncation.Truncation)
+_REGISTRY.add(asha.INFO, asha.SuccessiveHalving, asha.faults)
 _REGISTRY.add(automatic.INFO, automatic.Automatic)
 
 
