@@ -87,7 +87,7 @@ class Float:
         return Lattice(self.low, step, count, SCALES[self.scale])
 
     def _rung(self, lattice: Lattice, k: int) -> float:
-        return min(float(f"{self.low + k * lattice.step:.15g}"), self.high)
+        return min(max(float(f"{self.low + k * lattice.step:.15g}"), self.low), self.high)
 
     def encode(self, value: Value) -> float:
         if self.low == self.high:
