@@ -58,11 +58,9 @@ def test_only_trials_that_have_come_as_far_count_with_what_they_had_then():
 
 def test_finished_trials_count_unless_they_are_excluded():
     own = (trial(1, (0.9,), TrialState.COMPLETED), trial(2, (0.1,)))
-    for excluded in ("false", "true"):
+    for excluded in ("no", "yes"):
         options = {"truncation_percentage": 50, "exclude_finished_jobs": excluded}
-        assert earlystop.create("truncation", options).judge(2, History(Goal.MAXIMIZE, own)).stop is (
-            excluded == "false"
-        )
+        assert earlystop.create("truncation", options).judge(2, History(Goal.MAXIMIZE, own)).stop is (excluded == "no")
 
 
 def test_a_parent_trial_of_the_same_number_is_another_trial():

@@ -25,9 +25,9 @@ INFO = Info(
         Option(
             "exclude_finished_jobs",
             "choice",
-            "false",
-            choices=("false", "true"),
-            help="true compares with running trials only.",
+            "no",
+            choices=("no", "yes"),
+            help="yes compares with running trials only.",
         ),
         *intervals.OPTIONS,
     ),
@@ -45,12 +45,12 @@ class Truncation:
     def __init__(
         self,
         truncation_percentage: int = 20,
-        exclude_finished_jobs: str = "false",
+        exclude_finished_jobs: str = "no",
         evaluation_interval: int = 1,
         delay_evaluation: int = 0,
     ) -> None:
         self.truncation_percentage = truncation_percentage
-        self.exclude_finished = exclude_finished_jobs == "true"
+        self.exclude_finished = exclude_finished_jobs == "yes"
         self.evaluation_interval = evaluation_interval
         self.delay_evaluation = delay_evaluation
 
