@@ -26,7 +26,7 @@ _VALUES: Schema = {
     "uniqueItems": True,
     "items": {"anyOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "number"}]},
 }
-# Looser than the reader: what a letter is differs between dialects of regular expressions, and none may be refused here.
+# Looser than the reader: what a letter is differs between dialects of regular expressions; none may be refused here.
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": r"^[^\s.\-]\S*$"}
 _WHEN: Schema = {
     "description": "Active only while another hyperparameter, listed before, has one of these values.",
