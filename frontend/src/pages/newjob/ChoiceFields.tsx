@@ -63,7 +63,7 @@ function OptionField({ option, text, field, error, change }: OptionFieldProps) {
   const unset = option.default === null ? "automatic" : String(option.default);
   const choices = option.type.startsWith("bool") ? ["true", "false"] : option.choices;
   const help = [option.help, boundsOf(option)].filter(Boolean).join(" ");
-  if (choices) {
+  if (choices?.length) {
     return (
       <Select
         label={label}
