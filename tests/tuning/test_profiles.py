@@ -1,37 +1,50 @@
-"""The vendors' algorithms by their own names, with their documented defaults (F42, F46, F48-F50, F66-F68)."""
+"""F41: the vendors' limits, asked for by name."""
 
 import pytest
 
-from tuning import earlystop, strategies
-from tuning.profiles import PROFILES, profile
+from tests.tuning.strategy_suite import CONDITIONAL, CONSTRAINED, MIXED
+from tuning.errors import InvalidSpec
+from tuning.profiles import profile_faults
+from tuning.space import Categorical, Float, Integer, SearchSpace
 
 
-@pytest.mark.parametrize("one", PROFILES, ids=lambda one: f"{one.vendor} {one.algorithm}")
-def test_every_profile_can_be_made(one):
-    create = strategies.create if one.part == "strategy" else earlystop.create
-    assert create(one.name, one.options)
+def floats(count):
+    return SearchSpace(tuple(Float(f"x{index}", 0, 1) for index in range(count)))
 
 
-def test_a_name_of_a_vendor_means_one_thing():
-    assert len({(one.vendor, one.algorithm, one.part) for one in PROFILES}) == len(PROFILES)
+def choices(count):
+    return SearchSpace((Categorical("c", tuple(range(count))),))
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "made"),
+    ("profile", "space", "static", "fields"),
     [
-        ("bayes_opt_search", {"kind": "ucb", "kappa": 2.5, "xi": 0.0}),
-        ("tpe_search", {"n_initial_points": 20, "gamma": 0.25}),
-        ("anneal_search", {"avg_best_idx": 2.0, "shrink_coef": 0.1}),
+        ("sagemaker", floats(30), 70, []),
+        ("sagemaker", floats(31), 0, ["space"]),
+        ("sagemaker", floats(30), 71, ["space"]),
+        ("sagemaker", choices(30), 0, []),
+        ("sagemaker", choices(31), 0, ["space[0].values"]),
+        ("sagemaker", MIXED, 0, []),
+        ("sagemaker", SearchSpace((Integer("n", 0, 8, step=4),)), 0, ["space[0].step"]),
+        ("sagemaker", CONSTRAINED, 0, ["space[2].type", "space[3].type", "space.constraints"]),
+        ("modelarts", floats(40), 0, []),
+        ("modelarts", MIXED, 0, ["space[2].type", "space[3].type", "space[4].type"]),
+        ("hyperdrive", choices(1000), 500, []),
+        ("hyperdrive", CONDITIONAL, 0, ["space[2].when", "space[3].when", "space[4].when"]),
+        ("hyperdrive", CONSTRAINED, 0, ["space.constraints"]),
     ],
 )
-def test_modelarts_defaults(algorithm, made):
-    """F48, F49, F50."""
-    one = profile("modelarts", algorithm)
-    strategy = strategies.create(one.name, one.options)
-    assert {name: getattr(strategy, name) for name in made} == made
+def test_limits_are_checked_by_field(profile, space, static, fields):
+    faults = profile_faults(profile, space, static)
+    assert [fault.field for fault in faults] == fields
+    assert {fault.code for fault in faults} <= {"limit"}
 
 
-def test_an_unknown_algorithm_has_no_profile():
-    assert profile("azure", "tpe_search") is None
-    assert profile("sagemaker", "Auto") is None
-    assert profile("sagemaker", "Auto", "early_stopping").name == "automatic"
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(InvalidSpec, match="use one of sagemaker, modelarts, hyperdrive"):
+        profile_faults("aws", MIXED)
+
+
+def test_no_limit_of_a_vendor_holds_by_itself():
+    assert len(floats(100)) == 100
+    assert choices(1000).size == 1000
