@@ -1,0 +1,53 @@
+"""Whatever the form offers works: every strategy runs a job to its end, and every policy stops a hopeless trial."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.models import Decision, TuningJob
+from tests.web.jobs.lab import live, state, trial
+from tests.web.jobs.scripted import ScriptedBackend
+from tuning import earlystop, strategies
+
+NewJob = Callable[..., TuningJob]
+
+
+@pytest.mark.parametrize("strategy", [info.name for info in strategies.catalogue()])
+def test_every_strategy_runs_a_job(
+    strategy: str, new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    options = {"n_initial_points": 3} if strategy in ("bayesian", "tpe") else {}
+    job = new_job(strategy={"name": strategy, "options": options}, limits={"max_trials": 5, "max_parallel": 1})
+    for number in range(1, 6):
+        (token,) = live(job)
+        backend.prints(token, f"score=0.{number}\n")
+        backend.ends(token)
+        follower.claim()
+    assert state(job) == "Completed"
+    tried = [row.hyperparameters["x"] for row in job.trials.all()]
+    assert len(set(tried)) == 5 and all(0 <= x <= 1 for x in tried)
+    told = Decision.objects.filter(job=job, kind="suggest")
+    assert told.count() == 5 and all(decision.reason and decision.numbers for decision in told)
+
+
+@pytest.mark.parametrize("policy", [info.name for info in earlystop.catalogue()])
+def test_every_policy_stops_a_hopeless_trial(
+    policy: str, new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    """F66 to F68, F53."""
+    options = {"truncation_percentage": 50} if policy == "truncation" else {}
+    job = new_job(early_stopping={"name": policy, "options": options}, limits={"max_trials": 3, "max_parallel": 1})
+    for _ in range(2):
+        (token,) = live(job)
+        backend.prints(token, "score=0.9\n" * 3)
+        backend.ends(token)
+        follower.claim()
+    (token,) = live(job)
+    follower.claim()
+    backend.prints(token, "score=0.1\n")
+    follower.look([token])
+    assert token in backend.stopped
+    decision = Decision.objects.get(job=job, kind="early_stop")
+    assert decision.reason.startswith("Stopped at") and decision.numbers
+    assert trial(job, 3).state == "Stopping"
