@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from tuning import earlystop, strategies
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
-from tuning.space import SearchSpace, Value
+from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal
 from tuning.warmstart import WarmStartType
 
@@ -24,6 +24,10 @@ MAX_TRIALS = 10_000
 MAX_PARALLEL = 1_000
 MAX_PARENTS_READ = 20  # more than the rule allows (F13), so that the rule can say how many there are
 DAY = 24 * 3600
+
+
+# Stands where a document's space is wrong; never in a specification that `parse` returned.
+NO_SPACE = SearchSpace((Float("none", 0.0, 1.0),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,11 @@ class JobSpec:
     resources: Resources | None
     seed: int | None
 
+    @property
+    def has_space(self) -> bool:
+        """False only for what `read` made of a document whose space is wrong."""
+        return self.space is not NO_SPACE
+
     def to_json(self) -> dict[str, object]:
         """The document in its canonical form; `parse` reads it back to an equal specification."""
         return {
@@ -114,15 +123,16 @@ def parse(document: object) -> JobSpec:
         InvalidSpec: with every fault, fields as JSON paths in the document (`space[2].min`).
     """
     spec, faults = read(document)
-    if spec is None or faults:
+    if faults:
         raise InvalidSpec(faults)
     return spec
 
 
-def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
-    """Read as much as can be: a specification to reason about, unless its space is wrong, and every fault.
+def read(document: object) -> tuple[JobSpec, list[Fault]]:
+    """Read as much as can be: a specification to reason about, and every fault.
 
-    For a form that is being filled in: the warm-start rules can be shown before the job has a name.
+    For a form that is being filled in: the warm-start rules can be shown before the job has a name, and an unknown
+    dataset is told of although a range is wrong. If the space is, the specification has none (`has_space`).
     """
     doc = Document(document)
     name = doc.text("name", longest=63)
@@ -140,9 +150,6 @@ def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
     limits = _limits(doc.part("limits") or Document({}, "limits", doc.faults))
     warm_start = _warm_start(doc.part("warm_start"))
     seed = doc.whole("seed", low=0, high=2**53, optional=True)
-    if space is None:
-        doc.close()
-        return None, doc.faults
     spec = JobSpec(
         name=name,
         description=description,
@@ -150,7 +157,7 @@ def read(document: object) -> tuple[JobSpec | None, list[Fault]]:
         channels=channels,
         metric=metric,
         goal=goal,
-        space=space,
+        space=NO_SPACE if space is None else space,
         static=static,
         strategy=strategy,
         early_stopping=early_stopping,

@@ -39,7 +39,7 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
     """
     team = project_for(actor, project, Role.EDITOR)
     plan = draft(actor, team, document)
-    if plan.faults or plan.spec is None or plan.version is None:
+    if plan.faults or plan.version is None:
         raise Invalid(plan.faults)
     spec = plan.spec
     assert spec.seed is not None, "a draft pins the seed"
@@ -82,7 +82,7 @@ def _write_references(job: TuningJob, plan: Draft) -> None:
 
 def _warm_start_entries(job: TuningJob, plan: Draft) -> list[Entry]:
     """What the job takes over from its parents, told at once, with each trial that it could not take."""
-    if not plan.parents or plan.spec is None:
+    if not plan.parents:
         return []
     taken = parents.inherited_from(plan.parents, plan.spec)
     names = ", ".join(parent.name for parent in plan.parents)

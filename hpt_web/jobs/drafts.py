@@ -29,7 +29,7 @@ SEED_BITS = 31
 class Draft:
     """A document that was read and resolved. It may become a job if `faults` is empty."""
 
-    spec: JobSpec | None
+    spec: JobSpec
     version: AlgorithmVersion | None
     channels: Mapping[str, DatasetVersion]
     parents: tuple[TuningJob, ...]
@@ -40,19 +40,18 @@ class Draft:
 def draft(user: User, project: Project, document: object) -> Draft:
     """Read `document` and hold it against `project`; nothing is written."""
     spec, faults = specification.read(document)
-    if spec is None:
-        return Draft(None, None, {}, (), (), tuple(faults))
     version = _algorithm(project, spec.algorithm, faults)
     channels = _channels(project, spec, version, faults)
     if version is not None:
         spec = _with_defaults(spec, version, channels)
-        faults += [*_objective_faults(spec, version), *_space_faults(spec, version), *_static_faults(spec, version)]
-        faults += _resource_faults(spec, version)
+        faults += [*_objective_faults(spec, version), *_resource_faults(spec, version)]
+        if spec.has_space:
+            faults += [*_space_faults(spec, version), *_static_faults(spec, version)]
     faults += _quota_faults(user, project, spec)
     if spec.name and TuningJob.objects.filter(project=project, name__iexact=spec.name).exists():
         faults.append(Fault("name", f"is {shown(spec.name)}, which another job here has; choose another", "taken"))
     parents = _parents(project, spec, faults)
-    rules = _rules(spec, version, channels, parents) if version is not None else ()
+    rules = _rules(spec, version, channels, parents) if version is not None and spec.has_space else ()
     faults += [Fault("warm_start", f"{rule.rule} {rule.title}: {rule.detail}", rule.rule) for rule in broken(rules)]
     return Draft(spec, version, channels, parents, rules, tuple(faults))
 

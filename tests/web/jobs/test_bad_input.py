@@ -88,6 +88,13 @@ def test_all_faults_at_once(team: Team, follower: Follower) -> None:
     assert {"name", "strategy.name", "limits.max_trials", "channels.train", "seed"} <= found.keys()
 
 
+def test_a_wrong_space_hides_no_other_fault(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    new_job()
+    found = faults(team, name="first", space=[{**X, "min": 2}], channels={"train": {"dataset": "tables"}})
+    assert {"name", "channels.train.dataset"} < found.keys()
+    assert any(field.startswith("space[0]") for field in found)
+
+
 @pytest.mark.parametrize("document", [None, [], "job", 7, {}])
 def test_a_document_that_is_none(team: Team, follower: Follower, document: object) -> None:
     with pytest.raises(Invalid) as refused:
