@@ -17,6 +17,7 @@ MAX_INTEGER = 2**53
 MAX_NAME = 255
 MAX_VALUES = 1000
 MAX_TEXT = 1024
+_FINEST = 1e-10  # of the ends: a finer step makes values that print alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _step_faults(low: float, high: float, step: float) -> list[Fault]:
     if low < high and step > high - low:
         message = f"is {step!r}, more than max - min = {high - low!r}; give a smaller step or a categorical"
         return [Fault("step", message, "range")]
-    if (high - low) / step > MAX_INTEGER or (low < high and high - step == high):
+    if step < _FINEST * max(abs(low), abs(high)):
         return [Fault("step", f"is {step!r}, too fine for a range up to {high!r}; leave it out", "range")]
     return []
 

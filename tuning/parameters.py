@@ -134,7 +134,9 @@ class Float:
         elif points == 1:
             yield self.decode(0.5)
         else:
-            yield from (self.decode(i / (points - 1)) for i in range(points))
+            # Where the ends are next to each other, fewer values can be told apart (by ``SearchSpace.key``).
+            values = {f"{value:.12g}": value for value in (self.decode(i / (points - 1)) for i in range(points))}
+            yield from values.values()
 
     def near(self, u: float) -> Floats:
         """Unit coordinates of the values next to the one at ``u``; none if there is no next one."""

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 ScaleName = Literal["linear", "log", "reverse-log", "auto"]
 
 _AUTO_RATIO = 100.0  # a range over two decades is searched by its logarithm
+_NARROW = 1e-6  # of a value: in a narrower range, nine digits of the value would tell too few points apart
 _NEAR_STEPS = 5  # neighbours on a lattice are 1, 2, 4, ... 2**(this - 1) places away
 
 
@@ -38,11 +39,12 @@ class Scale:
         That is finer than any training can tell, and short to read. It also hides the last bits, in which two machines
         may differ.
         """
-        if math.isfinite(self.above):
+        digits = 8 - math.floor(math.log10(span))
+        if math.isfinite(self.above) and span > _NARROW * value:
             return float(f"{value:.9g}")
         if math.isfinite(self.below):
-            return self.below - float(f"{self.below - value:.9g}")
-        return round(value, 8 - math.floor(math.log10(span)))
+            digits = max(digits, 8 - math.floor(math.log10(self.below - value)))
+        return round(value, digits)
 
 
 SCALES: dict[str, Scale] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.expressions import FORMS, Expression, argument_names
 from tuning.parameter_rules import MAX_VALUES, Condition, name_faults
@@ -18,11 +19,11 @@ Read = tuple[dict[str, object], list[Fault]]
 def read_parameter(item: object) -> Parameter:
     """Read one hyperparameter. Raises InvalidSpec with fields relative to the item ("" for the item itself)."""
     if not isinstance(item, Mapping):
-        raise InvalidSpec([Fault("", f"is {_shown(item)}; give an object with name, type and range", "type")])
+        raise InvalidSpec([Fault("", f"is {shown(item)}; give an object with name, type and range", "type")])
     kind = item.get("type")
     if not isinstance(kind, str) or kind not in KINDS:
         code = "required" if kind is None else "unknown"
-        raise InvalidSpec([Fault("type", f"is {_shown(kind)}; use one of {', '.join(KINDS)}", code)])
+        raise InvalidSpec([Fault("type", f"is {shown(kind)}; use one of {', '.join(KINDS)}", code)])
     members, make, read = KINDS[kind]
     known = {"name", "type", "when", *members}
     faults = [
@@ -50,15 +51,15 @@ def _condition(doc: object) -> tuple[Condition | None, list[Fault]]:
     if doc is None:
         return None, []
     if not isinstance(doc, Mapping):
-        return None, [Fault("when", f"is {_shown(doc)}; give an object with parameter and in", "type")]
+        return None, [Fault("when", f"is {shown(doc)}; give an object with parameter and in", "type")]
     faults = [Fault(f"when.{key}", "is not known; use parameter and in", "unknown") for key in doc.keys() - _WHEN]
     parameter, values = doc.get("parameter"), doc.get("in")
     if not isinstance(parameter, str):
         code = "required" if parameter is None else "type"
-        faults.append(Fault("when.parameter", f"is {_shown(parameter)}; name another hyperparameter", code))
+        faults.append(Fault("when.parameter", f"is {shown(parameter)}; name another hyperparameter", code))
     if not isinstance(values, (list, tuple)):
         code = "required" if values is None else "type"
-        faults.append(Fault("when.in", f"is {_shown(values)}; list the values under which this one is active", code))
+        faults.append(Fault("when.in", f"is {shown(values)}; list the values under which this one is active", code))
     if not isinstance(parameter, str) or not isinstance(values, (list, tuple)):
         return None, faults
     try:
@@ -72,9 +73,9 @@ def _values(item: Mapping[object, object]) -> Read:
     faults = []
     if not isinstance(values, (list, tuple)):
         code = "required" if values is None else "type"
-        faults.append(Fault("values", f"is {_shown(values)}; give a list of values", code))
+        faults.append(Fault("values", f"is {shown(values)}; give a list of values", code))
     if not isinstance(ordered, bool):
-        faults.append(Fault("ordered", f"is {_shown(ordered)}; give true or false", "type"))
+        faults.append(Fault("ordered", f"is {shown(ordered)}; give true or false", "type"))
     return ({} if faults else {"values": tuple(values), "ordered": ordered}), faults  # type: ignore[arg-type]
 
 
@@ -87,7 +88,7 @@ def _choice(item: Mapping[object, object]) -> Read:
         return {}, [Fault("range", "is given beside values; give one of the two", "duplicate")]
     whole = isinstance(limits, (list, tuple)) and 1 <= len(limits) <= 3 and all(type(end) is int for end in limits)
     if not whole or (len(limits) == 3 and limits[2] == 0):  # type: ignore[arg-type, index]
-        message = f"is {_shown(limits)}; give whole numbers: [stop], [start, stop] or [start, stop, step]"
+        message = f"is {shown(limits)}; give whole numbers: [stop], [start, stop] or [start, stop, step]"
         return {}, [Fault("range", message, "type")]
     values = range(*limits)  # type: ignore[misc]
     # len() of a range beyond the machine's words overflows; a slice of it does not.
@@ -104,7 +105,7 @@ def _range(item: Mapping[object, object], *, whole: bool) -> Read:
         arguments, faults = arguments | step, faults + wrong
     scale = item.get("scale", "linear")
     if not isinstance(scale, str) or scale not in SCALE_NAMES:
-        faults.append(Fault("scale", f"is {_shown(scale)}; use one of {', '.join(SCALE_NAMES)}", "unknown"))
+        faults.append(Fault("scale", f"is {shown(scale)}; use one of {', '.join(SCALE_NAMES)}", "unknown"))
     renamed = {"min": "low", "max": "high", "step": "step"}
     return {renamed[name]: value for name, value in arguments.items()} | {"scale": scale}, faults
 
@@ -120,7 +121,7 @@ def _numbers(item: Mapping[object, object], names: tuple[str, ...], *, whole: bo
             message = "is missing; give the range as min and max" if ends else "is missing; give a number"
             faults.append(Fault(field, message, "required"))
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
-            faults.append(Fault(field, f"is {_shown(value)}; give a number", "type"))
+            faults.append(Fault(field, f"is {shown(value)}; give a number", "type"))
         elif whole and isinstance(value, float) and not value.is_integer():
             faults.append(Fault(field, f"is {value!r}; give a whole number, or use type float", "type"))
         else:
@@ -182,12 +183,6 @@ _RENAMED = {
     ("loguniform", "min"): "low",
     ("loguniform", "max"): "high",
 }
-
-
-def _shown(value: object) -> str:
-    """``value`` for a message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _as_float(value: float) -> float:

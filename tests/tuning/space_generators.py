@@ -23,7 +23,7 @@ def floats(draw, name):
     scale = draw(st.sampled_from(list(ENDS)))
     low, high = sorted(draw(st.tuples(ENDS[scale], ENDS[scale])))
     steps = draw(st.none() | st.integers(1, 1000))
-    step = (high - low) / steps if steps and high - low > 1e-3 else None
+    step = (high - low) / steps if steps and high - low > 1e-3 * max(abs(low), abs(high)) else None
     return Float(name, low, high, scale, step)
 
 

@@ -106,6 +106,7 @@ def test_reverse_log_is_uniform_in_the_logarithm_of_the_distance_to_one():
     parameter = Float("x", 0.0, 0.999, "reverse-log")
     assert [parameter.decode(k / 3) for k in range(4)] == pytest.approx([0.0, 0.9, 0.99, 0.999])
     assert parameter.decode(2 / 3) == 0.99
+    assert list(Float("x", 0.0, 1e-60, "reverse-log").grid(3)) == [0.0, 5e-61, 1e-60]
     assert list(parameter.grid(4)) == pytest.approx([0.0, 0.9, 0.99, 0.999])
 
 

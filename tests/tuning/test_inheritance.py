@@ -4,7 +4,7 @@ import dataclasses
 
 from tests.tuning.test_warmstart_rules import PARENT
 from tuning.history import History, Observation
-from tuning.space import Categorical, Float, Integer, SearchSpace
+from tuning.space import Categorical, Condition, Constraint, Float, Integer, SearchSpace
 from tuning.states import Goal, TrialState
 from tuning.warmstart import WarmStartType, inherit
 
@@ -99,3 +99,23 @@ def test_parents_are_taken_in_order():
     found = inherit(SPACE, [(OUTLINE, history), (second, history)])
     assert [one.inherited_from for one in found.observations] == ["first", "second"]
     assert [(one.parent, one.number) for one in found.dropped] == [("first", 2), ("second", 2)]
+
+
+def test_trials_are_mapped_into_conditions_and_constraints():
+    """What is not active in the child is left out; what is active there and unknown drops the trial."""
+    sgd_only = Condition("opt", ("sgd",))
+    child = SearchSpace(
+        (
+            Categorical("opt", ("sgd", "adam")),
+            Float("lr", 0.0, 1.0, when=sgd_only),
+            Integer("warmup", 0, 5, when=Condition("opt", ("adam",))),
+        ),
+        (Constraint("lr < 0.5"),),
+    )
+    history = History(Goal.MAXIMIZE, (trial(1, 0.1), trial(2, 0.7), trial(3, 0.1, "adam")))
+    found = inherit(child, [(OUTLINE, history)])
+    assert [one.config for one in found.observations] == [{"opt": "sgd", "lr": 0.1}]
+    assert [(one.number, one.reason) for one in found.dropped] == [
+        (2, "it breaks the constraint lr < 0.5"),
+        (3, "warmup is missing"),
+    ]
