@@ -16,6 +16,7 @@ export function jobOf(part: Partial<JobDetail> = {}): JobDetail {
     reason: "",
     counts: {},
     best: null,
+    median: null,
     started_at: "2026-11-21T10:00:00.000Z",
     ended_at: null,
     max_trials: 10,
@@ -96,7 +97,7 @@ export const decisionEvent = (seq: number, trial: number | null, reason = `reaso
 });
 
 export const jobEvent = (seq: number, part: Partial<JobDetail>): JobEvent => {
-  const { state, reason, counts, best, started_at, ended_at, max_trials, max_parallel } = jobOf(part);
-  const data = { state, reason, counts, best, started_at, ended_at, max_trials, max_parallel };
+  const { state, reason, counts, best, median, started_at, ended_at, max_trials, max_parallel } = jobOf(part);
+  const data = { state, reason, counts, best, median, started_at, ended_at, max_trials, max_parallel };
   return { seq, at: at(seq), kind: "job", data };
 };

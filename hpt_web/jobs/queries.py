@@ -31,6 +31,7 @@ class JobRow(TypedDict):
     reason: str
     counts: dict[str, int]
     best: Best | None
+    median: float | None
     started_at: str | None
     ended_at: str | None
     max_trials: int
@@ -107,6 +108,17 @@ def best_trials(jobs: Iterable[TuningJob]) -> dict[int, Trial]:
     return best
 
 
+def median_objectives(jobs: Iterable[int]) -> dict[int, float]:
+    """For each job id with a value, the median of its trials' objectives; failed and lost trials have none."""
+    sql = """
+        SELECT job_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY objective) FROM jobs_trial
+        WHERE job_id = ANY(%s) AND objective IS NOT NULL AND state NOT IN ('Failed', 'Lost') GROUP BY job_id
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(jobs)])
+        return dict(cursor.fetchall())
+
+
 def job_row(job: TuningJob) -> JobRow:
     return job_rows([job])[job.pk]
 
@@ -115,12 +127,14 @@ def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
     """The moving part of several jobs, in a fixed number of queries."""
     counts = counts_by_state(job.pk for job in jobs)
     best = best_trials(jobs)
+    medians = median_objectives(job.pk for job in jobs)
     return {
         job.pk: JobRow(
             state=job.state,
             reason=job.reason,
             counts=counts[job.pk],
             best=_best(best.get(job.pk)),
+            median=medians.get(job.pk),
             started_at=iso(job.started_at),
             ended_at=iso(job.ended_at),
             max_trials=job.max_trials,

@@ -187,13 +187,17 @@ class StrategySuite:
         down = simulate(self.make(), MIXED, lambda c: -bowl(c), trials=14, goal=Goal.MINIMIZE, seed=5)
         assert [trial.config for trial in up.own] == [trial.config for trial in down.own]
 
+    def made_elsewhere(self) -> str:
+        """The line by which another process makes the same strategy."""
+        return f"strategy = strategies.create({self.name!r}, json.loads({json.dumps(self.options)!r}))"
+
     def test_the_same_seed_gives_the_same_trials_in_another_process(self):
         code = (
             "import json, sys\n"
             "from tests.tuning.strategy_suite import MIXED, bowl\n"
             "from tuning import strategies\n"
             "from tuning.simulate import simulate\n"
-            f"strategy = strategies.create({self.name!r}, json.loads({json.dumps(self.options)!r}))\n"
+            f"{self.made_elsewhere()}\n"
             "history = simulate(strategy, MIXED, bowl, trials=11, parallel=2, seed=3)\n"
             "print(json.dumps([trial.config for trial in history.own]))\n"
         )

@@ -27,8 +27,8 @@ class TestInitialPoints(StrategySuite):
 
         return OfTheirSpace()
 
-    def test_the_same_seed_gives_the_same_trials_in_another_process(self):
-        """The registry knows nothing of the points; purity is what the next test shows."""
+    def made_elsewhere(self) -> str:
+        return "import tests.tuning.test_initial_points as here; strategy = here.TestInitialPoints().make()"
 
     def test_what_is_left_follows_from_the_history(self):
         first = self.suggest(MIXED, History(Goal.MAXIMIZE), [1])

@@ -990,6 +990,11 @@ export interface components {
             ended_at: string | null;
             max_parallel: number;
             max_trials: number;
+            /**
+             * Format: double
+             * @description The median of its trials' objectives
+             */
+            median: number | null;
             name: string;
             objective: components["schemas"]["Objective"];
             /** @description Jobs that it warm-starts from. */
@@ -1026,6 +1031,11 @@ export interface components {
             ended_at: string | null;
             max_parallel: number;
             max_trials: number;
+            /**
+             * Format: double
+             * @description The median of its trials' objectives
+             */
+            median: number | null;
             /** @description Names of all metrics that trials report. */
             metrics: string[];
             name: string;

@@ -8,7 +8,15 @@ import type { Job, Trial } from "../api/types";
 
 export type JobChange = Pick<
   Job,
-  "state" | "reason" | "counts" | "best" | "started_at" | "ended_at" | "max_trials" | "max_parallel"
+  | "state"
+  | "reason"
+  | "counts"
+  | "best"
+  | "median"
+  | "started_at"
+  | "ended_at"
+  | "max_trials"
+  | "max_parallel"
 >;
 
 export interface PointsChange {

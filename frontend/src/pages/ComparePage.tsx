@@ -130,6 +130,7 @@ function Summary({
             <th>Job</th>
             <th>State</th>
             <th className="num">Best</th>
+            <th className="num">Median</th>
             <th className="num">Trials</th>
             <th className="num">Took</th>
             <th>Strategy</th>
@@ -148,6 +149,7 @@ function Summary({
                 <StateLabel state={job.state} />
               </td>
               <td className="num">{job.best ? <b>{formatNumber(job.best.objective)}</b> : "–"}</td>
+              <td className="num">{job.median === null ? "–" : formatNumber(job.median)}</td>
               <td className="num">
                 {endedCount(job.counts)}/{job.max_trials}
               </td>

@@ -99,6 +99,7 @@ class Job(Shape):
     reason = serializers.CharField(help_text="Why it is in this state, in a sentence.")
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="Trials per state.")
     best = BestTrial(allow_null=True)
+    median = serializers.FloatField(allow_null=True, help_text="The median of its trials' objectives")
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     max_trials = serializers.IntegerField()
