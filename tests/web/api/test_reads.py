@@ -52,3 +52,12 @@ def test_content_is_an_attachment_that_no_browser_shows(alice: Api) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Length"] == str(len(TABLE))
+
+
+def test_answers_travel_compressed_and_files_do_not(alice: Api) -> None:
+    packed = {"Accept-Encoding": "gzip"}
+    listed = alice.client.get("/api/v1/strategies", headers=packed)
+    assert listed.headers["Content-Encoding"] == "gzip"
+    content = alice.client.get("/api/v1/projects/lab/datasets/table/versions/1/content", headers=packed)
+    assert "Content-Encoding" not in content.headers
+    assert content.headers["Content-Length"] == str(len(TABLE))
