@@ -137,15 +137,18 @@ class Lab:
 
 
 def trial_processes(service: Service) -> list[int]:
-    """Everything that runs for a trial of this installation: marked by the attempt, or working in its folder."""
+    """Everything that runs for a trial of this installation: marked as an attempt of it, or working in its folder."""
+    trials = str(service.home / "trials")
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                marked = b"HPT_ATTEMPT=" in (entry / "environ").read_bytes()
-                inside = str((entry / "cwd").readlink()).startswith(str(service.home / "trials"))
-            except OSError:
-                continue
-            if (marked or inside) and processes.alive(int(entry.name)) and inside:
-                found.append(int(entry.name))
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+            folder = str((entry / "cwd").readlink())
+        except OSError:
+            continue
+        marked = b"HPT_ATTEMPT=" in environment and trials.encode() in environment
+        if (marked or folder.startswith(trials)) and processes.alive(int(entry.name)):
+            found.append(int(entry.name))
     return found

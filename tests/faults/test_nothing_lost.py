@@ -43,8 +43,8 @@ def check_the_ledger(lab: Lab, name: str, trials: int) -> None:
     assert set(began) <= attempts.keys(), "something ran that no row knows of"
     for row in rows:
         curve = lab.get(f"/projects/lab/jobs/{name}/trials/{row['number']}/metrics")
-        steps = next(iter(curve["items"] if "items" in curve else curve["metrics"]))["steps"]
-        assert steps == list(range(1, LINES + 1)), f"trial {row['number']} lost or doubled a point"
+        assert [series["metric"] for series in curve["items"]] == ["score"]
+        assert curve["items"][0]["steps"] == list(range(1, LINES + 1)), f"trial {row['number']} lost or doubled a point"
     numbers = [event["seq"] for event in lab.events(name)]
     assert numbers == list(range(1, len(numbers) + 1))
 
