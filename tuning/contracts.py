@@ -1,6 +1,6 @@
-"""The two contracts of the engine: what a strategy and an early-stopping policy promise.
+"""The contracts of the engine: what a strategy, an early-stopping policy and a scheduler promise.
 
-Both are pure: they hold nothing but their options, are given the whole history at each call, and answer the same for
+All are pure: they hold nothing but their options, are given the whole history at each call, and answer the same for
 the same arguments in any process. tests/tuning/strategy_suite.py and policy_suite.py are these contracts as tests;
 every implementation inherits them.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tuning.history import History
 from tuning.space import SearchSpace, Value
@@ -32,15 +32,34 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a trial should be stopped now, and why (also why not)."""
+    """Whether a trial should be stopped now, and why (also why not).
+
+    ``pause`` goes with ``stop``: the trial gives its place back, but is not over. Its scheduler may promote it later.
+    """
 
     stop: bool
+    reason: str
+    numbers: dict[str, Number] = field(default_factory=dict)
+    pause: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("a verdict must say why")
+        if self.pause and not self.stop:
+            raise ValueError("a verdict that pauses also stops")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A paused trial that should go on, from its checkpoint if it left one."""
+
+    number: int
     reason: str
     numbers: dict[str, Number] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.reason:
-            raise ValueError("a verdict must say why")
+            raise ValueError("a promotion must say why")
 
 
 class Strategy(Protocol):
@@ -66,5 +85,22 @@ class Policy(Protocol):
         """Judge trial ``number`` of ``history.own`` at its last report.
 
         To be asked at each report of the objective; ``earlystop.judge_reports`` does so for several that came together.
+        """
+        ...
+
+
+@runtime_checkable
+class Scheduler(Strategy, Policy, Protocol):
+    """A strategy that also decides how far each trial goes (Hyperband and its kin); no other policy goes with it.
+
+    Its ``suggest`` may answer fewer points than asked for, or none, while it waits for trials that run. It never waits
+    when nothing runs and ``promote`` has nothing: then it suggests, or raises SpaceExhausted.
+    """
+
+    def promote(self, history: History, room: int) -> list[Promotion]:
+        """The paused trials of ``history.own`` that should go on now, the best first, at most ``room`` (>= 0).
+
+        They are asked for before new points. Once the trials of the job's budget have all been written and nothing
+        runs, an empty answer means that whoever is still paused is over (EarlyStopped).
         """
         ...

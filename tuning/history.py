@@ -20,6 +20,7 @@ class Observation:
 
     ``value`` is the objective (final, or last reported if it was stopped), None if there is none. ``curve`` is
     (step, objective) in the order of reporting. ``inherited_from`` names the parent job of a warm-started one.
+    ``promotions`` counts how often a scheduler let it go on after a pause.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Observation:
     value: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
     inherited_from: str | None = None
+    promotions: int = 0
 
     @property
     def usable(self) -> bool:
@@ -55,8 +57,13 @@ class History:
 
     @cached_property
     def pending(self) -> tuple[Observation, ...]:
-        """Own trials that have not ended."""
+        """Own trials that have not ended; paused ones are among them."""
         return tuple(trial for trial in self.own if not trial.state.terminal)
+
+    @cached_property
+    def paused(self) -> tuple[Observation, ...]:
+        """Own trials that wait for their scheduler to promote them."""
+        return tuple(trial for trial in self.own if trial.state is TrialState.PAUSED)
 
     @cached_property
     def failed(self) -> tuple[Observation, ...]:

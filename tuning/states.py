@@ -24,6 +24,7 @@ class TrialState(StrEnum):
     STARTING = "Starting"
     RUNNING = "Running"
     STOPPING = "Stopping"
+    PAUSED = "Paused"
     COMPLETED = "Completed"
     EARLY_STOPPED = "EarlyStopped"
     STOPPED = "Stopped"
@@ -47,7 +48,8 @@ JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
 }
 
 # A trial whose attempt vanished or was preempted goes back to Queued while attempts remain, else to Lost. A trial that
-# is told to stop may still end in its own way before the signal arrives: the end that really happened is recorded.
+# is told to stop may still end in its own way before the signal arrives: the end that really happened is recorded. A
+# paused trial holds no capacity; its scheduler promotes it (Queued again), or it ends as EarlyStopped.
 TRIAL_MOVES: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUEUED: frozenset({TrialState.STARTING, TrialState.STOPPED, TrialState.FAILED, TrialState.LOST}),
     TrialState.STARTING: frozenset(
@@ -59,6 +61,7 @@ TRIAL_MOVES: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.STOPPING: frozenset(
         {
             TrialState.COMPLETED,
+            TrialState.PAUSED,
             TrialState.EARLY_STOPPED,
             TrialState.STOPPED,
             TrialState.FAILED,
@@ -66,6 +69,7 @@ TRIAL_MOVES: Mapping[TrialState, frozenset[TrialState]] = {
             TrialState.LOST,
         }
     ),
+    TrialState.PAUSED: frozenset({TrialState.QUEUED, TrialState.EARLY_STOPPED, TrialState.STOPPED}),
     TrialState.COMPLETED: frozenset(),
     TrialState.EARLY_STOPPED: frozenset(),
     TrialState.STOPPED: frozenset(),
