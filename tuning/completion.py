@@ -1,19 +1,20 @@
 """When a search is over: the completion rules of the documents, as pure functions of what has happened.
 
-Each rule answers with a ``Completion`` once it is met, else with None; ``first_met`` asks all that a job has set.
-Trials count in the order of their numbers. A limit is met when it is reached (>=), not when it is passed.
+Each rule is given where the search stands and answers with a ``Completion`` once it is met, else with None;
+``first_met`` asks all that a job has set. Trials count in the order of their numbers. A limit is met when it is reached
+(>=), not when it is passed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tuning.contracts import Number
 from tuning.errors import Fault, InvalidSpec
-from tuning.history import History, best_of
-from tuning.states import TrialState
+from tuning.history import History, Observation, best_of
+from tuning.states import Goal, TrialState
 
 TOLERANCE = 0.01  # SageMaker's CompleteOnConvergence: an improvement of at most 1 % is none
 
@@ -25,6 +26,30 @@ class Completion:
     rule: str
     reason: str
     numbers: dict[str, Number] = field(default_factory=dict)
+
+
+class Result(NamedTuple):
+    trial: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rules need to know of a search, so that a service can ask its database instead of loading all trials.
+
+    ``best`` is the best value of the own trials that ended with one (the first of equals), ``since_best`` how many such
+    trials have higher numbers, ``before`` the best value of all but the last ``n`` of them (for ``convergence``; None
+    if there are no more than n). ``started`` counts the own trials, ``completed`` those that ran to their own end, and
+    ``finished`` those that ended in whatever way.
+    """
+
+    goal: Goal
+    best: Result | None = None
+    since_best: int = 0
+    before: float | None = None
+    started: int = 0
+    completed: int = 0
+    finished: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,81 +101,96 @@ class Criteria:
 
 def first_met(criteria: Criteria, history: History, spent: Spent) -> Completion | None:
     """The first rule that is met; of several at once, one about results before one about limits."""
+    return met_by(criteria, standing(history, criteria.converged), spent)
+
+
+def met_by(criteria: Criteria, now: Standing, spent: Spent) -> Completion | None:
+    """``first_met`` for a caller that has no history at hand, only where it stands."""
     rules = (
-        criteria.target is not None and target_reached(history, criteria.target),
-        criteria.max_not_improving is not None and no_improvement(history, criteria.max_not_improving),
-        criteria.converged is not None and convergence(history, criteria.converged, criteria.tolerance),
-        count_reached(history, criteria.max_started, criteria.max_completed, criteria.max_finished),
+        criteria.target is not None and target_reached(now, criteria.target),
+        criteria.max_not_improving is not None and no_improvement(now, criteria.max_not_improving),
+        criteria.converged is not None and convergence(now, criteria.converged, criteria.tolerance),
+        count_reached(now, criteria.max_started, criteria.max_completed, criteria.max_finished),
         criteria.max_seconds is not None and time_is_up(spent.seconds, criteria.max_seconds),
         criteria.max_gpu_hours is not None and gpu_hours_are_spent(spent.gpu_hours, criteria.max_gpu_hours),
     )
     return next((met for met in rules if met), None)
 
 
-def target_reached(history: History, target: float) -> Completion | None:
-    """Met when an ended trial's objective is at least as good as ``target``. (A running trial may get worse again.)"""
-    best = history.best
-    if best is None or best.value is None or history.goal.better(target, best.value):
-        return None
-    reason = f"Target reached: trial {best.number} has {best.value:.6g}, and {target:.6g} was asked for."
-    return Completion("target", reason, {"trial": best.number, "value": best.value, "target": target})
-
-
-def no_improvement(history: History, trials: int) -> Completion | None:
-    """Met when ``trials`` trials with a value came after the best one (the first of equals)."""
-    best = history.best
-    if best is None or best.value is None:
-        return None
-    after = sum(trial.number > best.number for trial in history.finished)
-    if after < trials:
-        return None
-    reason = f"No improvement in {after} trials: the best is still trial {best.number} with {best.value:.6g}."
-    return Completion(
-        "no_improvement", reason, {"trial": best.number, "value": best.value, "trials_since": after, "limit": trials}
+def standing(history: History, window: int | None = None) -> Standing:
+    """Where a history stands; ``before`` is filled for the rule that looks back on ``window`` trials."""
+    ended = sorted(history.finished, key=lambda trial: trial.number)
+    best = best_of(history.goal, tuple(ended))
+    before = None if window is None else best_of(history.goal, tuple(ended[:-window]))
+    return Standing(
+        goal=history.goal,
+        best=_result(best),
+        since_best=0 if best is None else sum(trial.number > best.number for trial in ended),
+        before=None if before is None else before.value,
+        started=len(history.own),
+        completed=sum(trial.state is TrialState.COMPLETED for trial in history.own),
+        finished=sum(trial.state.terminal for trial in history.own),
     )
 
 
-def convergence(history: History, trials: int, tolerance: float = TOLERANCE) -> Completion | None:
+def _result(trial: Observation | None) -> Result | None:
+    return None if trial is None or trial.value is None else Result(trial.number, trial.value)
+
+
+def target_reached(now: Standing, target: float) -> Completion | None:
+    """Met when an ended trial's objective is at least as good as ``target``. (A running trial may get worse again.)"""
+    best = now.best
+    if best is None or now.goal.better(target, best.value):
+        return None
+    reason = f"Target reached: trial {best.trial} has {best.value:.6g}, and {target:.6g} was asked for."
+    return Completion("target", reason, {"trial": best.trial, "value": best.value, "target": target})
+
+
+def no_improvement(now: Standing, trials: int) -> Completion | None:
+    """Met when ``trials`` trials with a value came after the best one (the first of equals)."""
+    best = now.best
+    if best is None or now.since_best < trials:
+        return None
+    reason = f"No improvement in {_trials(now.since_best)}: the best is still trial {best.trial} with {best.value:.6g}."
+    numbers: dict[str, Number] = {"trial": best.trial, "value": best.value}
+    return Completion("no_improvement", reason, {**numbers, "trials_since": now.since_best, "limit": trials})
+
+
+def convergence(now: Standing, trials: int, tolerance: float = TOLERANCE) -> Completion | None:
     """Met when the last ``trials`` trials with a value improved the best by at most ``tolerance``, relative to it.
 
-    A best of 0 has no relative improvement: there, any improvement counts.
+    A best of 0 has no relative improvement: there, any improvement counts. ``now`` must have been taken with a window
+    of ``trials``.
     """
-    ended = sorted(history.finished, key=lambda trial: trial.number)
-    before = best_of(history.goal, tuple(ended[:-trials]))
-    now = history.best
-    if before is None or before.value is None or now is None or now.value is None:
+    if now.before is None or now.best is None:
         return None
-    gained = max(0.0, history.goal.sign * (now.value - before.value))
-    if gained > tolerance * abs(before.value):
+    gained = max(0.0, now.goal.sign * (now.best.value - now.before))
+    if gained > tolerance * abs(now.before):
         return None
+    last = "the last trial" if trials == 1 else f"the last {trials} trials"
     reason = (
-        f"Converged: the last {trials} trials moved the best from {before.value:.6g} to {now.value:.6g}, by no more "
-        f"than {tolerance:.6g} of it."
+        f"Converged: {last} moved the best from {now.before:.6g} to {now.best.value:.6g}, by no more than "
+        f"{tolerance:.6g} of it."
     )
-    numbers: dict[str, Number] = {"before": before.value, "now": now.value, "trials": trials, "tolerance": tolerance}
+    numbers: dict[str, Number] = {"before": now.before, "now": now.best.value, "trials": trials, "tolerance": tolerance}
     return Completion("convergence", reason, numbers)
 
 
-def counts(history: History) -> Mapping[str, int]:
-    """How many own trials have started, completed (ran to their own end) and finished (ended in whatever way)."""
-    return {
-        "started": len(history.own),
-        "completed": sum(trial.state is TrialState.COMPLETED for trial in history.own),
-        "finished": sum(trial.state.terminal for trial in history.own),
-    }
-
-
 def count_reached(
-    history: History, started: int | None = None, completed: int | None = None, finished: int | None = None
+    now: Standing, started: int | None = None, completed: int | None = None, finished: int | None = None
 ) -> Completion | None:
     """Met when as many trials as one of the given limits have started, completed or finished."""
-    limits = {"started": started, "completed": completed, "finished": finished}
-    for name, count in counts(history).items():
-        limit = limits[name]
+    limits = {"started": (now.started, started), "completed": (now.completed, completed)}
+    for name, (count, limit) in (limits | {"finished": (now.finished, finished)}).items():
         if limit is not None and count >= limit:
-            reason = f"{count} trials {name}, and the limit is {limit}."
+            have = "has" if count == 1 else "have"
+            reason = f"{_trials(count)} {have} {name}, and the limit is {limit}."
             return Completion(f"trials_{name}", reason, {"count": count, "limit": limit})
     return None
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
 
 
 def time_is_up(seconds: float, limit: float) -> Completion | None:

@@ -10,10 +10,10 @@ from tuning.completion import (
     Spent,
     convergence,
     count_reached,
-    counts,
     first_met,
     gpu_hours_are_spent,
     no_improvement,
+    standing,
     target_reached,
     time_is_up,
 )
@@ -48,7 +48,7 @@ def history(*values, goal=Goal.MAXIMIZE):
     ],
 )
 def test_target(values, goal, target, trial):
-    met = target_reached(history(*values, goal=goal), target)
+    met = target_reached(standing(history(*values, goal=goal)), target)
     assert (met and met.numbers["trial"]) == trial
 
 
@@ -66,7 +66,7 @@ def test_target(values, goal, target, trial):
     ],
 )
 def test_no_improvement(values, goal, trials, since):
-    met = no_improvement(history(*values, goal=goal), trials)
+    met = no_improvement(standing(history(*values, goal=goal)), trials)
     assert (met and met.numbers["trials_since"]) == since
 
 
@@ -88,7 +88,7 @@ def test_no_improvement(values, goal, trials, since):
     ],
 )
 def test_convergence(values, goal, trials, tolerance, converged):
-    assert bool(convergence(history(*values, goal=goal), trials, tolerance)) is converged
+    assert bool(convergence(standing(history(*values, goal=goal), trials), trials, tolerance)) is converged
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,9 @@ def test_the_three_counts_are_met_when_reached(limits, rule):
         TrialState.RUNNING,
     ]
     trials = History(Goal.MAXIMIZE, tuple(Observation(n, {}, state) for n, state in enumerate(states, start=1)))
-    assert counts(trials) == {"started": 7, "completed": 2, "finished": 6}
-    met = count_reached(trials, **limits)
+    now = standing(trials)
+    assert (now.started, now.completed, now.finished) == (7, 2, 6)
+    met = count_reached(now, **limits)
     assert (met and met.rule) == rule
 
 
@@ -128,12 +129,12 @@ def test_duration_and_gpu_hours_are_met_when_reached(spent, met):
 
 
 def test_every_reason_carries_its_numbers():
-    trials = history(0.9, 0.5, 0.6)
+    now = standing(history(0.9, 0.5, 0.6), 2)
     found = [
-        target_reached(trials, 0.85),
-        no_improvement(trials, 2),
-        convergence(trials, 2),
-        count_reached(trials, finished=3),
+        target_reached(now, 0.85),
+        no_improvement(now, 2),
+        convergence(now, 2),
+        count_reached(now, finished=3),
         time_is_up(61, 60),
         gpu_hours_are_spent(1.5, 1.25),
     ]
@@ -141,7 +142,7 @@ def test_every_reason_carries_its_numbers():
         "Target reached: trial 1 has 0.9, and 0.85 was asked for.",
         "No improvement in 2 trials: the best is still trial 1 with 0.9.",
         "Converged: the last 2 trials moved the best from 0.9 to 0.9, by no more than 0.01 of it.",
-        "3 trials finished, and the limit is 3.",
+        "3 trials have finished, and the limit is 3.",
         "Time is up: 61 s since the start, and the limit is 60 s.",
         "GPU hours are spent: 1.50 h, and the limit is 1.25 h.",
     ]
