@@ -12,7 +12,7 @@ ones end at 6 standard deviations, beyond which lies one value in 500 million.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -176,9 +176,11 @@ class Expression:
         return np.rint(self._x(u) / self.q)
 
     def encode(self, value: Value) -> float:
-        if self.q is None:
-            return float(self._u(np.array([float(value)]))[0])
-        return float(self._centres(np.array([float(round(float(value) / self.q))]))[0])
+        return float(self.encode_all((value,))[0])
+
+    def encode_all(self, values: Sequence[Value]) -> Floats:
+        numbers = np.array(values, dtype=float)
+        return self._u(numbers) if self.q is None else self._centres(np.rint(numbers / self.q))
 
     def decode(self, u: float) -> float:
         if self.q is not None:

@@ -6,14 +6,14 @@ so that a uniform u is a uniform value on the parameter's scale.
 
 What every kind has: ``name``, ``kind`` (float, integer or categorical: what its values are), ``when`` (its condition),
 ``size`` (number of values, None if continuous), ``width`` (columns that it takes as model features), ``nominal`` (its
-values have no order), ``encode``, ``decode``, ``snap``, ``features``, ``grid``, ``near``, ``problem_with``,
-``to_json``.
+values have no order), ``encode`` (and ``encode_all``, for many values at once), ``decode``, ``snap``, ``features``,
+``grid``, ``near``, ``problem_with``, ``to_json``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -90,15 +90,20 @@ class Float:
         return min(max(float(f"{self.low + k * lattice.step:.15g}"), self.low), self.high)
 
     def encode(self, value: Value) -> float:
+        return float(self.encode_all((value,))[0])
+
+    def encode_all(self, values: Sequence[Value]) -> Floats:
+        numbers = np.array(values, dtype=float)
         if self.low == self.high:
-            return 0.5
+            return np.full_like(numbers, 0.5)
         if self.step is not None:
-            return self._lattice(self.step).unit(float(value))
+            return self._lattice(self.step).units(numbers)
         scale = SCALES[self.scale]
-        low, high, at = scale.forward(np.array([self.low, self.high, float(value)]))
+        low, high = scale.forward(np.array([self.low, self.high]))
         if low == high:  # ends so close together that their logarithms are equal
-            return 0.5
-        return min(max(float((at - low) / (high - low)), 0.0), 1.0)
+            return np.full_like(numbers, 0.5)
+        units: Floats = np.clip((scale.forward(numbers) - low) / (high - low), 0.0, 1.0)
+        return units
 
     def decode(self, u: float) -> float:
         if self.step is not None and self.low < self.high:
@@ -143,7 +148,7 @@ class Float:
         if self.step is None or self.low == self.high:
             return np.empty(0)
         lattice = self._lattice(self.step)
-        return np.array([self.encode(self._rung(lattice, k)) for k in lattice.near(u)])
+        return self.encode_all([self._rung(lattice, k) for k in lattice.near(u)])
 
     def problem_with(self, value: object) -> str | None:
         if not is_number(value):
@@ -191,7 +196,10 @@ class Integer:
         return self.low + k * (self.step or 1)
 
     def encode(self, value: Value) -> float:
-        return self._lattice().unit(float(value))
+        return float(self.encode_all((value,))[0])
+
+    def encode_all(self, values: Sequence[Value]) -> Floats:
+        return self._lattice().units(np.array(values, dtype=float))
 
     def decode(self, u: float) -> int:
         return self._rung(self._lattice().place(u))
@@ -207,7 +215,7 @@ class Integer:
         yield from (self._rung(k) for k in self._lattice().spread(points))
 
     def near(self, u: float) -> Floats:
-        return np.array([self.encode(self._rung(k)) for k in self._lattice().near(u)])
+        return self.encode_all([self._rung(k) for k in self._lattice().near(u)])
 
     def problem_with(self, value: object) -> str | None:
         if not is_number(value) or value != int(value):
@@ -252,13 +260,14 @@ class Categorical:
         return not self.ordered
 
     def encode(self, value: Value) -> float:
-        return (self._index(value) + 0.5) / len(self.values)
+        return float(self.encode_all((value,))[0])
 
-    def _index(self, value: Value) -> int:
-        for index, known in enumerate(self.values):
-            if known == value and isinstance(known, str) == isinstance(value, str):
-                return index
-        raise ValueError(f"{self.name} is {value!r}, not one of its values")
+    def encode_all(self, values: Sequence[Value]) -> Floats:
+        places = {value: index for index, value in enumerate(self.values)}
+        try:
+            return (np.array([places[value] for value in values], dtype=float) + 0.5) / len(self.values)
+        except KeyError as missing:
+            raise ValueError(f"{self.name} is {missing.args[0]!r}, not one of its values") from None
 
     def decode(self, u: float) -> Value:
         return self.values[min(max(int(u * len(self.values)), 0), len(self.values) - 1)]
@@ -292,9 +301,7 @@ class Categorical:
     def problem_with(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             return f"{self.name} is {value!r}, not a value"
-        try:
-            self._index(value)
-        except ValueError:
+        if value not in self.values:
             return f"{self.name} is {value!r}, not one of {', '.join(map(repr, self.values))}"
         return None
 

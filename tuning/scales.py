@@ -85,9 +85,11 @@ class Lattice:
         low, high = self.scale.forward(np.array(self.scale.inside(self.low, top, self.step / 2)))
         return float(low), float(high)
 
-    def unit(self, value: float) -> float:
+    def units(self, values: Floats) -> Floats:
+        """The unit coordinates of values of the lattice; shape kept."""
         low, high = self._ends()
-        return float((self.scale.forward(np.array(float(value))) - low) / (high - low))
+        units: Floats = (self.scale.forward(values) - low) / (high - low)
+        return units
 
     def places(self, u: Floats) -> Floats:
         """The k of the values at unit coordinates ``u``; shape kept."""

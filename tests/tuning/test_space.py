@@ -66,6 +66,15 @@ def test_features_are_the_same_from_units_and_from_configurations(space, seed):
     assert np.array_equal(features, space.unit_features(units))
 
 
+@given(spaces(), st.integers(0, 2**32))
+def test_many_configurations_are_encoded_and_named_as_each_alone(space, seed):
+    rng = np.random.default_rng(seed)
+    configs = [space.sample(rng) for _ in range(4)]
+    assert np.array_equal(space.encode_all(configs), [space.encode(config) for config in configs])
+    assert space.keys(configs) == [space.key(config) for config in configs]
+    assert space.encode_all([]).shape == (0, len(space))
+
+
 @given(spaces(), st.integers(1, 4))
 def test_the_grid_has_the_size_it_says_and_no_point_twice(space, points):
     if space.grid_size(points) > 2000:

@@ -86,7 +86,7 @@ class _Search:
     def __init__(self, options: Bayesian, space: SearchSpace, history: History, seed: int) -> None:
         self.options, self.space, self.history, self.seed = options, space, history, seed
         self.used = history.used_keys(space)
-        self.pending = [space.encode(trial.config) for trial in history.pending]
+        self.pending = list(space.encode_all([trial.config for trial in history.pending]))
         self.inherited = sum(trial.usable for trial in history.inherited)
         self.design_size = options.n_initial_points or len(space) + 2
         self._surrogate: Surrogate | None = None
@@ -118,7 +118,7 @@ class _Search:
         return Suggestion(config, reason, {"design": number, "design_size": size})
 
     def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
-        tried = [self.space.encode(trial.config) for trial in self.history.own if trial.state.terminal]
+        tried = self.space.encode_all([trial.config for trial in self.history.own if trial.state.terminal])
         taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
         unit, why = starter(self._parents(), self.space, taken)
         config = self.space.decode(unit)

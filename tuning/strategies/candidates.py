@@ -56,8 +56,8 @@ def propose(
 def every_unit(space: SearchSpace) -> Floats:
     """The snapped unit points of a countable space, shape (size, d)."""
     if not space.plain:
-        return np.array([space.encode(config) for config in space.grid(space.size or 1)]).reshape(-1, len(space))
-    axes = [np.array([p.encode(value) for value in p.grid(p.size or 1)]) for p in space.parameters]
+        return space.encode_all(list(space.grid(space.size or 1)))
+    axes = [p.encode_all(list(p.grid(p.size or 1))) for p in space.parameters]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 

@@ -91,7 +91,7 @@ def good_region(history: History) -> list[Observation]:
 
 def _spread(space: SearchSpace, good: list[Observation]) -> Floats:
     """How far to step per unit coordinate: half the spread of the good trials, within 2 % and 20 % of the range."""
-    units = np.array([space.encode(trial.config) for trial in good])
+    units = space.encode_all([trial.config for trial in good])
     spread: Floats = np.clip(0.5 * units.std(axis=0), 0.02, 0.2)
     return spread
 

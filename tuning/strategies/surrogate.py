@@ -71,8 +71,7 @@ def _losses(space: SearchSpace, history: History, inherited: list[Observation]) 
     valued = [*inherited, *history.finished]
     losses = [-history.goal.sign * float(trial.value or 0.0) for trial in valued]
     losses += [max(losses)] * len(history.failed)
-    units = [space.encode(trial.config) for trial in (*valued, *history.failed)]
-    return np.array(units), np.array(losses)
+    return space.encode_all([trial.config for trial in (*valued, *history.failed)]), np.array(losses)
 
 
 def _anchors(units: Floats, losses: Floats) -> Floats:

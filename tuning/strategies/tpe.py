@@ -81,7 +81,7 @@ class _Search:
         self.pending = len(history.pending)
 
     def _units(self, configs: Sequence[Config]) -> Floats:
-        return np.array([self.space.encode(config) for config in configs]).reshape(-1, len(self.space))
+        return self.space.encode_all(configs)
 
     def suggest(self, number: int) -> Suggestion:
         """The suggestion for trial ``number``. Raises SpaceExhausted."""
