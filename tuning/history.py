@@ -42,13 +42,15 @@ class History:
     """All observations of a job (``own``, by trial number) and those it inherited from its warm-start parents.
 
     ``comparable`` says whether inherited objective values are on the scale of the own ones: True for
-    IDENTICAL_DATA_AND_ALGORITHM, False for TRANSFER_LEARNING, where only their order means something.
+    IDENTICAL_DATA_AND_ALGORITHM, False for TRANSFER_LEARNING, where only their order means something. ``budget`` is how
+    many trials the job may have in all, None if not known: what waits for trials to come must know when none do.
     """
 
     goal: Goal
     own: tuple[Observation, ...] = ()
     inherited: tuple[Observation, ...] = ()
     comparable: bool = True
+    budget: int | None = None
 
     @cached_property
     def finished(self) -> tuple[Observation, ...]:

@@ -48,12 +48,17 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a person must know to choose an implementation."""
+    """What a person must know to choose an implementation.
+
+    ``schedules``: a strategy that also decides how far each trial goes (a Scheduler), beside which no early-stopping
+    policy can be chosen.
+    """
 
     name: str
     title: str
     summary: str
     options: tuple[Option, ...] = ()
+    schedules: bool = False
 
 
 class Registry(Generic[T]):

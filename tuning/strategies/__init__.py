@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuning.contracts import Strategy
+from tuning.contracts import Scheduler, Strategy
+from tuning.initial_points import InitialPoints, Points
 from tuning.registry import Info as StrategyInfo
 from tuning.registry import Option, Registry
-from tuning.strategies import anneal, bayesian, grid, random_search, sobol, tpe
+from tuning.repeats import Repeated
+from tuning.strategies import anneal, bayesian, grid, hyperband, random_search, sobol, tpe
+from tuning.strategies.scheduled import Scheduled
 
-__all__ = ["Option", "StrategyInfo", "catalogue", "create"]
+__all__ = ["Option", "StrategyInfo", "catalogue", "create", "inferred", "planned", "wrapped"]
 
 _REGISTRY: Registry[Strategy] = Registry()
 _REGISTRY.add(bayesian.INFO, bayesian.Bayesian)
@@ -18,6 +21,7 @@ _REGISTRY.add(anneal.INFO, anneal.Anneal)
 _REGISTRY.add(random_search.INFO, random_search.RandomSearch)
 _REGISTRY.add(sobol.INFO, sobol.QuasiRandom)
 _REGISTRY.add(grid.INFO, grid.Grid)
+_REGISTRY.add(hyperband.INFO, hyperband.Hyperband, hyperband.faults)
 
 
 def catalogue() -> list[StrategyInfo]:
@@ -32,3 +36,39 @@ def create(name: str, options: Mapping[str, object], field: str = "strategy") ->
         InvalidSpec: at ``field.name`` or ``field.options.x``, every fault at once.
     """
     return _REGISTRY.create(name, options, field)
+
+
+def inferred(
+    name: str, options: Mapping[str, object], static: Mapping[str, object], field: str = "strategy"
+) -> dict[str, object]:
+    """The options of strategy ``name``, with what the job's static hyperparameters tell of those left out (F45).
+
+    Raises:
+        InvalidSpec: at ``field.options.x``, for an option that the strategy needs and that is in neither.
+    """
+    if name == hyperband.INFO.name:
+        return hyperband.inferred(options, static, field)
+    return dict(options)
+
+
+def planned(
+    name: str,
+    options: Mapping[str, object],
+    initial_points: Points = (),
+    repeats: int = 1,
+    field: str = "strategy",
+) -> Strategy:
+    """The strategy of a job: ``name`` with its ``options`` (see ``inferred``), after the ``initial_points``, each point
+    run ``repeats`` times. A Scheduler if that strategy is one.
+
+    Raises:
+        InvalidSpec: at ``field.name`` or ``field.options.x``, every fault at once.
+    """
+    return wrapped(create(name, options, field), initial_points, repeats)
+
+
+def wrapped(strategy: Strategy, initial_points: Points = (), repeats: int = 1) -> Strategy:
+    """``strategy`` after the ``initial_points``, each point run ``repeats`` times; a Scheduler stays one."""
+    front = Repeated(repeats, strategy) if repeats > 1 else strategy
+    front = InitialPoints(initial_points, front) if initial_points else front
+    return Scheduled(front, strategy) if isinstance(strategy, Scheduler) and front is not strategy else front
