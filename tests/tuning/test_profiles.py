@@ -1,48 +1,241 @@
-"""F41: the vendors' limits, asked for by name."""
+"""F41: the vendors' rules, asked for by name; tables of jobs and the fields at which each service refuses them."""
+
+from dataclasses import replace
 
 import pytest
 
 from tests.tuning.strategy_suite import CONDITIONAL, CONSTRAINED, MIXED
+from tuning import earlystop, strategies
 from tuning.errors import InvalidSpec
-from tuning.profiles import profile_faults
-from tuning.space import Categorical, Float, Integer, SearchSpace
+from tuning.profiles import PROFILES, Search, advice, profile_faults, whole_grid, with_defaults
+from tuning.space import Categorical, Expression, Float, Integer, SearchSpace
+
+LR = Float("lr", 0.0, 0.1)
+CHOICE = Categorical("optimizer", ("sgd", "adam"))
+
+
+def space(*parameters):
+    return SearchSpace(parameters)
 
 
 def floats(count):
-    return SearchSpace(tuple(Float(f"x{index}", 0, 1) for index in range(count)))
+    return space(*(Float(f"x{index}", 0, 1) for index in range(count)))
 
 
 def choices(count):
-    return SearchSpace((Categorical("c", tuple(range(count))),))
+    return space(Categorical("c", tuple(range(count))))
+
+
+def fields(profile, searched, **members):
+    faults = profile_faults(profile, Search(searched, **members))
+    assert {fault.code for fault in faults} <= {"limit"}
+    assert all(PROFILES[profile].title in fault.message for fault in faults)
+    return [fault.field for fault in faults]
 
 
 @pytest.mark.parametrize(
-    ("profile", "space", "static", "fields"),
+    ("profile", "searched", "static", "refused"),
     [
-        ("sagemaker", floats(30), 70, []),
+        ("sagemaker", floats(30), 70, []),  # F41
         ("sagemaker", floats(31), 0, ["space"]),
         ("sagemaker", floats(30), 71, ["space"]),
         ("sagemaker", choices(30), 0, []),
         ("sagemaker", choices(31), 0, ["space[0].values"]),
         ("sagemaker", MIXED, 0, []),
-        ("sagemaker", SearchSpace((Integer("n", 0, 8, step=4),)), 0, ["space[0].step"]),
-        ("sagemaker", CONSTRAINED, 0, ["space[2].type", "space[3].type", "space.constraints"]),
-        ("modelarts", floats(40), 0, []),
+        ("sagemaker", space(Integer("n", 0, 8, step=4)), 0, ["space[0].step"]),
+        ("sagemaker", CONSTRAINED, 0, ["space[2].type", "space[3].type", "constraints"]),
+        ("modelarts", floats(40), 0, []),  # F39, C13
         ("modelarts", MIXED, 0, ["space[2].type", "space[3].type", "space[4].type"]),
+        ("modelarts", space(Expression("x", "normal", 0, 1)), 0, ["space[0].type"]),
         ("hyperdrive", choices(1000), 500, []),
-        ("hyperdrive", CONDITIONAL, 0, ["space[2].when", "space[3].when", "space[4].when"]),
-        ("hyperdrive", CONSTRAINED, 0, ["space.constraints"]),
     ],
 )
-def test_limits_are_checked_by_field(profile, space, static, fields):
-    faults = profile_faults(profile, space, static)
-    assert [fault.field for fault in faults] == fields
-    assert {fault.code for fault in faults} <= {"limit"}
+def test_a_space_is_held_to_the_service(profile, searched, static, refused):
+    assert fields(profile, searched, static=static) == refused
+
+
+@pytest.mark.parametrize(
+    ("parameter", "strategies_that_may"),
+    [
+        (CHOICE, {"random", "sobol", "grid", "bayesian"}),
+        (LR, {"random", "sobol", "bayesian"}),  # uniform
+        (Expression("q", "quniform", 0, 10, 2), {"random", "sobol", "bayesian"}),
+        (Float("lr", 1e-4, 0.1, "log"), {"random", "sobol"}),  # loguniform
+        (Integer("n", 0, 9), {"random", "sobol"}),  # randint
+        (Expression("x", "normal", 10, 3), {"random", "sobol"}),
+        (Expression("x", "qlognormal", 0, 1, 1), {"random", "sobol"}),
+        (Float("x", 0.0, 0.9, "reverse-log"), set()),  # there is no such expression, nor for these:
+        (Float("x", 0.0, 1.0, step=0.1), set()),
+        (Integer("n", 1, 9), set()),
+        (Integer("n", 0, 8, step=4), set()),
+    ],
+)
+def test_hyperdrive_has_expressions_and_fewer_for_grid_and_bayesian(parameter, strategies_that_may):
+    """F36 to F38, F46."""
+    may = {
+        name for name in PROFILES["hyperdrive"].strategies if not fields("hyperdrive", space(parameter), strategy=name)
+    }
+    assert may == strategies_that_may
+
+
+def test_hyperdrive_has_neither_conditions_nor_constraints():
+    refused = fields("hyperdrive", CONDITIONAL, strategy="random")
+    assert [field for field in refused if field.endswith("when")] == [
+        "space[2].when",
+        "space[3].when",
+        "space[4].when",
+    ]
+    assert "constraints" in fields("hyperdrive", CONSTRAINED, strategy="random")
+
+
+@pytest.mark.parametrize(
+    ("profile", "strategy", "policy", "refused"),
+    [
+        ("sagemaker", "bayesian", None, []),
+        ("sagemaker", "random", "automatic", []),
+        ("sagemaker", "grid", None, []),
+        ("sagemaker", "hyperband", None, []),
+        ("sagemaker", "hyperband", "automatic", ["early_stopping"]),  # F45, C18
+        ("sagemaker", "tpe", None, ["strategy.name"]),  # F42
+        ("sagemaker", "random", "median", ["early_stopping.name"]),
+        ("hyperdrive", "random", "bandit", []),  # F64 to F68
+        ("hyperdrive", "grid", "median", []),
+        ("hyperdrive", "sobol", "truncation", []),
+        ("hyperdrive", "random", "automatic", ["early_stopping.name"]),
+        ("hyperdrive", "bayesian", None, []),
+        ("hyperdrive", "bayesian", "median", ["early_stopping"]),  # F46, F71, C3
+        ("hyperdrive", "anneal", "asha", ["strategy.name", "early_stopping.name"]),
+        ("modelarts", "tpe", None, []),  # F48 to F50
+        ("modelarts", "anneal", None, []),
+        ("modelarts", "random", None, ["strategy.name"]),
+        ("modelarts", "tpe", "median", ["early_stopping.name"]),  # F73: by request only
+    ],
+)
+def test_strategies_and_policies_are_those_of_the_service(profile, strategy, policy, refused):
+    searched = space(CHOICE) if strategy == "grid" else space(LR)
+    assert fields(profile, searched, strategy=strategy, policy=policy, max_trials=2) == refused
+
+
+@pytest.mark.parametrize(
+    ("profile", "members", "refused"),
+    [
+        ("sagemaker", {"max_trials": 750, "max_parallel": 100}, []),  # F81, C1
+        ("sagemaker", {"max_trials": 751, "max_parallel": 101}, ["limits.max_trials", "limits.max_parallel"]),
+        ("sagemaker", {"max_trials": 10_000, "strategy": "random"}, []),
+        ("sagemaker", {"max_seconds": 120}, []),  # F80
+        ("sagemaker", {"max_seconds": 119}, ["limits.max_seconds"]),
+        ("sagemaker", {"max_seconds": 15_768_001}, ["limits.max_seconds"]),
+        ("hyperdrive", {"max_trials": 1000, "max_parallel": 100}, []),  # F75, F76
+        ("hyperdrive", {"max_trials": 1001, "max_parallel": 101}, ["limits.max_trials", "limits.max_parallel"]),
+        ("modelarts", {"max_trials": 10_000, "max_parallel": 1000, "max_seconds": 1}, []),
+    ],
+)
+def test_counts_are_those_of_the_service(profile, members, refused):
+    assert fields(profile, space(LR), **members) == refused
+
+
+@pytest.mark.parametrize(
+    ("searched", "max_trials", "refused"),
+    [
+        (space(CHOICE, Categorical("b", (1, 2, 3))), 6, []),
+        (space(CHOICE, Categorical("b", (1, 2, 3))), 5, ["limits.max_trials"]),
+        (space(CHOICE, Categorical("b", (1, 2, 3))), 7, ["limits.max_trials"]),
+        (space(CHOICE, LR), 6, ["space[1].type"]),
+        (space(CHOICE, Integer("n", 1, 3)), 6, ["space[1].type"]),
+    ],
+)
+def test_sagemakers_grid_is_categorical_and_run_whole(searched, max_trials, refused):
+    """F42."""
+    assert fields("sagemaker", searched, strategy="grid", max_trials=max_trials) == refused
+
+
+def test_the_size_of_a_grid_is_known_where_it_is_run_whole():
+    search = Search(space(CHOICE, Categorical("b", (1, 2, 3))), strategy="grid", repeats=2)
+    assert whole_grid("sagemaker", search) == 12
+    assert whole_grid("hyperdrive", search) is None
+    assert whole_grid(None, search) is None
+    assert whole_grid("sagemaker", replace(search, strategy="random")) is None
+    assert whole_grid("sagemaker", replace(search, space=space(LR))) is None
+
+
+@pytest.mark.parametrize(
+    ("profile", "strategy", "max_trials", "advised"),
+    [
+        ("hyperdrive", "bayesian", 40, None),
+        ("hyperdrive", "bayesian", 39, "20 trials or more for each hyperparameter with bayesian: 40 for 2"),
+        ("hyperdrive", "random", 1, None),
+        ("sagemaker", "bayesian", 1, None),
+    ],
+)
+def test_twenty_trials_for_each_hyperparameter_are_advised_not_asked(profile, strategy, max_trials, advised):
+    """F47."""
+    found = advice(profile, Search(floats(2), strategy=strategy, max_trials=max_trials))
+    assert [fault.field for fault in found] == (["limits.max_trials"] if advised else [])
+    assert all(advised in fault.message and fault.code == "advice" for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("document", "filled"),
+    [
+        ({}, {}),
+        ({"profile": None}, {}),
+        ({"profile": "aws"}, {}),
+        ({"profile": ["sagemaker"]}, {}),
+        # F48: its own defaults, where the job says nothing.
+        (
+            {"profile": "modelarts"},
+            {
+                "seed": 1,
+                "strategy": {"name": "bayesian", "options": {"kind": "ucb", "kappa": 2.5, "xi": 0.0}},
+                "limits": {"max_trials": 20},
+            },
+        ),
+        (
+            {"profile": "modelarts", "seed": 5, "strategy": {"name": "tpe", "options": {"gamma": 0.1}}},
+            {"strategy": {"name": "tpe", "options": {"n_initial_points": 20, "gamma": 0.1}}},  # F49
+        ),
+        (
+            {"profile": "modelarts", "strategy": {"name": "anneal"}, "limits": {"max_trials": 7}},
+            {"strategy": {"name": "anneal", "options": {"avg_best_idx": 2.0, "shrink_coef": 0.1}}},  # F50
+        ),
+        # F76: all at once unless the job says how many.
+        ({"profile": "hyperdrive", "limits": {"max_trials": 50}}, {"limits": {"max_trials": 50, "max_parallel": 50}}),
+        (
+            {"profile": "hyperdrive", "limits": {"max_trials": 500}},
+            {"limits": {"max_trials": 500, "max_parallel": 100}},
+        ),
+        ({"profile": "hyperdrive", "limits": {"max_trials": 50, "max_parallel": 4}}, {}),
+        # What is wrong stays as it is, for the reader to name.
+        ({"profile": "modelarts", "seed": 1, "strategy": 7, "limits": []}, {}),
+        (
+            {
+                "profile": "modelarts",
+                "seed": 1,
+                "strategy": {"name": "tpe", "options": 7},
+                "limits": {"max_trials": "x"},
+            },
+            {},
+        ),
+    ],
+)
+def test_a_silent_document_takes_the_services_defaults(document, filled):
+    found = with_defaults(document)
+    for name, value in {**document, **filled}.items():
+        assert found[name] == value
+
+
+def test_defaults_and_names_are_those_that_the_engine_has():
+    offered = {info.name for info in strategies.catalogue()} | {"hyperband"}
+    for profile in PROFILES.values():
+        assert set(profile.strategies) <= offered
+        assert set(profile.policies) <= {info.name for info in earlystop.catalogue()}
+        for name, options in profile.options_unset.items():
+            strategies.create(name, options)
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(InvalidSpec, match="use one of sagemaker, modelarts, hyperdrive"):
-        profile_faults("aws", MIXED)
+    with pytest.raises(InvalidSpec, match="use one of sagemaker, hyperdrive, modelarts"):
+        profile_faults("aws", Search(MIXED))
 
 
 def test_no_limit_of_a_vendor_holds_by_itself():
