@@ -14,6 +14,7 @@ export const TRIAL_STATES = [
   "Stopping",
   "Running",
   "Starting",
+  "Paused",
   "Queued",
 ] as const;
 
@@ -25,6 +26,7 @@ const shapes: Record<string, string> = {
   EarlyStopped: "M2.5 2.5h4v7h-4zM9.5 2.5v7",
   Stopped: "M3 3h6v6H3z",
   Failed: "M3 3l6 6M9 3l-6 6",
+  Paused: "M4 3v6M8 3v6",
   Lost: "M3.5 4.2a2.5 2.5 0 1 1 3.2 2.6L6 7.4M6 9.6v.1",
 };
 

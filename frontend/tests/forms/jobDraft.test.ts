@@ -6,11 +6,10 @@ import {
   documentOf,
   draftOf,
   EMPTY_DRAFT,
-  fieldsOf,
   type JobDraft,
-  rowOf,
   withAlgorithm,
 } from "../../src/pages/newjob/draft";
+import { emptyRow, fieldsOf, newKey, rowOf, type SpaceRow } from "../../src/pages/newjob/space";
 
 const defined = (part: Partial<HyperparameterDefinition> & { name: string }): HyperparameterDefinition => ({
   type: "float",
@@ -132,11 +131,14 @@ describe("the new-job form", () => {
     expect(again).toEqual({ ...document, name: "run-10", seed: null });
   });
 
-  it("keeps in a clone what the form does not edit: steps, conditions, expressions, other scales", () => {
+  it("keeps steps, conditions, orders, expressions and every scale in a clone", () => {
     const space = [
       { name: "trees", type: "integer", min: 10, max: 200, scale: "reverse-log", step: 5 },
       { name: "criterion", type: "categorical", values: ["gini"], when: { parameter: "trees", in: [10] } },
       { name: "rate", type: "normal", mu: 0.5, sigma: 0.1 },
+      { name: "batch", type: "qlognormal", mu: 2, sigma: 0.5, q: 8, when: { parameter: "size", in: ["s"] } },
+      { name: "size", type: "categorical", values: ["s", "16"], ordered: true },
+      { name: "later", type: "of a newer service", width: 3 },
     ];
     const document = {
       name: "a",
@@ -144,12 +146,63 @@ describe("the new-job form", () => {
       objective: { metric: "f1", goal: "maximize" },
       space,
     };
-    expect(documentOf(draftOf(document as unknown as JobDocument, definitions)).space).toEqual(space);
+    const again = documentOf(draftOf(document as unknown as JobDocument, definitions)).space;
+    // What decides stands before what depends on it, wherever the algorithm lists them.
+    const order = ["trees", "criterion", "size", "batch", "rate", "later"];
+    expect(again).toEqual(order.map((name) => space.find((parameter) => parameter.name === name)));
     expect(space.map(domainWords)).toEqual([
       "10 – 200, reverse-log, step 5",
       "gini, when trees is 10",
       "normal(0.5, 0.1)",
+      "qlognormal(2, 0.5, 8), when size is s",
+      "s, 16, ordered",
+      "of a newer service(3)",
     ]);
+  });
+
+  it("keeps constraints, points, repeats, completion and the profile in a clone", () => {
+    const more = {
+      constraints: ["trees < 100", "min(trees, 50) != 13"],
+      initial_points: [{ trees: 20, criterion: "gini" }, { trees: 40 }],
+      repeats: 3,
+      completion: {
+        target: 0,
+        max_not_improving: 10,
+        converged: 5,
+        tolerance: 0.01,
+        max_completed: null,
+        max_finished: null,
+        max_gpu_hours: 1.5,
+      },
+      profile: "hyperdrive",
+    };
+    const document = {
+      name: "a",
+      algorithm: { name: "forest" },
+      objective: { metric: "f1", goal: "maximize" },
+      space: [
+        { name: "trees", type: "integer", min: 10, max: 200, scale: "linear" },
+        {
+          name: "criterion",
+          type: "categorical",
+          values: ["gini"],
+          when: { parameter: "trees", in: [20] },
+        },
+      ],
+      ...more,
+    };
+    const again = documentOf(draftOf(document as unknown as JobDocument, definitions));
+    expect(again).toMatchObject({
+      ...more,
+      completion: { target: 0, max_not_improving: 10, converged: 5, tolerance: 0.01, max_gpu_hours: 1.5 },
+    });
+  });
+
+  it("leaves out of a plain job's document what it does not use", () => {
+    const members = Object.keys(documentOf(draft()));
+    for (const name of ["constraints", "initial_points", "repeats", "completion", "profile"]) {
+      expect(members).not.toContain(name);
+    }
   });
 
   it("names a copy so that counting goes on", () => {
@@ -163,5 +216,72 @@ describe("the new-job form", () => {
   it("does not search what has no range, however tunable", () => {
     expect(rowOf(defined({ name: "lr" })).tuned).toBe(false);
     expect(rowOf(defined({ name: "one", type: "categorical", values: ["only"] })).tuned).toBe(false);
+  });
+});
+
+describe("a row of the space", () => {
+  const row = (part: Partial<SpaceRow>): SpaceRow => ({ ...emptyRow(), name: "x", ...part });
+  const sent = (part: Partial<SpaceRow>) => documentOf({ ...draft(), rows: [row(part)] }).space[0];
+
+  it("is sent in the form that was chosen, with its numbers as numbers (F34-F38)", () => {
+    expect(sent({ form: "choice", type: "categorical", args: { list: '16, 32, "64", relu' } })).toEqual({
+      name: "x",
+      type: "choice",
+      values: [16, 32, "64", "relu"],
+    });
+    expect(sent({ form: "choice", type: "categorical", args: { list: "range(1, 5)" } })).toEqual({
+      name: "x",
+      type: "choice",
+      range: [1, 5],
+    });
+    expect(sent({ form: "loguniform", args: { low: "-6", high: "0" } })).toEqual({
+      name: "x",
+      type: "loguniform",
+      low: -6,
+      high: 0,
+    });
+    expect(sent({ min: "0", max: "1", step: "0.1", scale: "auto" })).toEqual({
+      name: "x",
+      type: "float",
+      min: 0,
+      max: 1,
+      scale: "auto",
+      step: 0.1,
+    });
+  });
+
+  it("forgets nothing when another form is looked at", () => {
+    const both = { min: "0", max: "1", form: "normal" as const, args: { mu: "0", sigma: "2" } };
+    expect(sent(both)).toEqual({ name: "x", type: "normal", mu: 0, sigma: 2 });
+    expect(sent({ ...both, form: null })).toMatchObject({ type: "float", min: 0, max: 1 });
+  });
+
+  it("is listed after the one that decides about it, and its faults follow it there", () => {
+    const rows = [
+      row({ name: "depth", when: { parameter: "booster", in: ["tree"] } }),
+      row({ name: "booster", type: "categorical", values: ["tree", "linear"] }),
+    ];
+    expect(documentOf({ ...draft(), rows }).space.map((parameter) => parameter.name)).toEqual([
+      "booster",
+      "depth",
+    ]);
+    expect(fieldsOf(rows).get(rows[0]?.key ?? "")).toBe("space[1]");
+  });
+
+  it("can depend on itself in a circle without harm: the server says what is wrong", () => {
+    const rows = [
+      row({ name: "a", when: { parameter: "b", in: ["1"] } }),
+      row({ name: "b", when: { parameter: "a", in: ["1"] } }),
+    ];
+    expect(documentOf({ ...draft(), rows }).space).toHaveLength(2);
+  });
+
+  it("keeps its values in the points where it gets another name", () => {
+    const rows = [row({ name: "old", min: "0", max: "1" })];
+    const points = [{ key: newKey(), values: { [rows[0]?.key ?? ""]: "0.5" } }];
+    const renamed = rows.map((each) => ({ ...each, name: "new" }));
+    expect(documentOf({ ...draft(), rows: renamed, points })).toMatchObject({
+      initial_points: [{ new: 0.5 }],
+    });
   });
 });

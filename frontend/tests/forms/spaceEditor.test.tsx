@@ -4,8 +4,8 @@ import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { useState } from "react";
 import { afterEach, describe, expect, it } from "vitest";
 import { Faults, NO_FAULTS } from "../../src/api/faults";
-import { emptyRow, type SpaceRow } from "../../src/pages/newjob/draft";
-import { SpaceEditor } from "../../src/pages/newjob/SpaceEditor";
+import { type SpaceDraft, SpaceEditor } from "../../src/pages/newjob/SpaceEditor";
+import { emptyRow, type SpaceRow } from "../../src/pages/newjob/space";
 import { WarmStartRules } from "../../src/pages/newjob/WarmStartRules";
 
 afterEach(cleanup);
@@ -16,11 +16,11 @@ const rows: SpaceRow[] = [
 ];
 
 function Editor({ faults }: { faults: Faults }) {
-  const [own, setOwn] = useState<readonly SpaceRow[]>(rows);
+  const [own, setOwn] = useState<SpaceDraft>({ rows, constraints: [], points: [] });
   return (
     <MantineProvider env="test">
-      <SpaceEditor rows={own} faults={faults} change={setOwn} />
-      <output>{JSON.stringify(own.map((row) => [row.name, row.tuned, row.min, row.fixed]))}</output>
+      <SpaceEditor value={own} faults={faults} change={(part) => setOwn({ ...own, ...part })} />
+      <output>{JSON.stringify(own.rows.map((row) => [row.name, row.tuned, row.min, row.fixed]))}</output>
     </MantineProvider>
   );
 }
@@ -57,6 +57,52 @@ describe("the space editor", () => {
     expect(state()).toHaveLength(3);
     fireEvent.click(screen.getByLabelText("Remove the new hyperparameter"));
     expect(state()).toHaveLength(2);
+  });
+});
+
+describe("what few hyperparameters need", () => {
+  it("stands behind a disclosure, and comes out where it is at fault", () => {
+    render(<Editor faults={NO_FAULTS} />);
+    expect(screen.queryByLabelText("Step of rate")).toBeNull();
+    fireEvent.click(screen.getByLabelText("More about rate"));
+    fireEvent.change(screen.getByLabelText("Step of rate"), { target: { value: "0.25" } });
+    expect(screen.getByText("5 values from min")).toBeTruthy();
+    fireEvent.click(screen.getByLabelText("More about rate"));
+    expect(screen.getByText("step 0.25")).toBeTruthy();
+    cleanup();
+    render(<Editor faults={new Faults([{ field: "space[1].step", message: "too fine", code: "range" }])} />);
+    expect(screen.getByText("too fine")).toBeTruthy();
+  });
+
+  it("tells a fault that belongs to none of a row's fields", () => {
+    const fault = { field: "space[0].type", message: "is integer; it searches float only", code: "limit" };
+    const locked = [{ ...(rows[0] as SpaceRow), definition: { name: "depth", type: "integer" as const } }];
+    render(
+      <MantineProvider env="test">
+        <SpaceEditor
+          value={{ rows: locked as SpaceRow[], constraints: [], points: [] }}
+          faults={new Faults([fault])}
+          change={() => undefined}
+        />
+      </MantineProvider>,
+    );
+    expect(screen.getByText("type is integer; it searches float only")).toBeTruthy();
+  });
+
+  it("shows the faults of constraints and points where they stand, an empty line not counted", () => {
+    const faults = new Faults([
+      { field: "constraints[0]", message: "names no hyperparameter", code: "invalid" },
+      { field: "initial_points[0]", message: "is no point of the search space", code: "range" },
+    ]);
+    render(<Editor faults={faults} />);
+    fireEvent.click(screen.getByText("Add a constraint"));
+    fireEvent.click(screen.getByText("Add a constraint"));
+    fireEvent.change(screen.getAllByLabelText("Constraint")[1] as HTMLElement, {
+      target: { value: "1 < 2" },
+    });
+    expect(screen.getAllByText("names no hyperparameter")).toHaveLength(1);
+    fireEvent.click(screen.getByText("Add a point to try first"));
+    expect(screen.getByText("Point 1 is no point of the search space")).toBeTruthy();
   });
 });
 

@@ -9,21 +9,25 @@ import {
   policies as policiesQuery,
   strategies as strategiesQuery,
 } from "../../api/queries";
-import type { Algorithm, JobCheck } from "../../api/types";
+import type { Algorithm, CatalogueEntry, JobCheck } from "../../api/types";
 import { Notice } from "../../components/Feedback";
 import { FormFaults } from "../../components/FormFaults";
 import { Panel } from "../../components/Panel";
 import { Fields, Section } from "../../components/Section";
 import { AlgorithmFields } from "./AlgorithmFields";
-import { ChoiceFields } from "./ChoiceFields";
+import { CompletionFields } from "./CompletionFields";
 import { DataFields } from "./DataFields";
 import { documentOf, type JobDraft } from "./draft";
 import classes from "./JobForm.module.css";
 import { LimitFields } from "./LimitFields";
+import { ProfileField } from "./ProfileField";
+import { SearchFields } from "./SearchFields";
 import { SpaceEditor } from "./SpaceEditor";
 import { useJobCheck } from "./useJobCheck";
 import { WarmStartPicker } from "./WarmStartPicker";
 import { WarmStartRules } from "./WarmStartRules";
+
+const NONE: readonly CatalogueEntry[] = [];
 
 interface JobFormProps {
   project: string;
@@ -36,14 +40,19 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
   const [, go] = useLocation();
   const [draft, setDraft] = useState(initial);
   const [tried, setTried] = useState(false);
-  const document = useMemo(() => documentOf(draft), [draft]);
+  const strategies: readonly CatalogueEntry[] = useQuery(strategiesQuery).data?.items ?? NONE;
+  const policies = useQuery(policiesQuery).data?.items ?? NONE;
+  // A policy that was chosen before is kept in the form, for whoever goes back to a strategy that can have one.
+  const schedules = strategies.some((each) => each.name === draft.strategy.name && each.schedules);
+  const document = useMemo(
+    () => documentOf(schedules ? { ...draft, policy: null } : draft),
+    [draft, schedules],
+  );
   const { check, stale, error: uncheckable } = useJobCheck(project, document, draft.algorithm !== "");
   const version = useQuery({
     ...algorithmVersion(project, draft.algorithm, draft.version ?? 0),
     enabled: draft.algorithm !== "" && draft.version !== null,
   });
-  const strategies = useQuery(strategiesQuery);
-  const policies = useQuery(policiesQuery);
   const set = (part: Partial<JobDraft>) => setDraft((before) => ({ ...before, ...part }));
 
   const create = useMutation({
@@ -89,6 +98,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               change={setDraft}
               faults={faults}
             />
+            <ProfileField value={draft.profile} faults={faults} change={(profile) => set({ profile })} />
           </Fields>
           <Textarea
             label="Description"
@@ -133,26 +143,16 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               </Fields>
             </Section>
             <Section title="Hyperparameters" hint="Switch off what is to keep one value in all trials.">
-              <SpaceEditor rows={draft.rows} faults={faults} change={(rows) => set({ rows })} />
+              <SpaceEditor value={draft} faults={faults} change={set} />
             </Section>
             <Section title="Search" hint="How the next trial is chosen, and when a poor one is ended early.">
-              <ChoiceFields
-                label="Strategy"
-                field="strategy"
-                entries={strategies.data?.items ?? []}
-                value={draft.strategy}
-                faults={faults}
-                change={(strategy) => strategy && set({ strategy })}
-              />
-              <ChoiceFields
-                label="Early stopping"
-                field="early_stopping"
-                entries={policies.data?.items ?? []}
-                none="Off: every trial runs to its end"
-                value={draft.policy}
-                faults={faults}
-                change={(policy) => set({ policy })}
-              />
+              <SearchFields {...{ draft, strategies, policies, faults }} change={set} />
+            </Section>
+            <Section
+              title="Completion"
+              hint="The job ends at the first of these that is met, and says at which."
+            >
+              <CompletionFields draft={draft} faults={faults} change={set} />
             </Section>
             <Section title="Limits">
               <LimitFields draft={draft} faults={faults} change={set} />

@@ -1,16 +1,10 @@
 import { TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
 import { Fields } from "../../components/Section";
-import type { JobDraft, LimitName } from "./draft";
+import type { JobDraft } from "./draft";
 
-const WORDS: Record<LimitName, { label: string; description: string; placeholder?: string }> = {
-  max_trials: { label: "Trials", description: "In all." },
-  max_parallel: { label: "At a time", description: "A Bayesian search learns more from fewer." },
-  max_seconds: {
-    label: "Seconds for the job",
-    description: "Then its running trials are ended.",
-    placeholder: "no limit",
-  },
+const WORDS = {
+  max_parallel: { label: "At a time", description: "Trials that run together." },
   trial_seconds: {
     label: "Seconds for a trial",
     description: "Then it is stopped; what it reported counts.",
@@ -22,6 +16,7 @@ const WORDS: Record<LimitName, { label: string; description: string; placeholder
     placeholder: "no limit",
   },
 };
+type Name = keyof typeof WORDS;
 
 interface LimitFieldsProps {
   draft: JobDraft;
@@ -30,7 +25,7 @@ interface LimitFieldsProps {
 }
 
 export function LimitFields({ draft, faults, change }: LimitFieldsProps) {
-  const limit = (name: LimitName) => (
+  const limit = (name: Name) => (
     <TextInput
       key={name}
       {...WORDS[name]}
@@ -60,18 +55,7 @@ export function LimitFields({ draft, faults, change }: LimitFieldsProps) {
   );
   return (
     <>
-      <Fields>
-        {(
-          [
-            "max_trials",
-            "max_parallel",
-            "max_seconds",
-            "trial_seconds",
-            "max_attempts",
-            "max_failures",
-          ] as const
-        ).map(limit)}
-      </Fields>
+      <Fields>{(Object.keys(WORDS) as Name[]).map(limit)}</Fields>
       <Fields>
         {resource("cpus", "Processors", "For each trial.")}
         {resource("memory_mb", "Memory, MB", "For each trial.", "no limit")}

@@ -1,22 +1,25 @@
-import { ActionIcon, Button, Select, Switch, TagsInput, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import type { Faults } from "../../api/faults";
-import { domainWords, extraWords } from "../../components/domain";
 import { Icon } from "../../components/Icon";
-import { writeValue } from "../../components/typing";
-import { emptyRow, fieldsOf, type SpaceRow } from "./draft";
+import { ConstraintFields } from "./ConstraintFields";
+import type { JobDraft } from "./draft";
+import { PointsTable } from "./PointsTable";
 import classes from "./SpaceEditor.module.css";
+import { SpaceRowFields } from "./SpaceRowFields";
+import { defaultPoint, emptyRow, fieldsOf, newKey, type SpaceRow } from "./space";
+
+export type SpaceDraft = Pick<JobDraft, "rows" | "constraints" | "points">;
 
 interface SpaceEditorProps {
-  rows: readonly SpaceRow[];
+  value: SpaceDraft;
   faults: Faults;
-  change: (rows: readonly SpaceRow[]) => void;
+  change: (part: Partial<SpaceDraft>) => void;
 }
 
 /** One row per hyperparameter: a switch decides whether it is searched in a range or keeps one value. */
-export function SpaceEditor({ rows, faults, change }: SpaceEditorProps) {
+export function SpaceEditor({ value, faults, change }: SpaceEditorProps) {
+  const { rows, constraints, points } = value;
   const fields = fieldsOf(rows);
-  const update = (key: string, part: Partial<SpaceRow>) =>
-    change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
   return (
     <div className={classes.editor} data-field="space">
       <div className={classes.head} aria-hidden="true">
@@ -27,188 +30,53 @@ export function SpaceEditor({ rows, faults, change }: SpaceEditorProps) {
         <span />
       </div>
       {rows.map((row) => (
-        <Row
+        <SpaceRowFields
           key={row.key}
           row={row}
+          others={rows.filter((each) => each.tuned && each.name && each.key !== row.key)}
           field={fields.get(row.key) ?? ""}
           faults={faults}
-          update={(part) => update(row.key, part)}
-          remove={() => change(rows.filter((each) => each.key !== row.key))}
+          update={(part) => change({ rows: updated(rows, row, part) })}
+          remove={() => change({ rows: rows.filter((each) => each.key !== row.key) })}
         />
       ))}
       {faults.at("space") && <p className={classes.fault}>{faults.at("space")}</p>}
+      <ConstraintFields
+        rows={constraints}
+        faults={faults}
+        change={(changed) => change({ constraints: changed })}
+      />
+      <PointsTable
+        points={points}
+        rows={rows}
+        faults={faults}
+        change={(changed) => change({ points: changed })}
+      />
       <div className={classes.foot}>
-        <Button
-          variant="subtle"
-          color="gray"
-          leftSection={<Icon name="plus" />}
-          onClick={() => change([...rows, emptyRow()])}
-        >
-          Add a hyperparameter
-        </Button>
+        <Add onClick={() => change({ rows: [...rows, emptyRow()] })}>Add a hyperparameter</Add>
+        <Add onClick={() => change({ constraints: [...constraints, { key: newKey(), text: "" }] })}>
+          Add a constraint
+        </Add>
+        <Add onClick={() => change({ points: [...points, defaultPoint(rows)] })}>
+          Add a point to try first
+        </Add>
       </div>
     </div>
   );
 }
 
-interface RowProps {
-  row: SpaceRow;
-  field: string;
-  faults: Faults;
-  update: (part: Partial<SpaceRow>) => void;
-  remove: () => void;
-}
+const Add = ({ onClick, children }: { onClick: () => void; children: string }) => (
+  <Button variant="subtle" color="gray" leftSection={<Icon name="plus" />} onClick={onClick}>
+    {children}
+  </Button>
+);
 
-function Row({ row, field, faults, update, remove }: RowProps) {
-  const label = row.name || "the new hyperparameter";
-  const locked = row.definition !== null || row.type === "expression";
-  const searchable = row.type !== "text" && row.definition?.tunable !== false;
-  return (
-    <div className={classes.row} role="group" aria-label={label} data-tuned={row.tuned} data-field={field}>
-      <Switch
-        aria-label={`Search ${label}`}
-        checked={row.tuned}
-        disabled={!searchable}
-        title={searchable ? undefined : "The algorithm declares it as not to be searched"}
-        onChange={(event) => update({ tuned: event.currentTarget.checked })}
-      />
-      {locked ? (
-        <div className={classes.name}>
-          <b>{row.name}</b>
-          {row.type !== "expression" && Object.keys(row.rest).length > 0 && (
-            <span>{extraWords(row.rest)}</span>
-          )}
-          {row.definition?.description && (
-            <span title={row.definition.description}>{row.definition.description}</span>
-          )}
-        </div>
-      ) : (
-        <TextInput
-          aria-label="Name of the hyperparameter"
-          placeholder="learning-rate"
-          value={row.name}
-          error={row.tuned ? faults.at(`${field}.name`) : undefined}
-          onChange={(event) => update({ name: event.currentTarget.value })}
-        />
-      )}
-      {locked ? (
-        <span className="quiet">{row.type}</span>
-      ) : (
-        <Select
-          aria-label={`Type of ${label}`}
-          data={row.tuned ? ["float", "integer", "categorical"] : ["float", "integer", "categorical", "text"]}
-          value={row.type}
-          allowDeselect={false}
-          error={faults.at(`${field}.type`)}
-          onChange={(type) => type && update({ type: type as SpaceRow["type"] })}
-        />
-      )}
-      <div className={classes.range}>
-        {row.tuned ? (
-          <Range {...{ row, field, faults, update, label }} />
-        ) : (
-          <Fixed {...{ row, field, faults, update, label }} />
-        )}
-        {faults.at(field) && row.tuned && <p className={classes.fault}>{faults.at(field)}</p>}
-        {locked && row.tuned && faults.at(`${field}.name`) && (
-          <p className={classes.fault}>{faults.at(`${field}.name`)}</p>
-        )}
-      </div>
-      {locked ? (
-        <span />
-      ) : (
-        <ActionIcon color="gray" aria-label={`Remove ${label}`} onClick={remove}>
-          <Icon name="close" />
-        </ActionIcon>
-      )}
-    </div>
-  );
-}
-
-interface PartProps {
-  row: SpaceRow;
-  field: string;
-  faults: Faults;
-  update: (part: Partial<SpaceRow>) => void;
-  label: string;
-}
-
-function Range({ row, field, faults, update, label }: PartProps) {
-  if (row.type === "expression") return <span className="mono">{domainWords(row.rest)}</span>;
-  if (row.type === "categorical" || row.type === "text") {
-    return (
-      <TagsInput
-        aria-label={`Values of ${label}`}
-        placeholder={row.values.length ? undefined : 'Type a value, then Enter; "16" in quotes is a text'}
-        value={[...row.values]}
-        data={row.definition?.values?.map(writeValue) ?? []}
-        data-field={`${field}.values`}
-        error={
-          faults
-            .within(`${field}.values`)
-            .map((fault) => fault.message)
-            .join(" ") || undefined
-        }
-        onChange={(values) => update({ values })}
-      />
-    );
-  }
-  return (
-    <div className={classes.numbers}>
-      <TextInput
-        aria-label={`Least ${label}`}
-        placeholder="min"
-        inputMode="decimal"
-        value={row.min}
-        data-field={`${field}.min`}
-        error={faults.at(`${field}.min`)}
-        onChange={(event) => update({ min: event.currentTarget.value })}
-      />
-      <span className="quiet">to</span>
-      <TextInput
-        aria-label={`Greatest ${label}`}
-        placeholder="max"
-        inputMode="decimal"
-        value={row.max}
-        data-field={`${field}.max`}
-        error={faults.at(`${field}.max`)}
-        onChange={(event) => update({ max: event.currentTarget.value })}
-      />
-      <Select
-        aria-label={`Scale of ${label}`}
-        data={[...new Set(["linear", "log", row.scale])]}
-        value={row.scale}
-        allowDeselect={false}
-        data-field={`${field}.scale`}
-        error={faults.at(`${field}.scale`)}
-        onChange={(scale) => scale && update({ scale })}
-      />
-    </div>
-  );
-}
-
-function Fixed({ row, field, faults, update, label }: PartProps) {
-  const declared = row.definition?.values?.map(String) ?? [];
-  if (row.type === "categorical" && declared.length) {
-    return (
-      <Select
-        aria-label={`Value of ${label}`}
-        data={declared}
-        value={row.fixed || null}
-        data-field={field}
-        error={faults.at(field)}
-        onChange={(fixed) => update({ fixed: fixed ?? "" })}
-      />
-    );
-  }
-  return (
-    <TextInput
-      aria-label={`Value of ${label}`}
-      placeholder="not passed to the script"
-      value={row.fixed}
-      data-field={field}
-      error={faults.at(field)}
-      onChange={(event) => update({ fixed: event.currentTarget.value })}
-    />
-  );
+/** A condition follows the name of the hyperparameter that it is about. */
+function updated(rows: readonly SpaceRow[], changed: SpaceRow, part: Partial<SpaceRow>): SpaceRow[] {
+  const { name } = part;
+  return rows.map((row) => {
+    if (row.key === changed.key) return { ...row, ...part };
+    if (name === undefined || !changed.name || row.when?.parameter !== changed.name) return row;
+    return { ...row, when: { ...row.when, parameter: name } };
+  });
 }
