@@ -109,3 +109,7 @@ export function rangeOf(text: string): number[] | null {
   const found = /^\s*range\s*\(\s*(-?\d+(?:\s*,\s*-?\d+){0,2})\s*\)\s*$/.exec(text);
   return found ? (found[1] ?? "").split(",").map(Number) : null;
 }
+
+/** The same of a job's parameter, whatever its type; "" for a plain one. */
+export const meaningOfParameter = (parameter: Readonly<Record<string, unknown>>): string =>
+  isForm(parameter.type) ? meaningOf(parameter.type, parameter) : "";

@@ -13,6 +13,8 @@ export interface Decided {
 const KINDS: Record<string, string> = {
   suggest: "Suggested",
   early_stop: "Stopped early",
+  pause: "Paused",
+  promote: "Promoted",
   wait: "Waits",
   retry: "Retried",
   stop: "Stopped",

@@ -1,8 +1,10 @@
+import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { JobDetail } from "../../api/types";
+import type { JobDetail, JobDocument } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
+import { meaningOfParameter } from "../../components/distributions";
 import { domainWords } from "../../components/domain";
-import { formatDuration } from "../../components/format";
+import { formatDuration, formatNumber, formatValue } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import classes from "./Specification.module.css";
 import { Values } from "./Values";
@@ -17,15 +19,8 @@ export function Specification({
   job: JobDetail;
   className?: string | undefined;
 }) {
-  const spec = job.specification;
-  const limits = Object.fromEntries(
-    Object.entries(spec.limits ?? {})
-      .filter(([, value]) => value !== null)
-      .map(([name, value]) => [
-        name.replaceAll("_", " "),
-        name.endsWith("_seconds") ? formatDuration(Number(value)) : value,
-      ]),
-  );
+  const spec: JobDocument = job.specification;
+  const completion = completionWords(spec);
   return (
     <Panel
       title="Specification"
@@ -39,9 +34,21 @@ export function Specification({
           <h3>Space</h3>
           <Values
             values={Object.fromEntries(
-              spec.space.map((parameter) => [parameter.name, domainWords(parameter)]),
+              spec.space.map((parameter) => [
+                parameter.name,
+                [domainWords(parameter), meaningOfParameter(parameter)].filter(Boolean).join(". "),
+              ]),
             )}
           />
+          {(spec.constraints ?? []).length > 0 && (
+            <Part title="Constraints">
+              <ul className={`${classes.constraints} mono`}>
+                {spec.constraints?.map((text) => (
+                  <li key={text}>{text}</li>
+                ))}
+              </ul>
+            </Part>
+          )}
         </div>
         <div>
           <h3>Static</h3>
@@ -50,17 +57,24 @@ export function Specification({
           ) : (
             <p className="quiet small">None</p>
           )}
-          <h3 className={classes.next}>Data</h3>
-          {Object.entries(spec.channels ?? {}).map(([channel, data]) => (
-            <p key={channel} className="small">
-              {channel}: <Link href={`/projects/${project}/datasets/${data.dataset}`}>{data.dataset}</Link> v
-              {data.version}
-            </p>
-          ))}
+          <Part title="Data">
+            {Object.entries(spec.channels ?? {}).map(([channel, data]) => (
+              <p key={channel} className="small">
+                {channel}: <Link href={`/projects/${project}/datasets/${data.dataset}`}>{data.dataset}</Link>{" "}
+                v{data.version}
+              </p>
+            ))}
+            {Object.keys(spec.channels ?? {}).length === 0 && <p className="quiet small">None</p>}
+          </Part>
         </div>
         <div>
           <h3>Limits</h3>
-          <Values values={limits} />
+          <Values values={limitWords(spec)} />
+          {Object.keys(completion).length > 0 && (
+            <Part title="Completion">
+              <Values values={completion} />
+            </Part>
+          )}
         </div>
         <div>
           <h3>Search</h3>
@@ -70,12 +84,86 @@ export function Specification({
               ...(spec.strategy?.options ?? {}),
               "early stopping": spec.early_stopping?.name ?? "none",
               ...(spec.early_stopping?.options ?? {}),
+              ...((spec.repeats ?? 1) > 1 && { "runs of each point": spec.repeats }),
+              ...(spec.profile && { "rules of": spec.profile }),
               ...(spec.warm_start && { "warm start": spec.warm_start.type }),
               seed: spec.seed,
             }}
           />
         </div>
+        <Points spec={spec} />
       </div>
     </Panel>
   );
+}
+
+const Part = ({ title, children }: { title: string; children: ReactNode }) => (
+  <>
+    <h3 className={classes.next}>{title}</h3>
+    {children}
+  </>
+);
+
+/** The points to try first, a line each; a dash where a hyperparameter is not active. */
+function Points({ spec }: { spec: JobDocument }) {
+  const points = spec.initial_points ?? [];
+  if (points.length === 0) return null;
+  const names = spec.space.map((parameter) => parameter.name);
+  return (
+    <div className={classes.wide}>
+      <h3>Points to try first</h3>
+      <div className={classes.points}>
+        <table className="table">
+          <thead>
+            <tr>
+              {names.map((name) => (
+                <th key={name}>{name}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {points.map((point, seat) => (
+              <tr key={seat}>
+                {names.map((name) => (
+                  <td key={name}>{formatValue(point[name])}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </div>
+  );
+}
+
+const limitWords = (spec: JobDocument): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(spec.limits ?? {})
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => [
+        name.replaceAll("_", " "),
+        name.endsWith("_seconds") ? formatDuration(Number(value)) : value,
+      ]),
+  );
+
+/** When the job is over before its limits are reached, each rule that it has. */
+export function completionWords(spec: JobDocument): Record<string, string> {
+  const rules = spec.completion ?? {};
+  const words: Record<string, string> = {};
+  const say = (title: string, value: number | null | undefined, text: (value: number) => string) => {
+    if (value !== null && value !== undefined) words[title] = text(value);
+  };
+  const sign = spec.objective.goal === "minimize" ? "≤" : "≥";
+  const trials = (value: number) => `${formatNumber(value)} trials`;
+  say("target", rules.target, (value) => `${spec.objective.metric} ${sign} ${formatNumber(value, 6)}`);
+  say("no improvement in", rules.max_not_improving, trials);
+  say(
+    "convergence over",
+    rules.converged,
+    (value) => `${trials(value)}, to ${formatNumber(100 * (rules.tolerance ?? 0.01))} %`,
+  );
+  say("completed", rules.max_completed, trials);
+  say("finished", rules.max_finished, trials);
+  say("GPU-hours", rules.max_gpu_hours, formatNumber);
+  return words;
 }

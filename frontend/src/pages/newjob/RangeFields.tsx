@@ -79,8 +79,7 @@ function Expression({ row, field, faults, update, label, form }: PartProps & { f
             <TextInput
               key={name}
               aria-label={`${words} of ${label}`}
-              placeholder={words}
-              title={words}
+              description={words}
               inputMode="decimal"
               value={row.args[name] ?? ""}
               data-field={`${field}.${name}`}
