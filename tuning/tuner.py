@@ -24,6 +24,18 @@
 
 Without epochs it is ``tuner.tell(trial, value)``. Several trials at a time: ``tuner.ask(4)``, and tell them in any
 order, from any thread.
+
+Hyperband decides by itself how far each trial goes, and may pause one to take it up again later. Its trials come from
+the same loop, which then goes on until all is over:
+
+    tuner = Tuner(space, strategy="hyperband", mode="promotion", max_resource=27, max_trials=50)
+    while not tuner.done:
+        for trial in tuner.ask():                   # none at times: it waits for those that run
+            for epoch, accuracy in train(**trial.config, checkpoint=trial.number, resume=trial.resumed):
+                tuner.report(trial, accuracy, epoch)
+                if tuner.should_stop(trial).stop:
+                    break
+            tuner.tell(trial)                       # Paused, EarlyStopped or Completed
 """
 
 from __future__ import annotations
@@ -34,10 +46,12 @@ from dataclasses import dataclass, replace
 from threading import RLock
 
 from tuning import earlystop, strategies
-from tuning.contracts import Number, Policy, Strategy, Verdict
-from tuning.errors import Fault, InvalidSpec
+from tuning.contracts import Number, Policy, Scheduler, Strategy, Verdict
+from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.history import History, Observation
-from tuning.initial_points import InitialPoints, points_from_json
+from tuning.initial_points import points_from_json
+from tuning.repeats import MAX_REPEATS
+from tuning.simulate import stopped
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal, TrialState
 
@@ -46,12 +60,16 @@ Curve = Sequence[float] | Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A point to try: ``reason`` and ``numbers`` say why this one. What becomes of it is in ``Tuner.trials``."""
+    """A point to try: ``reason`` and ``numbers`` say why this one. What becomes of it is in ``Tuner.trials``.
+
+    ``resumed``: it was paused, and goes on from where it stopped; or from its beginning, if that cannot be.
+    """
 
     number: int
     config: dict[str, Value]
     reason: str
     numbers: dict[str, Number]
+    resumed: bool = False
 
 
 class Tuner:
@@ -62,8 +80,11 @@ class Tuner:
         strategy: the name of one (``tuning.strategies.catalogue()`` lists them), whose ``options`` follow by keyword,
             or any Strategy.
         seed: the same seed and the same answers give the same points, in any process.
-        early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop.
+        early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop. A
+            strategy that schedules trials (hyperband) takes none.
         initial_points: points to try first, in this order.
+        repeats: how often each point is run.
+        max_trials: how many trials there may be; None: as many as are asked for.
         inherited: trials of earlier searches, in this space; each names its search in ``inherited_from``.
         comparable: whether the inherited values are of the same objective on the same data (else only where the good
             region lies is learnt from them).
@@ -81,73 +102,129 @@ class Tuner:
         *,
         early_stopping: str | Mapping[str, object] | Policy | None = None,
         initial_points: Iterable[Mapping[str, Value]] = (),
+        repeats: int = 1,
+        max_trials: int | None = None,
         inherited: Iterable[Observation] = (),
         comparable: bool = True,
         **options: object,
     ) -> None:
         if objective not in set(Goal):
             raise InvalidSpec([Fault("objective", f"is {objective!r}; use maximize or minimize", "unknown")])
+        if not 1 <= repeats <= MAX_REPEATS:
+            raise InvalidSpec([Fault("repeats", f"is {repeats}; give a whole number from 1 to {MAX_REPEATS}", "range")])
         self.space = space if isinstance(space, SearchSpace) else SearchSpace.from_json(space)
         self.goal = Goal(objective)
         self.seed = seed
-        self._policy = _policy(early_stopping)
-        self._strategy = _strategy(strategy, options)
-        if points := points_from_json(self.space, list(initial_points)):
-            self._strategy = InitialPoints(points, self._strategy)
+        points = points_from_json(self.space, list(initial_points))
+        self._strategy = strategies.wrapped(_strategy(strategy, options), points, repeats)
+        self._scheduler = self._strategy if isinstance(self._strategy, Scheduler) else None
+        self._policy = self._scheduler or _policy(early_stopping)
+        if self._scheduler and early_stopping is not None:
+            message = "goes with no strategy that decides itself how far a trial goes; leave it out"
+            raise InvalidSpec([Fault("early_stopping", message)])
+        self.max_trials = max_trials
         self._inherited = tuple(inherited)
         self._comparable = comparable
         self._own: dict[int, Observation] = {}
-        self._stopped: set[int] = set()
+        self._stopped: dict[int, Verdict] = {}
+        self._exhausted = False
         self._lock = RLock()
 
     @property
     def history(self) -> History:
         """Everything so far, as strategies and policies see it."""
         with self._lock:
-            return History(self.goal, tuple(self._own.values()), self._inherited, self._comparable)
+            budget = len(self._own) if self._exhausted else self.max_trials
+            return History(self.goal, tuple(self._own.values()), self._inherited, self._comparable, budget)
 
     @property
     def trials(self) -> tuple[Observation, ...]:
         """The trials so far, by number, with their states, values and curves."""
         return self.history.own
 
-    def ask(self, n: int = 1) -> list[Trial]:
-        """The next ``n`` points to try; fewer where the space runs out.
+    @property
+    def done(self) -> bool:
+        """Whether the search is over: ``max_trials`` or the space is spent, nothing runs, and nothing will go on.
 
-        Raises:
-            SpaceExhausted: no untried point is left.
+        Trials that are paused then have ended (EarlyStopped).
         """
         with self._lock:
-            numbers = range(len(self._own) + 1, len(self._own) + 1 + n)
-            suggestions = self._strategy.suggest(self.space, self.history, numbers, self.seed)
-            asked = [
-                Trial(number, one.config, one.reason, one.numbers)
-                for number, one in zip(numbers, suggestions, strict=False)
-            ]
-            for trial in asked:
-                self._own[trial.number] = Observation(trial.number, dict(trial.config), TrialState.RUNNING)
-            return asked
+            return self._settle()
+
+    def ask(self, n: int = 1) -> list[Trial]:
+        """The next ``n`` trials to run: paused ones that go on, then new points.
+
+        Fewer where the space or ``max_trials`` runs out, or while a strategy that schedules waits for trials that run.
+
+        Raises:
+            SpaceExhausted: no untried point is left, and nothing else is to be done or waited for.
+        """
+        with self._lock:
+            asked = self._resumed(n)
+            try:
+                return asked + self._new(n - len(asked))
+            except SpaceExhausted:
+                self._exhausted = True
+                asked += self._resumed(n - len(asked))  # a bracket that was to be filled is as full as it gets
+                if asked or (self._scheduler and self._running()):
+                    return asked
+                self._settle()
+                raise
+
+    def _settle(self) -> bool:
+        """Whether the search is over; if so, whoever is still paused has ended."""
+        spent = self._exhausted or (self.max_trials is not None and len(self._own) >= self.max_trials)
+        if not spent or self._running() or (self._scheduler and self._scheduler.promote(self.history, 1)):
+            return False
+        self._own.update((trial.number, stopped(trial)) for trial in self.history.paused)
+        return True
+
+    def _resumed(self, n: int) -> list[Trial]:
+        asked: list[Trial] = []
+        for one in self._scheduler.promote(self.history, n) if self._scheduler else ():
+            now = self._own[one.number]
+            self._own[one.number] = replace(now, state=TrialState.RUNNING, promotions=now.promotions + 1)
+            asked.append(Trial(one.number, dict(now.config), one.reason, one.numbers, resumed=True))
+        return asked
+
+    def _new(self, n: int) -> list[Trial]:
+        most = n if self.max_trials is None else min(n, self.max_trials - len(self._own))
+        numbers = range(len(self._own) + 1, len(self._own) + 1 + most)
+        if not numbers:
+            return []
+        suggestions = self._strategy.suggest(self.space, self.history, numbers, self.seed)
+        asked = [
+            Trial(number, one.config, one.reason, one.numbers)
+            for number, one in zip(numbers, suggestions, strict=False)
+        ]
+        for trial in asked:
+            self._own[trial.number] = Observation(trial.number, dict(trial.config), TrialState.RUNNING)
+        return asked
 
     def report(self, trial: Trial | Observation, value: float, step: int | None = None) -> None:
-        """Add a value of the objective to the curve of a running trial; steps count from 1 unless given."""
+        """Add a value of the objective to the curve of a running trial; steps count from 1 unless given.
+
+        A step that does not lie ahead begins the curve again from there: the trial could not resume where it was.
+        """
         with self._lock:
-            now = self._running(trial)
-            at = len(now.curve) + 1 if step is None else step
-            self._own[now.number] = replace(now, curve=(*now.curve, (at, float(value))))
+            now = self._of(trial)
+            at = (now.curve[-1][0] if now.curve else 0) + 1 if step is None else step
+            kept = tuple(point for point in now.curve if point[0] < at)
+            self._own[now.number] = replace(now, curve=(*kept, (at, float(value))))
 
     def should_stop(self, trial: Trial | Observation) -> Verdict:
         """Whether ``early_stopping`` gives the trial up at its last report, and why. A trial told after that is
-        EarlyStopped.
+        EarlyStopped; or Paused, if the verdict says ``pause``.
         """
         with self._lock:
-            now = self._running(trial)
+            now = self._of(trial)
             if self._policy is None:
                 return Verdict(False, "There is no early stopping: every trial runs to its end.")
             if not now.curve:
                 return Verdict(False, "The trial has reported nothing yet.")
             verdict = self._policy.judge(now.number, self.history)
             if verdict.stop:
-                self._stopped.add(now.number)
+                self._stopped[now.number] = verdict
             return verdict
 
     def tell(
@@ -162,18 +239,19 @@ class Tuner:
 
         ``value`` is its objective; left out, the last value of ``curve`` (values by epoch, or pairs of step and value;
         in place of what was reported), else the last one reported. A trial with a ``failure``, without any value or
-        with one that is not finite has Failed.
+        with one that is not finite has Failed. One that pauses has no value yet.
         """
         with self._lock:
-            now = self._running(trial)
+            now = self._of(trial)
             points = now.curve if curve is None else _points(curve)
             final = points[-1][1] if value is None and points else value
             broken = failure is not None or final is None or not math.isfinite(final)
-            ended = TrialState.EARLY_STOPPED if now.number in self._stopped else TrialState.COMPLETED
+            verdict = self._stopped.pop(now.number, None)
+            ended = _end(verdict, broken)
             self._own[now.number] = replace(
                 now,
-                state=TrialState.FAILED if broken else ended,
-                value=None if broken or final is None else float(final),
+                state=ended,
+                value=None if broken or final is None or ended is TrialState.PAUSED else float(final),
                 curve=tuple(point for point in points if math.isfinite(point[1])),
             )
             return self._own[now.number]
@@ -182,18 +260,32 @@ class Tuner:
         """The trial with the best value so far; None before the first."""
         return self.history.best
 
-    def _running(self, trial: Trial | Observation) -> Observation:
+    def _running(self) -> bool:
+        return any(trial.state is TrialState.RUNNING for trial in self._own.values())
+
+    def _of(self, trial: Trial | Observation) -> Observation:
         found = self._own.get(trial.number)
         if found is None:
             raise ValueError(f"trial {trial.number} is not of this tuner")
+        if found.state is TrialState.PAUSED:
+            raise ValueError(f"trial {trial.number} is paused; ask gives it back when it goes on")
         if found.state.terminal:
             raise ValueError(f"trial {trial.number} is over already: {found.state}")
         return found
 
 
+def _end(verdict: Verdict | None, broken: bool) -> TrialState:
+    """The state of a trial that ends after this verdict to stop it, if there was one."""
+    if broken:
+        return TrialState.FAILED
+    if verdict is None:
+        return TrialState.COMPLETED
+    return TrialState.PAUSED if verdict.pause else TrialState.EARLY_STOPPED
+
+
 def _strategy(strategy: str | Strategy, options: Mapping[str, object]) -> Strategy:
     if isinstance(strategy, str):
-        return strategies.create(strategy, options)
+        return strategies.create(strategy, strategies.inferred(strategy, options, {}))
     if options:
         raise InvalidSpec([Fault(f"strategy.options.{name}", "goes with a strategy's name only") for name in options])
     return strategy

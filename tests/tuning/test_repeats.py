@@ -88,8 +88,8 @@ def test_asking_together_is_asking_in_turn():
 def test_an_exhausted_space_is_run_to_the_last_repeat():
     keys = runs(2, 100, space=SMALL, objective=lambda config: 1.0, parallel=4)
     assert len(keys) == 12 and len(set(keys)) == 6
+    history = simulate(Repeated(2, strategies.create("random", {})), SMALL, lambda config: 1.0, 100)
     with pytest.raises(SpaceExhausted):
-        history = simulate(Repeated(2, strategies.create("random", {})), SMALL, lambda config: 1.0, 100)
         Repeated(2, strategies.create("random", {})).suggest(SMALL, history, [13], 0)
 
 

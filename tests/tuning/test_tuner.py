@@ -166,3 +166,122 @@ def test_importing_the_engine_loads_no_numeric_library():
     )
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ)
     assert json.loads(answer.stdout) == [[], True, False]
+
+
+def climb(config, epochs=9):
+    return [(epoch, bowl(config) - 1.0 / epoch) for epoch in range(1, epochs + 1)]
+
+
+def run_all(tuner, parallel=1, restart=False):
+    """Run a tuner to its end, ``parallel`` trials at a time, an epoch each in turn."""
+    running = {}
+    while not tuner.done:
+        for trial in tuner.ask(parallel - len(running)):
+            begun = tuner.trials[trial.number - 1].curve
+            assert trial.resumed is bool(begun)
+            running[trial.number] = (trial, climb(trial.config)[0 if restart else len(begun) :])
+        for number, (trial, left) in list(running.items()):
+            epoch, value = left.pop(0)
+            tuner.report(trial, value, epoch)
+            if tuner.should_stop(trial).stop or not left:
+                tuner.tell(trial)
+                del running[number]
+    return tuner
+
+
+@pytest.mark.parametrize("mode", ["stopping", "promotion", "synchronous"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_scheduler_is_run_to_its_end(mode, restart):
+    tuner = Tuner(MIXED, strategy="hyperband", mode=mode, max_resource=9, max_trials=18, seed=2)
+    run_all(tuner, restart=restart)
+    strategy = strategies.create("hyperband", {"mode": mode, "max_resource": 9})
+    expected = simulate(strategy, MIXED, lambda c: [v for _, v in climb(c)], 18, seed=2, checkpoints=not restart)
+    assert [(t.config, t.state, t.curve) for t in tuner.trials] == [(t.config, t.state, t.curve) for t in expected.own]
+    assert tuner.done and tuner.ask(3) == []
+    assert len(tuner.trials) == 18 and tuner.best().value == expected.best.value
+
+
+def test_several_at_a_time_and_a_small_space():
+    for mode in ("promotion", "synchronous"):
+        tuner = Tuner(MIXED, strategy="hyperband", mode=mode, max_resource=9, max_trials=18, brackets=2)
+        assert all(trial.state.terminal for trial in run_all(tuner, parallel=4).trials)
+        small = Tuner(SMALL, strategy="hyperband", mode=mode, max_resource=9)
+        with pytest.raises(SpaceExhausted):
+            run_for_ever(small)
+        assert len(small.trials) == 6 and any(trial.promotions for trial in small.trials)
+        assert {trial.state for trial in small.trials} == {TrialState.COMPLETED, TrialState.EARLY_STOPPED}
+
+
+def run_for_ever(tuner):
+    while True:
+        for trial in tuner.ask():
+            run_on(tuner, trial)
+
+
+def run_on(tuner, trial):
+    """Run a trial until it is stopped, or has come to its end."""
+    while len(tuner.trials[trial.number - 1].curve) < 9:
+        tuner.report(trial, float(trial.config["a"]))
+        if tuner.should_stop(trial).stop:
+            break
+    tuner.tell(trial)
+
+
+def test_while_trials_run_a_scheduler_may_have_nothing_to_ask():
+    tuner = Tuner(SMALL, strategy="hyperband", mode="promotion", max_resource=9)
+    trials = tuner.ask(6)
+    assert tuner.ask() == [] and not tuner.done
+    for trial in trials:
+        run_on(tuner, trial)
+    (resumed,) = tuner.ask()
+    assert resumed.resumed and "Promoted" in resumed.reason
+
+
+def test_a_paused_trial_waits_until_it_is_asked_for():
+    tuner = Tuner(MIXED, strategy="hyperband", mode="promotion", max_resource=9)
+    (trial,) = tuner.ask()
+    tuner.report(trial, 0.5)
+    verdict = tuner.should_stop(trial)
+    assert verdict.stop and verdict.pause
+    assert tuner.trials[0].state is TrialState.RUNNING  # it may still have its checkpoint to save
+    told = tuner.tell(trial)
+    assert (told.state, told.value, told.curve) == (TrialState.PAUSED, None, ((1, 0.5),))
+    with pytest.raises(ValueError, match="paused"):
+        tuner.report(trial, 0.6)
+
+
+def test_a_trial_that_cannot_resume_begins_its_curve_again():
+    tuner = Tuner(MIXED)
+    (trial,) = tuner.ask()
+    for step, value in [(1, 0.1), (2, 0.2), (3, 0.3), (1, 0.4), (2, 0.5)]:
+        tuner.report(trial, value, step)
+    assert tuner.trials[0].curve == ((1, 0.4), (2, 0.5))
+    tuner.report(trial, 0.6)
+    assert tuner.tell(trial).curve == ((1, 0.4), (2, 0.5), (3, 0.6))
+
+
+def test_max_trials_ends_any_search():
+    tuner = Tuner(MIXED, strategy="random", max_trials=3)
+    trials = tuner.ask(5)
+    assert len(trials) == 3 and tuner.ask() == [] and not tuner.done
+    for trial in trials:
+        tuner.tell(trial, 1.0)
+    assert tuner.done
+
+
+def test_points_are_run_as_often_as_asked():
+    tuner = Tuner(MIXED, repeats=2, initial_points=[{**Tuner(MIXED).ask()[0].config, "layers": 2}])
+    configs = [trial.config for trial in tuner.ask(4)]
+    assert configs[0] == configs[1] != configs[2] == configs[3]
+
+
+def test_a_scheduler_takes_no_early_stopping_and_needs_its_end():
+    """C18, F45."""
+    for arguments, field in [
+        ({"max_resource": 9, "early_stopping": "median"}, "early_stopping"),
+        ({}, "strategy.options.max_resource"),
+        ({"max_resource": 9, "repeats": 0}, "repeats"),
+    ]:
+        with pytest.raises(InvalidSpec) as caught:
+            Tuner(MIXED, strategy="hyperband", **arguments)
+        assert [fault.field for fault in caught.value.faults] == [field]

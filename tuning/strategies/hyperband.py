@@ -7,6 +7,7 @@ tuning, 2020, section 3.3; Syne Tune), is what needs no checkpoints. ``promotion
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -231,7 +232,7 @@ class Hyperband:
         ]
         count = len(others) + 1
         places = -int(-count // self.factor)
-        better = sum(history.goal.better(other, value) for other in others)
+        better = sum(not math.isfinite(value) or history.goal.better(other, value) for other in others)
         stop = better >= places
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at rung {level}: {better} of the {count} trials that reached it are "
