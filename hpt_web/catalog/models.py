@@ -121,7 +121,8 @@ class Algorithm(models.Model):
 
 
 class AlgorithmVersion(models.Model):
-    """What runs (a script bundle or an image), and what it declares: hyperparameters, metrics, objectives, channels.
+    """What runs (a script bundle, an image, or something elsewhere), and what it declares: hyperparameters, metrics,
+    objectives, channels.
 
     The JSON columns hold the validated lists and objects of the version document (`validation.py`), each complete with
     its defaults.
@@ -130,6 +131,7 @@ class AlgorithmVersion(models.Model):
     class Kind(models.TextChoices):
         SCRIPT = "script"
         IMAGE = "image"
+        EXTERNAL = "external"  # its trials run elsewhere, and are asked for and told of over REST
 
     algorithm = models.ForeignKey(Algorithm, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -158,7 +160,8 @@ class AlgorithmVersion(models.Model):
             models.UniqueConstraint(fields=["algorithm", "number"], name="algorithm_version_number_unique"),
             models.CheckConstraint(
                 condition=Q(kind="script", bundle__regex=DIGEST_PATTERN, image="") & ~Q(entry_point="")
-                | Q(kind="image", bundle="") & ~Q(image=""),
+                | Q(kind="image", bundle="") & ~Q(image="")
+                | Q(kind="external", bundle="", image="", entry_point=""),
                 name="algorithm_version_has_its_source",
             ),
             models.CheckConstraint(

@@ -22,6 +22,7 @@ SYMBOLS = {
     TrialState.STARTING: "circle-open",
     TrialState.RUNNING: "circle-open",
     TrialState.STOPPING: "circle-open",
+    TrialState.PAUSED: "circle-open-dot",
 }
 SYMBOL_MEANING = {
     "circle": "completed",
@@ -29,6 +30,7 @@ SYMBOL_MEANING = {
     "square-open": "stopped",
     "x": "failed",
     "circle-open": "running",
+    "circle-open-dot": "paused",
 }
 
 

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least, Now
 
 from hpt_web.accounts.models import Quota
-from hpt_web.jobs import launching, parents
+from hpt_web.catalog.models import AlgorithmVersion
+from hpt_web.jobs import choosing, launching
 from hpt_web.jobs.admission import Demand, Grant, plan
 from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_job, move_trial, request_stop, seconds_since
-from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
-from tuning import specification, strategies
 from tuning.backends import Phase, Status
-from tuning.contracts import Suggestion
-from tuning.errors import BackendError, SpaceExhausted
-from tuning.states import JobState, TrialState
+from tuning.errors import BackendError
+from tuning.states import Goal, JobState, TrialState
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +35,7 @@ ACTIVE = [JobState.PENDING, JobState.RUNNING]
 # Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.
 ADMISSION_LOCK = 0x48505401
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
+STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def advance(job_id: int) -> list[int]:
     if started:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
-    return waiting_jobs(besides=job_id) if JobState(job.state).terminal or not started else []
+    return waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 
 def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
@@ -76,7 +76,14 @@ def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
         return _wind_up(job, end), []
     if job.state == JobState.PENDING:
         move_job(job, JobState.RUNNING, reason="")
+    if runs_elsewhere(job):
+        return _end_if_nothing_comes(job, counts), []
     return _start_trials(job, counts)
+
+
+def runs_elsewhere(job: TuningJob) -> bool:
+    """Whether the job's trials are asked for and told of over REST; nothing of them runs on this host."""
+    return job.algorithm_version.kind == AlgorithmVersion.Kind.EXTERNAL
 
 
 # --- the end of a job -------------------------------------------------------------------------------------------------
@@ -100,7 +107,7 @@ def _ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
 
 
 def _completed(job: TuningJob, failed: int, total: int, reason: str) -> Ending:
-    if failed == total:
+    if total and failed == total:
         return Ending(JobState.FAILED, f"All {total} trials failed; the newest says: {_newest_failure(job)}")
     return Ending(JobState.COMPLETED, reason)
 
@@ -113,7 +120,7 @@ def _newest_failure(job: TuningJob) -> str:
 def _wind_up(job: TuningJob, end: Ending) -> list[Entry]:
     """Stop what runs; end the job once nothing does."""
     entries: list[Entry] = []
-    for trial in job.trials.select_related("job").filter(state=TrialState.QUEUED):
+    for trial in job.trials.select_related("job").filter(state__in=[TrialState.QUEUED, TrialState.PAUSED]):
         if move_trial(trial, TrialState.STOPPED, reason=end.reason):
             entries.append(trial_entry(trial))
     running = list(live_attempts().filter(trial__job=job))
@@ -132,22 +139,50 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
     if not request_stop(attempt, kind, reason):
         return []
     move_trial(attempt.trial, TrialState.STOPPING, reason=reason)
-    transaction.on_commit(lambda: launching.backend().stop(attempt.token, settings.HPT_STOP_GRACE_SECONDS))
+    if attempt.backend == EXTERNAL:  # it hears of it at its next report; if none comes, the sweep settles it
+        soon = Least("lease_until", Now() + timedelta(seconds=STOP_SECONDS))
+        Attempt.objects.filter(pk=attempt.pk).update(lease_until=soon)
+    else:
+        transaction.on_commit(lambda: launching.backend().stop(attempt.token, settings.HPT_STOP_GRACE_SECONDS))
     return [trial_entry(attempt.trial)]
+
+
+def end_without_more(job: TuningJob, reason: str) -> list[Entry]:
+    """End a job of which nothing runs, and for which nothing will ever be started: who is paused is over, too."""
+    entries = choosing.give_up_paused(job)
+    counts = counts_by_state([job.pk])[job.pk]
+    failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
+    return [*entries, *_wind_up(job, _completed(job, failed, sum(counts.values()), reason))]
+
+
+def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]:
+    """A job whose trials are asked for learns here that there is nothing more to ask for, if nobody asks."""
+    active = any(n and not TrialState(state).terminal and state != TrialState.PAUSED for state, n in counts.items())
+    unused = sum(counts.values()) < job.max_trials
+    if active or (unused and not choosing.may_run_out(job)):
+        return []
+    choice = choosing.choose(job, counts, room=1)
+    return end_without_more(job, choice.over) if choice.over else []
 
 
 # --- the start of trials ----------------------------------------------------------------------------------------------
 
 
-def demands() -> list[Demand]:
-    """What every job that is not over runs and wants, in one query whose cost does not grow with finished trials."""
+def demands(asking: int = 0) -> list[Demand]:
+    """What every job that is not over runs and wants, in one query whose cost does not grow with finished trials.
+
+    Paused trials want a place as much as new ones. A job whose strategy waits for results wants nothing more until it
+    asks itself (`asking` is its id), which it does whenever something of it has moved.
+    """
     trials = Trial.objects.filter(job=OuterRef("pk"))
     live = Attempt.objects.filter(trial__job=OuterRef("pk"), ended_at__isnull=True)
     jobs = (
         TuningJob.objects.filter(ended_at__isnull=True)
+        .exclude(algorithm_version__kind=AlgorithmVersion.Kind.EXTERNAL)
         .annotate(
             live=_count(live),
             queued=_count(trials.filter(state=TrialState.QUEUED)),
+            paused=_count(trials.filter(state=TrialState.PAUSED)),
             total=Coalesce(Subquery(trials.order_by("-number").values("number")[:1]), 0),
         )
         .order_by("pk")
@@ -158,12 +193,22 @@ def demands() -> list[Demand]:
             name=job.name,
             project=job.project_id,
             live=job.live,
-            wanted=min(job.max_parallel, job.live + job.queued + job.max_trials - job.total)
-            if job.state in ACTIVE
-            else job.live,
+            wanted=_wanted(
+                job,
+                live=job.live,
+                queued=job.queued,
+                more=job.paused + job.max_trials - job.total,
+                asks=job.pk == asking,
+            ),
         )
         for job in jobs
     ]
+
+
+def _wanted(job: TuningJob, *, live: int, queued: int, more: int, asks: bool) -> int:
+    if job.state not in ACTIVE:
+        return live
+    return min(job.max_parallel, live + queued + (more if asks or not job.waits else 0))
 
 
 def _count(rows: QuerySet[Trial] | QuerySet[Attempt]) -> Coalesce:
@@ -173,10 +218,10 @@ def _count(rows: QuerySet[Trial] | QuerySet[Attempt]) -> Coalesce:
     )
 
 
-def grants() -> dict[int, Grant]:
-    """How many trials each job may start now."""
+def grants(asking: int = 0) -> dict[int, Grant]:
+    """How many trials each job may start now; the job `asking` would take whatever it gets."""
     caps = Quota.objects.filter(resource=Quota.Resource.RUNNING_TRIALS, project__isnull=False, user__isnull=True)
-    return plan(settings.HPT_TRIAL_SLOTS, demands(), dict(caps.values_list("project_id", "limit")))
+    return plan(settings.HPT_TRIAL_SLOTS, demands(asking), dict(caps.values_list("project_id", "limit")))
 
 
 def waiting_jobs(*, besides: int) -> list[int]:
@@ -185,63 +230,61 @@ def waiting_jobs(*, besides: int) -> list[int]:
 
 
 def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], list[Attempt]]:
-    room = grants()[job.pk].start
+    room = grants(asking=job.pk)[job.pk].start
     queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[:room])
-    total = sum(counts.values())
-    numbers = range(total + 1, total + 1 + room - len(queued))
-    try:
-        suggestions = suggest(job, numbers)
-    except SpaceExhausted as exhausted:
-        if total and all(TrialState(state).terminal for state in counts):
-            failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
-            return _wind_up(job, _completed(job, failed, total, f"{exhausted.reason} {total} trials ended.")), []
-        suggestions = []
+    choice = choosing.choose(job, counts, room - len(queued))
+    if choice.over:
+        return end_without_more(job, choice.over), []
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADMISSION_LOCK])
-    # Suggesting takes a while, and another job may have taken the room; what is left over is suggested again.
-    grant = grants()[job.pk]
-    fresh = list(zip(numbers, suggestions, strict=False))[: max(0, grant.start - len(queued))]
-    new = [_write_trial(job, number, suggestion) for number, suggestion in fresh]
-    attempts = [_write_attempt(trial) for trial in [*queued[: grant.start], *(trial for trial, _ in new)]]
-    if job.reason != grant.reason:
-        TuningJob.objects.filter(pk=job.pk).update(reason=grant.reason)
-        job.reason = grant.reason
-    told = [trial_entry(attempt.trial) for attempt in attempts] + [entry for _, entry in new]
-    return told, attempts
+    # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
+    grant = grants(asking=job.pk)[job.pk]
+    chosen, told = choosing.write(job, choice, grant.start - len(queued))
+    attempts = [write_attempt(trial) for trial in [*queued[: grant.start], *chosen]]
+    say(job, grant.reason, waits=choice.waits if len(chosen) == choice.size else "")
+    return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
 
 
-def suggest(job: TuningJob, numbers: Sequence[int]) -> list[Suggestion]:
-    """The points for trials `numbers`, from the job's stored history alone. Raises SpaceExhausted."""
-    if not numbers:
-        return []
-    spec = specification.parse(job.spec)
-    strategy = strategies.create(spec.strategy.name, spec.strategy.options)
-    return strategy.suggest(spec.space, parents.whole_history(job), numbers, job.seed)
+def say(job: TuningJob, reason: str, *, waits: str) -> None:
+    """Why the job starts no more trials now: its strategy waits, or (`reason`) there is no room."""
+    if (job.reason, job.waits) != (waits or reason, bool(waits)):
+        job.reason, job.waits = waits or reason, bool(waits)
+        TuningJob.objects.filter(pk=job.pk).update(reason=job.reason, waits=job.waits)
 
 
-def _write_trial(job: TuningJob, number: int, suggestion: Suggestion) -> tuple[Trial, Entry]:
-    trial = Trial.objects.create(job=job, number=number, hyperparameters=suggestion.config)
-    return trial, decide(job, Decision.Kind.SUGGEST, suggestion.reason, trial=trial, numbers=suggestion.numbers)
-
-
-def _write_attempt(trial: Trial) -> Attempt:
-    """Reserve a place and write the attempt that will use it. A retry resumes if the trial left a checkpoint."""
+def write_attempt(trial: Trial, backend: str = launching.PROCESS) -> Attempt:
+    """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
     number = trial.attempt + 1
-    resumed = number > 1 and launching.has_checkpoint(trial)
+    base = _resumed_from(trial, backend)
     fields: dict[str, object] = {"attempt": number, "reason": ""}
-    if number > 1 and not resumed:
-        trial.attempts.update(superseded=True)
-        fields |= {"objective": None, "best_objective": None}
+    if trial.attempts.filter(number__gt=base.number if base else 0).update(superseded=True):
+        fields |= _reported(trial)
     move_trial(trial, TrialState.STARTING, **fields)
-    steps = trial.attempts.get(number=number - 1).steps if resumed else {}
     return Attempt.objects.create(
         trial=trial,
         number=number,
         token=f"{trial.job_id}-{trial.number}-{number}-{secrets.token_hex(4)}",
-        backend=launching.PROCESS,
-        resumed=resumed,
-        steps=steps,
+        backend=backend,
+        resumed=base is not None,
+        steps=base.steps if base else {},
     )
+
+
+def _resumed_from(trial: Trial, backend: str) -> Attempt | None:
+    """The attempt whose checkpoint the next one takes up, if there is one."""
+    earlier = trial.attempts.filter(superseded=False).order_by("-number")
+    if backend == EXTERNAL:  # its checkpoints are out of our sight: it has been asked to write one where it paused
+        return earlier.filter(outcome=Attempt.Outcome.PAUSED).first()
+    return earlier.first() if launching.has_checkpoint(trial) else None
+
+
+def _reported(trial: Trial) -> dict[str, object]:
+    """The trial's objective by the attempts that still count."""
+    points = MetricPoint.objects.filter(attempt__trial=trial, attempt__superseded=False, metric=trial.job.metric)
+    values = list(points.order_by("step").values_list("value", flat=True))
+    sign = Goal(trial.job.goal).sign
+    best = max(values, key=lambda value: sign * value, default=None)
+    return {"objective": values[-1] if values else None, "best_objective": best}
 
 
 def launch(attempt: Attempt) -> None:

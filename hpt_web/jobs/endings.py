@@ -7,6 +7,7 @@ another exit code, or a signal of its own         Failed, with the failure file 
 longer than trial_seconds                         Stopped, what it reported counts
 more memory or processes than it may have         Failed, naming the limit
 stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
+paused by its scheduler                           Paused: it may be promoted, and goes on then
 the service was shut down under it                Queued again; not the trial's fault, and no limit counts it
 vanished without an exit code                     Queued again while attempts remain, then Lost
 """
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial
-from hpt_web.jobs.models import Attempt, Decision
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision
 from tuning.backends import Phase, Status
 from tuning.states import TrialState
 
 PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
+# Reached from Running only by way of Stopping.
+_AFTER_A_STOP = (TrialState.STOPPED, TrialState.EARLY_STOPPED, TrialState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
     stopped = status.ended_by == "stop" or status.phase is not Phase.ENDED
     if kind == Attempt.StopKind.SUSPEND and stopped:
         return End(TrialState.QUEUED, Attempt.Outcome.SUSPENDED, "The service was shut down; the trial runs again.")
+    if kind == Attempt.StopKind.PAUSE and stopped:
+        return End(TrialState.PAUSED, Attempt.Outcome.PAUSED, attempt.stop_reason)
     if kind and stopped:
         state = TrialState.EARLY_STOPPED if kind == Attempt.StopKind.POLICY else TrialState.STOPPED
         return End(state, Attempt.Outcome.STOPPED, attempt.stop_reason)
@@ -82,10 +87,13 @@ def _failed(status: Status, log_tail: str) -> End:
 
 def _lost(attempt: Attempt, lost_before: int, *, most: int) -> End:
     so_far = lost_before + 1
+    what = f"Attempt {attempt.number} vanished without an exit code"
+    if attempt.backend == EXTERNAL:
+        silent = attempt.trial.job.spec["limits"]["trial_seconds"]
+        what = f"Attempt {attempt.number} was not heard of for trial_seconds = {silent}"
     if so_far < most:
-        reason = f"Attempt {attempt.number} vanished without an exit code; {so_far} of {most} attempts are used."
-        return End(TrialState.QUEUED, Attempt.Outcome.LOST, reason)
-    reason = f"Attempt {attempt.number} vanished without an exit code, and all {most} attempts are used."
+        return End(TrialState.QUEUED, Attempt.Outcome.LOST, f"{what}; {so_far} of {most} attempts are used.")
+    reason = f"{what}, and all {most} attempts are used."
     return End(TrialState.LOST, Attempt.Outcome.LOST, reason)
 
 
@@ -99,9 +107,9 @@ def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
     code = {"exit_code": status.exit_code, "signal": status.signal, "failure": end.failure}
     if not end_attempt(attempt, end.outcome, **code):
         return []
-    if trial.state == TrialState.STARTING and end.state.terminal:
+    if trial.state == TrialState.STARTING and (end.state.terminal or end.state is TrialState.PAUSED):
         move_trial(trial, TrialState.STOPPING if attempt.stop_kind else TrialState.RUNNING)
-    elif trial.state == TrialState.RUNNING and end.state in (TrialState.STOPPED, TrialState.EARLY_STOPPED):
+    elif trial.state == TrialState.RUNNING and end.state in _AFTER_A_STOP:
         move_trial(trial, TrialState.STOPPING)
     if not move_trial(trial, end.state, reason=end.reason, failure=end.failure):
         return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,11 +19,12 @@ from itertools import groupby
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from hpt_web.jobs.choosing import policy_of
 from hpt_web.jobs.dispatch import stop_attempt
 from hpt_web.jobs.endings import ending, settle
 from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
-from hpt_web.jobs.models import Attempt, Decision, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.parents import whole_history
 from hpt_web.jobs.queries import live_attempts
 from tuning import earlystop
@@ -44,6 +45,7 @@ class Followed:
     """A live attempt whose lease is ours, as of the last commit."""
 
     attempt: Attempt
+    known: dict[str, int]  # metric -> last step of the attempts that this one resumes
     refusals: int = 0
     gone: bool = False  # somebody else's, or over
 
@@ -101,18 +103,23 @@ class Follower:
                 UPDATE jobs_attempt SET follower = %(me)s, lease_until = now() + make_interval(secs => %(lease)s)
                 WHERE id IN (
                     SELECT id FROM jobs_attempt
-                    WHERE ended_at IS NULL
+                    WHERE ended_at IS NULL AND backend <> %(external)s
                       AND (lease_until IS NULL OR lease_until < now() OR follower = %(me)s OR %(everybodys)s)
                     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
                 ) RETURNING token
                 """,
-                {"me": self.name, "lease": settings.HPT_LEASE_SECONDS, "everybodys": everybodys},
+                {
+                    "me": self.name,
+                    "lease": settings.HPT_LEASE_SECONDS,
+                    "everybodys": everybodys,
+                    "external": EXTERNAL,
+                },
             )
             tokens = {token for (token,) in cursor.fetchall()}
         self._claimed_at = time.monotonic()
         new = tokens - self.followed.keys()
         for attempt in live_attempts().filter(token__in=new):
-            self.followed[attempt.token] = Followed(attempt)
+            self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
         for token in self.followed.keys() - tokens:  # somebody else's now, or over
             del self.followed[token]
         self.look(list(self.followed))  # nobody tells when a trial vanishes
@@ -176,7 +183,7 @@ class Follower:
         """Move the offset and store what was read up to it; settle the attempt if it is over."""
         attempt = news.followed.attempt
         trial = attempt.trial
-        steps, rows = number_steps(attempt, news.points, news.at)
+        steps, rows = number_steps(attempt, news.points, news.at, news.followed.known)
         fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
         if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
             fields["started_at"] = moment(news.status.started_at or news.at)
@@ -248,30 +255,47 @@ class Follower:
 
 
 def judge(attempt: Attempt, *, reports: int) -> list[Entry]:
-    """Ask the job's policy about each of the newest `reports` values of the objective; carry a stop out."""
+    """Ask the job's policy or scheduler about each of the newest `reports` values of the objective; carry out a stop
+    or a pause."""
     trial = attempt.trial
-    chosen = trial.job.spec["early_stopping"]
-    if chosen is None or attempt.stop_requested_at is not None:
+    policy = None if attempt.stop_requested_at is not None else policy_of(trial.job)
+    if policy is None:
         return []
-    policy = earlystop.create(chosen["name"], chosen["options"])
     history = whole_history(trial.job, curves=True)
     observed = history.trial(trial.number)
     judged = max(0, len(observed.curve) - reports) if observed else 0
     verdict = earlystop.judge_reports(policy, trial.number, history, judged)
     if not verdict.stop:
         return []
-    stopped = stop_attempt(attempt, Attempt.StopKind.POLICY, verdict.reason)
+    kind = Attempt.StopKind.PAUSE if verdict.pause else Attempt.StopKind.POLICY
+    stopped = stop_attempt(attempt, kind, verdict.reason)
     if not stopped:  # a person was first
         return []
-    why = decide(trial.job, Decision.Kind.EARLY_STOP, verdict.reason, trial=trial, numbers=verdict.numbers)
-    return [why, *stopped]
+    decided = Decision.Kind.PAUSE if verdict.pause else Decision.Kind.EARLY_STOP
+    return [decide(trial.job, decided, verdict.reason, trial=trial, numbers=verdict.numbers), *stopped]
 
 
-def number_steps(attempt: Attempt, points: list[Point], at: float) -> tuple[dict[str, int], list[MetricPoint]]:
-    """The points as rows: each is the next step of its metric, or the step that it names if that lies ahead."""
+def steps_before(attempt: Attempt) -> dict[str, int]:
+    """The last step of each metric that the trial had reported when this attempt resumed it."""
+    if not attempt.resumed:
+        return {}
+    earlier = attempt.trial.attempts.filter(superseded=False, number__lt=attempt.number).order_by("-number")
+    return earlier.values_list("steps", flat=True).first() or {}
+
+
+def number_steps(
+    attempt: Attempt, points: list[Point], at: float, known: Mapping[str, int]
+) -> tuple[dict[str, int], list[MetricPoint]]:
+    """The points as rows: each is the next step of its metric, or the step that it names if that lies ahead.
+
+    A step that it names and that is among the `known` ones (metric -> last step) is left out: whoever resumes from a
+    checkpoint runs again what came after it, and must not be counted twice.
+    """
     steps = dict(attempt.steps)
     rows = []
     for point in points:
+        if point.step is not None and point.step <= known.get(point.metric, -1):
+            continue
         step = steps.get(point.metric, 0) + 1
         if point.step is not None and point.step > step:
             step = point.step

@@ -11,7 +11,7 @@ from tuning.states import TrialState
 def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
     """The job's trials by number, with the curves of the objective if they are asked for."""
     by_number = curves_of(job, job.metric) if curves else {}
-    rows = job.trials.order_by("number").values_list("number", "hyperparameters", "state", "objective")
+    rows = job.trials.order_by("number").values_list("number", "hyperparameters", "state", "objective", "promotions")
     return tuple(
         Observation(
             number=number,
@@ -21,6 +21,7 @@ def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ..
             curve=tuple(zip(by_number[number]["steps"], by_number[number]["values"], strict=True))
             if number in by_number
             else (),
+            promotions=promotions,
         )
-        for number, hyperparameters, state, objective in rows
+        for number, hyperparameters, state, objective, promotions in rows
     )

@@ -6,6 +6,7 @@ Each function answers whether it was this call that moved, so that what follows 
 
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils import timezone
 
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
@@ -44,10 +45,15 @@ def end_attempt(attempt: Attempt, outcome: Attempt.Outcome, **fields: object) ->
 
 
 def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
-    """Ask for the end of a live attempt. The first request stands: a person's wish survives a shutdown after it."""
+    """Ask for the end of a live attempt. The first request stands: a person's wish survives a shutdown after it.
+
+    Only a pause gives way to a person and to the job's end: both mean that the trial shall not go on later.
+    """
     fields: dict[str, object] = {"stop_requested_at": timezone.now(), "stop_kind": kind, "stop_reason": reason}
-    live = Attempt.objects.filter(pk=attempt.pk, ended_at__isnull=True, stop_requested_at__isnull=True)
-    return _moved(attempt, live.update(**fields), fields)
+    free = Q(stop_requested_at__isnull=True)
+    if kind in (Attempt.StopKind.USER, Attempt.StopKind.JOB):
+        free |= Q(stop_kind=Attempt.StopKind.PAUSE)
+    return _moved(attempt, Attempt.objects.filter(free, pk=attempt.pk, ended_at__isnull=True).update(**fields), fields)
 
 
 def _moved(row: TuningJob | Trial | Attempt, count: int, fields: dict[str, object]) -> bool:

@@ -16,6 +16,7 @@ from tuning.states import Goal, JobState, TrialState
 
 # Jobs made under another major shape of the specification cannot be parents (F21).
 SPEC_SCHEMA = 1
+EXTERNAL = "external"  # the backend of attempts that run elsewhere and are told of over REST; nothing here runs them
 
 
 def _one_of(field: str, values: type[JobState] | type[TrialState] | type[Goal], name: str) -> models.CheckConstraint:
@@ -42,6 +43,8 @@ class TuningJob(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     stop_requested_at = models.DateTimeField(null=True)
+    # Its strategy starts nothing more until something that runs has moved on: others may have its share meanwhile.
+    waits = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -97,6 +100,7 @@ class Trial(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, default=TrialState.QUEUED, choices=[(state, state) for state in TrialState])
     attempt = models.PositiveSmallIntegerField(default=0)  # the newest attempt's number; 0 before the first
+    promotions = models.PositiveSmallIntegerField(default=0)  # how often its scheduler let it go on after a pause
     hyperparameters = models.JSONField()
     objective = models.FloatField(null=True)
     best_objective = models.FloatField(null=True)
@@ -125,12 +129,14 @@ class Attempt(models.Model):
 
     `token` names it to the backend: launching a token twice runs it once. `number` fences: only the live attempt may
     write. `follower` and `lease_until` say who reads its log; `log_offset` up to where, moved by compare-and-set in the
-    transaction that stores what was read, so that no line is lost or counted twice.
+    transaction that stores what was read, so that no line is lost or counted twice. Of an attempt that runs elsewhere
+    (backend EXTERNAL) `lease_until` is the moment by which it must have been heard of.
     """
 
     class Outcome(models.TextChoices):
         EXITED = "exited"  # it ended by itself; the exit code says how
         STOPPED = "stopped"  # ended on request
+        PAUSED = "paused"  # ended on its scheduler's request; the trial may go on later
         LOST = "lost"  # vanished without an exit code
         SUSPENDED = "suspended"  # the service was shut down under it; not the trial's fault
 
@@ -138,6 +144,7 @@ class Attempt(models.Model):
         USER = "user"
         JOB = "job"  # the job ended or was stopped
         POLICY = "policy"  # early termination
+        PAUSE = "pause"  # its scheduler's: it gives its place back, but is not over
         SUSPEND = "suspend"
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="attempts")
@@ -181,6 +188,14 @@ class Attempt(models.Model):
         return self.token
 
 
+class ExternalRun(models.Model):
+    """What is kept of an attempt that runs elsewhere, so that whoever asks or tells twice gets the same answer."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, primary_key=True, related_name="external")
+    request = models.CharField(max_length=64, blank=True, default="", db_index=True)  # the key of the ask that got it
+    told = models.JSONField(null=True)  # the value or failure that ended it; null if it was ended without
+
+
 class MetricPoint(models.Model):
     """A value that a trial reported: the step-th of its metric in that attempt, counted from 1 (F59)."""
 
@@ -216,6 +231,8 @@ class Decision(models.Model):
     class Kind(models.TextChoices):
         SUGGEST = "suggest"
         EARLY_STOP = "early_stop"
+        PAUSE = "pause"
+        PROMOTE = "promote"
         WAIT = "wait"
         RETRY = "retry"
         STOP = "stop"

@@ -84,4 +84,5 @@ def whole_history(job: TuningJob, *, curves: bool = False) -> History:
         own=own_trials(job, curves=curves),
         inherited=inherited(job.pk, curves=curves).observations if warm else (),
         comparable=not warm or warm["type"] == WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
+        budget=job.max_trials,
     )

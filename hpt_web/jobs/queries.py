@@ -13,13 +13,30 @@ from django.db.models import Count, F, QuerySet
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import NotVisible
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs.models import Attempt, Decision, Event, EventCursor, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import (
+    EXTERNAL,
+    Attempt,
+    Decision,
+    Event,
+    EventCursor,
+    JobParent,
+    MetricPoint,
+    Trial,
+    TuningJob,
+)
 from tuning.states import Goal, TrialState
+from tuning.warmstart import WarmStartType
 
 Person = User | AnonymousUser
 
 
 class Best(TypedDict):
+    trial: int
+    objective: float
+
+
+class OverallBest(TypedDict):
+    job: str
     trial: int
     objective: float
 
@@ -31,6 +48,7 @@ class JobRow(TypedDict):
     reason: str
     counts: dict[str, int]
     best: Best | None
+    overall_best: OverallBest | None
     median: float | None
     started_at: str | None
     ended_at: str | None
@@ -108,6 +126,31 @@ def best_trials(jobs: Iterable[TuningJob]) -> dict[int, Trial]:
     return best
 
 
+def overall_bests(jobs: Iterable[TuningJob]) -> dict[int, OverallBest]:
+    """For each job that continues others, the best trial of it and its parents, if there is one (F10).
+
+    Only with IDENTICAL_DATA_AND_ALGORITHM, where their objectives are the same thing. A fixed number of queries, none
+    if no job has parents.
+    """
+    identical = WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
+    heirs = [job for job in jobs if (job.spec.get("warm_start") or {}).get("type") == identical]
+    if not heirs:
+        return {}
+    families: dict[int, list[TuningJob]] = {job.pk: [job] for job in heirs}
+    for link in JobParent.objects.filter(job__in=list(families)).order_by("job", "position").select_related("parent"):
+        families[link.job_id].append(link.parent)
+    best = best_trials({member.pk: member for family in families.values() for member in family}.values())
+    found: dict[int, OverallBest] = {}
+    for heir, family in families.items():
+        for member in family:
+            trial = best.get(member.pk)
+            if trial is None or trial.objective is None:
+                continue
+            if heir not in found or Goal(member.goal).better(trial.objective, found[heir]["objective"]):
+                found[heir] = OverallBest(job=member.name, trial=trial.number, objective=trial.objective)
+    return found
+
+
 def median_objectives(jobs: Iterable[int]) -> dict[int, float]:
     """For each job id with a value, the median of its trials' objectives; failed and lost trials have none."""
     sql = """
@@ -127,6 +170,7 @@ def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
     """The moving part of several jobs, in a fixed number of queries."""
     counts = counts_by_state(job.pk for job in jobs)
     best = best_trials(jobs)
+    overall = overall_bests(jobs)
     medians = median_objectives(job.pk for job in jobs)
     return {
         job.pk: JobRow(
@@ -134,6 +178,7 @@ def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
             reason=job.reason,
             counts=counts[job.pk],
             best=_best(best.get(job.pk)),
+            overall_best=overall.get(job.pk),
             median=medians.get(job.pk),
             started_at=iso(job.started_at),
             ended_at=iso(job.ended_at),
@@ -221,3 +266,8 @@ def curves_of(job: TuningJob, metric: str) -> dict[int, Curve]:
 def live_attempts() -> QuerySet[Attempt]:
     """Attempts that hold a reservation: they run, or are about to. In the order in which rows are locked."""
     return Attempt.objects.filter(ended_at__isnull=True).select_related("trial__job__project").order_by("pk")
+
+
+def hosted_attempts() -> QuerySet[Attempt]:
+    """The live attempts that this host runs, or is about to."""
+    return live_attempts().exclude(backend=EXTERNAL)

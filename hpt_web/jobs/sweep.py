@@ -5,6 +5,7 @@ live, never started               knows nothing of it     launch it (again; twic
 live, asked to stop               running                 tell it again
 live, asked to stop               knows nothing of it     settle it: there is nothing to stop
 over, or no such attempt          running                 kill it
+live, and runs elsewhere          (is not asked)          settle it if it was not heard of in time
 a job that is not over            -                       nudge it: its message may have been lost
 """
 
@@ -16,15 +17,16 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from hpt_web.jobs.dispatch import launch
 from hpt_web.jobs.endings import ending, settle
 from hpt_web.jobs.events import append
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.lifecycle import request_stop, seconds_since
-from hpt_web.jobs.models import Attempt, TuningJob
-from hpt_web.jobs.queries import live_attempts
-from tuning.backends import Backend, Phase
+from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
+from hpt_web.jobs.queries import hosted_attempts, live_attempts
+from tuning.backends import Backend, Phase, Status
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +37,14 @@ SHUTDOWN_REASON = "The service was shut down."
 def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
     """Repair every difference that a crash may have left."""
     owned = backend.list_owned()  # first: what is in it was committed before, so a row is there if it belongs
-    live = {attempt.token: attempt for attempt in live_attempts()}
+    live = {attempt.token: attempt for attempt in hosted_attempts()}
     for token in owned:
         if token not in live:
             logger.warning("Attempt %s runs although it is over; killing it", token)
             backend.stop(token, 0)
     for attempt in live.values():
         _repair(backend, attempt)
+    _settle_silent()
     for job in TuningJob.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", flat=True):
         nudge(job)
 
@@ -62,13 +65,28 @@ def _repair(backend: Backend, attempt: Attempt) -> None:
             append(attempt.trial.job_id, settle(attempt, status, end))
 
 
+def _settle_silent() -> None:
+    """Give up the attempts elsewhere that were not heard of in time, and close those that did not tell their stop."""
+    silent = Attempt.objects.filter(backend=EXTERNAL, ended_at__isnull=True, lease_until__lt=Now())
+    for pk in silent.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            # Locked and looked at again, as it may be reporting at this moment.
+            locked = live_attempts().select_for_update(of=("self",), no_key=True)
+            attempt = locked.filter(pk=pk, lease_until__lt=Now()).first()
+            if attempt is not None:
+                status = Status(phase=Phase.VANISHED)
+                lost = attempt.trial.attempts.filter(outcome=Attempt.Outcome.LOST).count()
+                end = ending(attempt, status, reported=False, lost_before=lost, log_tail="")
+                append(attempt.trial.job_id, settle(attempt, status, end))
+
+
 def suspend(backend: Backend, *, grace: float, patience: float) -> int:
     """Before the service goes down: stop what runs, so that no process stays, and queue it again.
 
     Trials get SIGTERM and `grace` seconds to write a checkpoint. Answers how many were stopped. Whatever does not make
     it within `patience` seconds is killed and found by the next start.
     """
-    attempts = list(live_attempts())
+    attempts = list(hosted_attempts())
     for attempt in attempts:
         request_stop(attempt, Attempt.StopKind.SUSPEND, SHUTDOWN_REASON)
         backend.stop(attempt.token, grace)

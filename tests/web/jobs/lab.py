@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from hpt_web.accounts.actions import add_member, create_project, create_user
 from hpt_web.accounts.models import User
 from hpt_web.catalog.actions import add_algorithm_version, add_dataset_version, create_algorithm, create_dataset
-from hpt_web.jobs import actions, dispatch, launching, parents, tasks
+from hpt_web.jobs import actions, choosing, dispatch, launching, parents, tasks
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from tests.web.jobs.scripted import ScriptedBackend
@@ -78,6 +78,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> ScriptedBackend:
     scripted = ScriptedBackend()
     monkeypatch.setattr(launching, "backend", lambda: scripted)
     parents.inherited.cache_clear()
+    choosing.strategy_of.cache_clear()
     return scripted
 
 

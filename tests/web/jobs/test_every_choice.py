@@ -17,8 +17,10 @@ NewJob = Callable[..., TuningJob]
 def test_every_strategy_runs_a_job(
     strategy: str, new_job: NewJob, backend: ScriptedBackend, follower: Follower
 ) -> None:
-    options = {"n_initial_points": 3} if strategy in ("bayesian", "tpe") else {}
-    job = new_job(strategy={"name": strategy, "options": options}, limits={"max_trials": 5, "max_parallel": 1})
+    options = {"bayesian": {"n_initial_points": 3}, "tpe": {"n_initial_points": 3}, "hyperband": {"max_resource": 9}}
+    job = new_job(
+        strategy={"name": strategy, "options": options.get(strategy, {})}, limits={"max_trials": 5, "max_parallel": 1}
+    )
     for number in range(1, 6):
         (token,) = live(job)
         backend.prints(token, f"score=0.{number}\n")

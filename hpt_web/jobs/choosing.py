@@ -1,0 +1,152 @@
+"""What a job runs next: the paused trials that its scheduler promotes, then new points; and who judges what runs.
+
+The choice is made of the stored history alone and writes nothing; what is written afterwards may be less of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from hpt_web.jobs.events import Entry, decide, trial_entry
+from hpt_web.jobs.lifecycle import move_trial
+from hpt_web.jobs.models import Decision, Trial, TuningJob
+from hpt_web.jobs.parents import whole_history
+from tuning import earlystop, specification, strategies
+from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
+from tuning.errors import SpaceExhausted
+from tuning.history import History
+from tuning.states import TrialState
+
+WAITS = "The strategy waits for results of what runs before it starts more."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a job would start now.
+
+    `fresh` are new points with the numbers of their trials. `waits` says why it would start less than there is room
+    for; `over` why nothing will ever come any more, although nothing of the job runs.
+    """
+
+    promotions: tuple[Promotion, ...] = ()
+    fresh: tuple[tuple[int, Suggestion], ...] = ()
+    waits: str = ""
+    over: str = ""
+
+    @property
+    def size(self) -> int:
+        return len(self.promotions) + len(self.fresh)
+
+
+@lru_cache(maxsize=64)
+def strategy_of(job_id: int) -> Strategy:
+    """A stored job's strategy. It holds nothing but options, and these never change, so it may be kept."""
+    spec = specification.parse(TuningJob.objects.get(pk=job_id).spec)
+    return strategies.planned(spec.strategy.name, spec.strategy.options)
+
+
+def policy_of(job: TuningJob) -> Policy | None:
+    """Who judges the job's trials at each report of the objective: its early-stopping policy, or its scheduler."""
+    chosen = job.spec["early_stopping"]
+    if chosen is not None:
+        return earlystop.create(chosen["name"], chosen["options"])
+    strategy = strategy_of(job.pk)
+    return strategy if isinstance(strategy, Scheduler) else None
+
+
+def may_run_out(job: TuningJob) -> bool:
+    """Whether the job's space can be exhausted: it has finitely many points."""
+    return specification.parse(job.spec).space.size is not None
+
+
+def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
+    """What the job would start in `room` free places. `counts` are its trials by state, as of now."""
+    total = sum(counts.values())
+    left = max(0, job.max_trials - total)
+    paused = counts.get(TrialState.PAUSED, 0)
+    idle = all(TrialState(state).terminal or state == TrialState.PAUSED for state, number in counts.items() if number)
+    # That nobody is promoted any more may be found out although there is no room.
+    asked = max(1, room) if idle and not left and paused else room
+    if asked <= 0 or not (left or paused):
+        return Choice()
+    strategy = strategy_of(job.pk)
+    scheduler = strategy if isinstance(strategy, Scheduler) else None
+    history = whole_history(job, curves=scheduler is not None)
+    promotions = _promote(scheduler, history, asked)
+    numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
+    fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)
+    if exhausted and not promotions:  # whoever waited for trials that will never come waits no longer
+        promotions = _promote(scheduler, replace(history, budget=total), asked)
+    if idle and not promotions and not fresh:
+        used_up = f"All {total} trials of max_trials ended."
+        told = exhausted and f"{exhausted} {total} trials ended."
+        nothing = f"The strategy suggests nothing more. {total} trials ended."
+        return Choice(over=told or nothing if left else used_up)
+    more = left > len(fresh) or paused > len(promotions)
+    short = len(promotions) + len(fresh) < asked and more
+    return Choice(tuple(promotions[: max(0, room)]), tuple(fresh), waits=(exhausted or WAITS) if short else "")
+
+
+def _promote(scheduler: Scheduler | None, history: History, room: int) -> list[Promotion]:
+    return scheduler.promote(history, room)[:room] if scheduler and history.paused else []
+
+
+def _suggest(
+    job: TuningJob, strategy: Strategy, history: History, numbers: Sequence[int]
+) -> tuple[list[tuple[int, Suggestion]], str]:
+    """New points for trials `numbers`, and why there are none where the space has run out."""
+    if not numbers:
+        return [], ""
+    space = specification.parse(job.spec).space
+    try:
+        return list(zip(numbers, strategy.suggest(space, history, numbers, job.seed), strict=False)), ""
+    except SpaceExhausted as exhausted:
+        return [], exhausted.reason
+
+
+def _with_promoted(history: History, promotions: Sequence[Promotion]) -> History:
+    """The history in which these trials go on already."""
+    going = {promotion.number for promotion in promotions}
+    own = tuple(
+        replace(trial, state=TrialState.QUEUED, promotions=trial.promotions + 1) if trial.number in going else trial
+        for trial in history.own
+    )
+    return replace(history, own=own) if going else history
+
+
+# --- writing it -------------------------------------------------------------------------------------------------------
+
+
+def write(job: TuningJob, choice: Choice, most: int) -> tuple[list[Trial], list[Entry]]:
+    """Write what was chosen, `most` of it, the promotions first: the trials that are Queued now, and what is told."""
+    trials: list[Trial] = []
+    entries: list[Entry] = []
+    for promotion in choice.promotions[: max(0, most)]:
+        trial = job.trials.select_related("job").get(number=promotion.number)
+        if not move_trial(trial, TrialState.QUEUED, promotions=trial.promotions + 1, reason=promotion.reason):
+            continue  # a person has stopped it meanwhile
+        trials.append(trial)
+        kind = Decision.Kind.PROMOTE
+        entries.append(decide(job, kind, promotion.reason, trial=trial, numbers=promotion.numbers))
+    for number, suggestion in choice.fresh[: max(0, most - len(choice.promotions))]:
+        trial = Trial.objects.create(job=job, number=number, hyperparameters=suggestion.config)
+        trials.append(trial)
+        kind = Decision.Kind.SUGGEST
+        entries.append(decide(job, kind, suggestion.reason, trial=trial, numbers=suggestion.numbers))
+    return trials, entries
+
+
+def give_up_paused(job: TuningJob) -> list[Entry]:
+    """Nobody is promoted any more: whoever is paused has been stopped early, and what it reported is its result."""
+    entries: list[Entry] = []
+    for trial in job.trials.select_related("job").filter(state=TrialState.PAUSED).order_by("number"):
+        reason = f"Not promoted after its pause: {trial.reason}" if trial.reason else "Not promoted after its pause."
+        if move_trial(trial, TrialState.EARLY_STOPPED, reason=reason):
+            entries.append(trial_entry(trial))
+            numbers: dict[str, float | int | str] = {"promotions": trial.promotions}
+            if trial.objective is not None:
+                numbers["objective"] = trial.objective
+            entries.append(decide(job, Decision.Kind.EARLY_STOP, reason, trial=trial, numbers=numbers))
+    return entries
