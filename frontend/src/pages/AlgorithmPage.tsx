@@ -18,6 +18,7 @@ import { rowsOf } from "../components/MoreRows";
 import { Panel } from "../components/Panel";
 import { Page } from "../components/Shell";
 import classes from "./AlgorithmPage.module.css";
+import { isExternal } from "./algorithm/draft";
 import { SourcePanel } from "./algorithm/SourcePanel";
 import { Values } from "./job/Values";
 
@@ -108,6 +109,12 @@ export default function AlgorithmPage({ project, name }: { project: string; name
   );
 }
 
+const KINDS: Readonly<Record<string, string>> = {
+  script: "script",
+  image: "container image",
+  external: "trials run elsewhere",
+};
+
 function VersionView({
   project,
   name,
@@ -127,12 +134,14 @@ function VersionView({
         <Panel title={`Version ${version.number}`}>
           <Values
             values={{
-              kind: version.kind === "image" ? "container image" : "script",
+              kind: KINDS[version.kind] ?? version.kind,
               ...(version.source.image && { image: version.source.image }),
               ...(version.entry_point && { "entry point": version.entry_point }),
-              processors: version.resources.cpus,
-              "memory, MB": version.resources.memory_mb,
-              GPUs: version.resources.gpus,
+              ...(!isExternal(version) && {
+                processors: version.resources.cpus,
+                "memory, MB": version.resources.memory_mb,
+                GPUs: version.resources.gpus,
+              }),
               ...(version.equivalent_to && { "same algorithm as": `v${version.equivalent_to}` }),
               digest: `${version.digest.slice(0, 19)}…`,
               "made by": version.created_by,
@@ -168,7 +177,11 @@ function VersionView({
 
 function Hyperparameters({ version }: { version: AlgorithmVersion }) {
   return (
-    <Panel title="Hyperparameters" note="passed to the script as --name value" flush>
+    <Panel
+      title="Hyperparameters"
+      note={isExternal(version) ? undefined : "passed to the script as --name value"}
+      flush
+    >
       <table className="table">
         <thead>
           <tr>
@@ -206,12 +219,16 @@ function Hyperparameters({ version }: { version: AlgorithmVersion }) {
 
 function Metrics({ version }: { version: AlgorithmVersion }) {
   return (
-    <Panel title="Metrics" note="read from what it prints" flush>
+    <Panel
+      title="Metrics"
+      note={isExternal(version) ? "told under these names" : "read from what it prints"}
+      flush
+    >
       <table className="table">
         <thead>
           <tr>
             <th>Name</th>
-            <th>Regular expression</th>
+            {!isExternal(version) && <th>Regular expression</th>}
             <th>Objective</th>
           </tr>
         </thead>
@@ -221,7 +238,7 @@ function Metrics({ version }: { version: AlgorithmVersion }) {
               <td>
                 <b>{metric.name}</b>
               </td>
-              <td className="mono">{metric.regex}</td>
+              {!isExternal(version) && <td className="mono">{metric.regex}</td>}
               <td>
                 {version.objectives
                   .filter((objective) => objective.metric === metric.name)

@@ -1,12 +1,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { useSearchParams } from "wouter";
-import { figure as figureQuery, project as projectQuery, session } from "../api/queries";
+import { algorithmVersion, figure as figureQuery, project as projectQuery, session } from "../api/queries";
 import { Failure, Loading } from "../components/Feedback";
 import { loadPlotly } from "../components/plotly";
 import { Page } from "../components/Shell";
 import { useJobStream } from "../live/useJobStream";
+import { isJobOver } from "../live/view";
+import { isExternal } from "./algorithm/draft";
 import classes from "./JobPage.module.css";
+import { AskAndTell } from "./job/AskAndTell";
 import { BestTrial } from "./job/BestTrial";
 import { CurvesPanel } from "./job/CurvesPanel";
 import { Decisions } from "./job/Decisions";
@@ -52,6 +55,11 @@ export default function JobPage({ project, name }: { project: string; name: stri
     { label: name },
   ];
   const view = stream.view;
+  const of = view?.job.algorithm;
+  const { data: version } = useQuery({
+    ...algorithmVersion(project, of?.name ?? "", of?.version ?? 0),
+    enabled: of !== undefined,
+  });
   if (!view) {
     return (
       <Page crumbs={crumbs} wide>
@@ -66,12 +74,16 @@ export default function JobPage({ project, name }: { project: string; name: stri
   }
   const { job } = view;
   const editable = home !== undefined && home.role !== "viewer";
+  const external = version !== undefined && isExternal(version);
   const figure = { project, jobs, view, selected, onTrial: open };
   return (
     <Page crumbs={crumbs} wide aside={selected !== null}>
       <JobHeader project={project} job={job} stream={stream} editable={editable} />
       <JobProgress view={view} />
       <div className={classes.grid}>
+        {external && editable && !isJobOver(job.state) && (
+          <AskAndTell project={project} job={name} className={classes.full} />
+        )}
         <FigurePanel
           {...figure}
           className={classes.main}
@@ -107,6 +119,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
           view={view}
           number={selected}
           editable={editable}
+          external={external}
           open={open}
           close={() => open(null)}
         />

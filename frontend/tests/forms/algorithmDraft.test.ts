@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { AlgorithmVersion } from "../../src/api/types";
-import { draftOfVersion, emptyHyperparameter, newDraft, versionOf } from "../../src/pages/algorithm/draft";
+import {
+  draftOfVersion,
+  emptyHyperparameter,
+  newDraft,
+  versionOf,
+  withSource,
+} from "../../src/pages/algorithm/draft";
 
 const version: AlgorithmVersion = {
   number: 2,
@@ -89,5 +95,23 @@ describe("the algorithm form", () => {
     expect(versionOf({ ...newDraft(), hyperparameters: [row] }).hyperparameters?.[0]).not.toHaveProperty(
       "min",
     );
+  });
+
+  it("sends of trials that run elsewhere what they take and report, and nothing of how they run", () => {
+    const begun = newDraft();
+    const draft = { ...begun, ...withSource(begun, "external") };
+    expect(
+      versionOf({ ...draft, metrics: [{ key: "m", name: "loss", regex: "", goal: "minimize" }] }),
+    ).toEqual({
+      source: { external: true },
+      hyperparameters: [expect.anything()],
+      metrics: [{ name: "loss" }],
+      objectives: [{ metric: "loss", goal: "minimize" }],
+      channels: [],
+      equivalent_to: null,
+    });
+    const again = draftOfVersion({ ...version, kind: "external" } as unknown as AlgorithmVersion);
+    expect(versionOf(again).source).toEqual({ external: true });
+    expect(withSource({ ...begun, channels: [] }, "image")).toEqual({ source: "image" });
   });
 });

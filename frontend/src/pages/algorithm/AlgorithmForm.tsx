@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useLocation } from "wouter";
 import { createAlgorithm, createAlgorithmVersion, deleteAlgorithm } from "../../api/actions";
-import { faultsOf } from "../../api/faults";
+import { type Faults, faultsOf } from "../../api/faults";
 import { FormFaults } from "../../components/FormFaults";
 import { Fields, Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
@@ -70,48 +70,14 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
         faults={faults}
         change={(hyperparameters) => set({ hyperparameters })}
       />
-      <MetricEditor rows={draft.metrics} faults={faults} change={(metrics) => set({ metrics })} />
+      <MetricEditor
+        rows={draft.metrics}
+        told={draft.source === "external"}
+        faults={faults}
+        change={(metrics) => set({ metrics })}
+      />
       <ChannelEditor rows={draft.channels} faults={faults} change={(channels) => set({ channels })} />
-      <Section title="Resources" hint="What one trial needs; a job may ask for something else.">
-        <Fields>
-          {(
-            [
-              ["cpus", "Processors", ""],
-              ["memory_mb", "Memory, MB", "no limit"],
-              ["gpus", "GPUs", ""],
-            ] as const
-          ).map(([part, label, placeholder]) => (
-            <TextInput
-              key={part}
-              label={label}
-              placeholder={placeholder}
-              inputMode="decimal"
-              data-field={`resources.${part}`}
-              value={draft.resources[part]}
-              error={faults.at(`resources.${part}`)}
-              onChange={(event) =>
-                set({ resources: { ...draft.resources, [part]: event.currentTarget.value } })
-              }
-            />
-          ))}
-        </Fields>
-        <Textarea
-          label="Environment"
-          description="NAME=value, one a line. No secrets: every member can read them."
-          autosize
-          minRows={1}
-          maxRows={8}
-          data-field="environment"
-          value={draft.environment}
-          error={
-            faults
-              .within("environment")
-              .map((fault) => `${fault.field.slice(12)} ${fault.message}`)
-              .join("; ") || undefined
-          }
-          onChange={(event) => set({ environment: event.currentTarget.value })}
-        />
-      </Section>
+      {draft.source !== "external" && <ResourceFields draft={draft} faults={faults} change={set} />}
       {name !== undefined && owner && earlier.length > 0 && (
         <Section
           title="Same algorithm"
@@ -138,6 +104,58 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
         </Button>
       </div>
     </form>
+  );
+}
+
+interface ResourceFieldsProps {
+  draft: VersionDraft;
+  faults: Faults;
+  change: (part: Partial<VersionDraft>) => void;
+}
+
+/** Of what runs here: its share of the host, and its environment. */
+function ResourceFields({ draft, faults, change }: ResourceFieldsProps) {
+  return (
+    <Section title="Resources" hint="What one trial needs; a job may ask for something else.">
+      <Fields>
+        {(
+          [
+            ["cpus", "Processors", ""],
+            ["memory_mb", "Memory, MB", "no limit"],
+            ["gpus", "GPUs", ""],
+          ] as const
+        ).map(([part, label, placeholder]) => (
+          <TextInput
+            key={part}
+            label={label}
+            placeholder={placeholder}
+            inputMode="decimal"
+            data-field={`resources.${part}`}
+            value={draft.resources[part]}
+            error={faults.at(`resources.${part}`)}
+            onChange={(event) =>
+              change({ resources: { ...draft.resources, [part]: event.currentTarget.value } })
+            }
+          />
+        ))}
+      </Fields>
+      <Textarea
+        label="Environment"
+        description="NAME=value, one a line. No secrets: every member can read them."
+        autosize
+        minRows={1}
+        maxRows={8}
+        data-field="environment"
+        value={draft.environment}
+        error={
+          faults
+            .within("environment")
+            .map((fault) => `${fault.field.slice(12)} ${fault.message}`)
+            .join("; ") || undefined
+        }
+        onChange={(event) => change({ environment: event.currentTarget.value })}
+      />
+    </Section>
   );
 }
 

@@ -8,7 +8,7 @@ import { formatBytes, plural } from "../../components/format";
 import { Icon } from "../../components/Icon";
 import { Fields, Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
-import { newKey, type VersionDraft } from "./draft";
+import { newKey, type VersionDraft, withSource } from "./draft";
 
 interface CodeEditorProps {
   project: string;
@@ -21,6 +21,7 @@ const KINDS = [
   { value: "files", label: "Write or paste" },
   { value: "bundle", label: "Upload" },
   { value: "image", label: "Container image" },
+  { value: "external", label: "Runs elsewhere" },
 ];
 
 /** What runs: texts written here, an uploaded script or archive, or an image. */
@@ -35,7 +36,7 @@ export function CodeEditor({ project, draft, faults, change }: CodeEditorProps) 
           aria-label="Where the code comes from"
           data={KINDS}
           value={draft.source}
-          onChange={(source) => change({ source: source as VersionDraft["source"] })}
+          onChange={(source) => change(withSource(draft, source as VersionDraft["source"]))}
         />
       </div>
       {faults.at("source") && <p className={classes.fault}>{faults.at("source")}</p>}
@@ -43,28 +44,41 @@ export function CodeEditor({ project, draft, faults, change }: CodeEditorProps) 
       {draft.source === "bundle" && (
         <Upload project={project} draft={draft} faults={faults} change={change} />
       )}
-      <Fields>
-        {draft.source === "image" ? (
-          <TextInput
-            label="Image"
-            placeholder="registry.example.org/team/train:1.2"
-            data-field="source.image"
-            value={draft.image}
-            error={faults.at("source.image")}
-            onChange={(event) => change({ image: event.currentTarget.value })}
-          />
-        ) : (
-          <TextInput
-            label="Entry point"
-            description="The file that is started, .py or .sh."
-            data-field="entry_point"
-            value={draft.entryPoint}
-            error={faults.at("entry_point")}
-            onChange={(event) => change({ entryPoint: event.currentTarget.value })}
-          />
-        )}
-      </Fields>
+      {draft.source === "external" ? (
+        <p className="small quiet" style={{ maxWidth: "44rem" }}>
+          Nothing is started here. A notebook or script of yours, on whatever machine, asks a job for its next
+          points, trains, and tells the results; the job's page shows the few lines that this takes.
+        </p>
+      ) : (
+        <EntryPoint draft={draft} faults={faults} change={change} />
+      )}
     </Section>
+  );
+}
+
+function EntryPoint({ draft, faults, change }: Omit<CodeEditorProps, "project">) {
+  return (
+    <Fields>
+      {draft.source === "image" ? (
+        <TextInput
+          label="Image"
+          placeholder="registry.example.org/team/train:1.2"
+          data-field="source.image"
+          value={draft.image}
+          error={faults.at("source.image")}
+          onChange={(event) => change({ image: event.currentTarget.value })}
+        />
+      ) : (
+        <TextInput
+          label="Entry point"
+          description="The file that is started, .py or .sh."
+          data-field="entry_point"
+          value={draft.entryPoint}
+          error={faults.at("entry_point")}
+          onChange={(event) => change({ entryPoint: event.currentTarget.value })}
+        />
+      )}
+    </Fields>
   );
 }
 

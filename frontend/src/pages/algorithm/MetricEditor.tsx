@@ -8,6 +8,8 @@ import { MetricLab } from "./MetricLab";
 
 interface MetricEditorProps {
   rows: readonly MetricRow[];
+  /** Told over REST by name, and so not read from what anything prints. */
+  told?: boolean;
   faults: Faults;
   change: (rows: readonly MetricRow[]) => void;
 }
@@ -18,19 +20,22 @@ const GOALS = [
   { value: "minimize", label: "minimize" },
 ];
 
-export function MetricEditor({ rows, faults, change }: MetricEditorProps) {
+const HINTS = {
+  printed:
+    "Each is read from what the script prints, by a regular expression (RE2) with one group around the number.",
+  told: "Whoever runs the trials reports each under its name.",
+};
+
+export function MetricEditor({ rows, told = false, faults, change }: MetricEditorProps) {
   const update = (key: string, part: Partial<MetricRow>) =>
     change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
   return (
-    <Section
-      title="Metrics"
-      hint="Each is read from what the script prints, by a regular expression (RE2) with one group around the number."
-    >
+    <Section title="Metrics" hint={told ? HINTS.told : HINTS.printed}>
       <div className={classes.rows} data-field="metrics">
         {rows.length > 0 && (
           <div className={`${classes.metric} ${classes.head}`} aria-hidden="true">
             <span>Name</span>
-            <span>Regular expression</span>
+            <span>{told ? "" : "Regular expression"}</span>
             <span>May be tuned to</span>
             <span />
           </div>
@@ -48,16 +53,20 @@ export function MetricEditor({ rows, faults, change }: MetricEditorProps) {
                 error={faults.at(`${field}.name`) ?? faults.at(field)}
                 onChange={(event) => update(row.key, { name: event.currentTarget.value })}
               />
-              <TextInput
-                aria-label={`Regular expression of ${label}`}
-                placeholder="f1:\s+(-?[0-9.]+)"
-                spellCheck={false}
-                data-field={`${field}.regex`}
-                classNames={{ input: classes.mono }}
-                value={row.regex}
-                error={faults.at(`${field}.regex`)}
-                onChange={(event) => update(row.key, { regex: event.currentTarget.value })}
-              />
+              {told ? (
+                <span />
+              ) : (
+                <TextInput
+                  aria-label={`Regular expression of ${label}`}
+                  placeholder="f1:\s+(-?[0-9.]+)"
+                  spellCheck={false}
+                  data-field={`${field}.regex`}
+                  classNames={{ input: classes.mono }}
+                  value={row.regex}
+                  error={faults.at(`${field}.regex`)}
+                  onChange={(event) => update(row.key, { regex: event.currentTarget.value })}
+                />
+              )}
               <Select
                 aria-label={`Goal of ${label}`}
                 data={GOALS}
@@ -87,7 +96,7 @@ export function MetricEditor({ rows, faults, change }: MetricEditorProps) {
           </Button>
         </div>
       </div>
-      <MetricLab metrics={rows.map(({ name, regex }) => ({ name, regex }))} />
+      {!told && <MetricLab metrics={rows.map(({ name, regex }) => ({ name, regex }))} />}
     </Section>
   );
 }

@@ -35,7 +35,8 @@ export interface ChannelRow {
 }
 
 export interface VersionDraft {
-  source: "files" | "bundle" | "image";
+  /** What runs; "external" where the trials run elsewhere and are told of over REST. */
+  source: "files" | "bundle" | "image" | "external";
   files: readonly { key: string; name: string; text: string }[];
   bundle: Bundle | null;
   image: string;
@@ -80,11 +81,18 @@ export const newDraft = (): VersionDraft => ({
   equivalentTo: null,
 });
 
+/** The draft with another kind of code; the channel that every new draft begins with goes where nothing reads it. */
+export function withSource(draft: VersionDraft, source: VersionDraft["source"]): Partial<VersionDraft> {
+  const [channel] = draft.channels;
+  const untouched = draft.channels.length === 1 && channel?.name === "train" && channel.description === "";
+  return { source, ...(source === "external" && untouched && { channels: [] }) };
+}
+
 /** The next version begins as a copy of the newest, with the same code. */
 export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
   const goals = new Map(version.objectives.map((objective) => [objective.metric, objective.goal]));
   return {
-    source: version.source.image ? "image" : "bundle",
+    source: kindOf(version),
     files: [],
     bundle: version.source.bundle
       ? {
@@ -129,30 +137,44 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
   };
 }
 
+function kindOf(version: AlgorithmVersion): VersionDraft["source"] {
+  if (isExternal(version)) return "external";
+  return version.source.image ? "image" : "bundle";
+}
+
+export const isExternal = (version: { kind: string }): boolean => version.kind === "external";
+
 export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
   const document = {
     source: sourceOf(draft),
-    ...(draft.source !== "image" && { entry_point: draft.entryPoint.trim() }),
+    ...(runsScript(draft) && { entry_point: draft.entryPoint.trim() }),
     hyperparameters: draft.hyperparameters.map(definitionOf),
-    metrics: draft.metrics.map(({ name, regex }) => ({ name: name.trim(), regex })),
+    metrics: draft.metrics.map(({ name, regex }) =>
+      draft.source === "external" ? { name: name.trim() } : { name: name.trim(), regex },
+    ),
     objectives: draft.metrics.flatMap(({ name, goal }) => (goal ? [{ metric: name.trim(), goal }] : [])),
     channels: draft.channels.map(({ name, required, description }) => ({
       name: name.trim(),
       required,
       description,
     })),
-    resources: {
-      cpus: readNumber(draft.resources.cpus) ?? 1,
-      memory_mb: readNumber(draft.resources.memory_mb),
-      gpus: readNumber(draft.resources.gpus) ?? 0,
-    },
-    environment: environmentOf(draft.environment),
+    ...(draft.source !== "external" && {
+      resources: {
+        cpus: readNumber(draft.resources.cpus) ?? 1,
+        memory_mb: readNumber(draft.resources.memory_mb),
+        gpus: readNumber(draft.resources.gpus) ?? 0,
+      },
+      environment: environmentOf(draft.environment),
+    }),
     equivalent_to: draft.equivalentTo,
   };
   return document as AlgorithmVersionRequest;
 }
 
+const runsScript = ({ source }: VersionDraft): boolean => source === "files" || source === "bundle";
+
 function sourceOf(draft: VersionDraft): object {
+  if (draft.source === "external") return { external: true };
   if (draft.source === "image") return { image: draft.image.trim() };
   if (draft.source === "bundle") return draft.bundle ? { bundle: draft.bundle.digest } : {};
   return { files: Object.fromEntries(draft.files.map((file) => [file.name.trim(), file.text])) };

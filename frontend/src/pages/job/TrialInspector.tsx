@@ -23,12 +23,15 @@ interface TrialInspectorProps {
   view: JobView;
   number: number;
   editable: boolean;
+  /** It runs elsewhere, and so do its logs. */
+  external: boolean;
   open: (trial: number) => void;
   close: () => void;
 }
 
 /** One trial in full, beside the charts: they stay usable, and a click on another dot changes the trial. */
-export function TrialInspector({ project, view, number, editable, open, close }: TrialInspectorProps) {
+export function TrialInspector(props: TrialInspectorProps) {
+  const { project, view, number, editable, external, open, close } = props;
   const row = view.trials.get(number);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
@@ -69,7 +72,7 @@ export function TrialInspector({ project, view, number, editable, open, close }:
       </header>
       <div className={classes.body}>
         {row ? (
-          <Content {...{ project, view, row }} />
+          <Content {...{ project, view, row, external }} />
         ) : (
           <p className="quiet">This job has no trial {number}.</p>
         )}
@@ -96,7 +99,14 @@ function StopTrial({ project, view, row }: { project: string; view: JobView; row
   );
 }
 
-function Content({ project, view, row }: { project: string; view: JobView; row: Trial }) {
+interface ContentProps {
+  project: string;
+  view: JobView;
+  row: Trial;
+  external: boolean;
+}
+
+function Content({ project, view, row, external }: ContentProps) {
   const job = view.job.name;
   // The row comes live; what only the detail has (metrics, attempts) is asked again when the row moves on.
   const phase = `${row.state}/${row.attempt}`;
@@ -158,12 +168,16 @@ function Content({ project, view, row }: { project: string; view: JobView; row: 
         )}
       </Part>
       <Part title="Log">
-        <TrialLog
-          project={project}
-          job={job}
-          row={row}
-          attempts={detail.data?.attempts.map((each) => each.number) ?? []}
-        />
+        {external ? (
+          <p className="quiet small">This trial runs elsewhere; what it prints stays where it runs.</p>
+        ) : (
+          <TrialLog
+            project={project}
+            job={job}
+            row={row}
+            attempts={detail.data?.attempts.map((each) => each.number) ?? []}
+          />
+        )}
       </Part>
       <Part title="Decisions">
         {stored.isPending ? <Loading rows={2} /> : null}
