@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # Folders whose tests need no server at all, or start the whole service by themselves.
-WITHOUT_SERVERS = ("tuning", "figures", "embedded", "faults", "e2e")
+WITHOUT_SERVERS = ("tuning", "figures", "embedded", "containers", "faults", "e2e")
 
 
 def pytest_configure(config: pytest.Config) -> None:

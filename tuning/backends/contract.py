@@ -33,8 +33,11 @@ class Phase(StrEnum):
 class Limits:
     """What one attempt may use; None means no limit.
 
-    ``memory_bytes`` and ``processes`` count the command and everything it started, together. ``log_bytes`` bounds what
-    is kept of the output, not what may be printed. ``file_bytes`` is the size of any one file it writes.
+    ``memory_bytes`` and ``processes`` count the command and everything it started, together; in a container threads
+    count as processes, and a fork beyond the limit fails there instead of ending the trial. ``log_bytes`` bounds what
+    is kept of the output, not what may be printed. ``file_bytes`` is the size of any one file it writes;
+    ``disk_bytes`` what all of its files take, its checkpoints included, looked at every few seconds. ``cpus`` is how
+    many processors' time it gets, in containers only.
     """
 
     wall_seconds: float | None = None
@@ -43,6 +46,8 @@ class Limits:
     open_files: int | None = None
     log_bytes: int = LOG_BYTES
     file_bytes: int | None = None
+    disk_bytes: int | None = None
+    cpus: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,12 @@ class LaunchSpec:
     variables of the training contract. ``channels`` maps a channel to a file or folder, shown read-only as
     ``input/data/<channel>/``. ``code`` is copied to ``code/``, the working directory. ``checkpoints`` is shown as
     ``checkpoints/`` and outlives the attempt. ``names`` labels the attempt: ``trial`` becomes TRAINING_JOB_NAME, and
-    each key ``x-y`` becomes HPT_X_Y.
+    each key ``x-y`` becomes HPT_X_Y. ``gpus`` are the ids of the devices that it may use: none at all if empty, those
+    of the host if None.
+
+    For containers only: ``image`` is what they run, best pinned by digest; ``command`` is given to its entrypoint, as
+    by ``docker run IMAGE COMMAND``, unless ``entrypoint`` replaces that (an empty one: the command is run as it is).
+    ``network`` names a network of the engine; without one, the trial reaches nothing but itself.
     """
 
     attempt: str
@@ -66,6 +76,10 @@ class LaunchSpec:
     checkpoints: Path
     names: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    gpus: tuple[str, ...] | None = None
+    image: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +88,9 @@ class Status:
 
     ``exit_code`` and ``signal`` describe the command itself: one of the two once it has ended, neither if it never
     started. ``ended_by`` says what made it end, if it did not end by itself: ``stop``, or the name of the limit that it
-    broke (``wall_seconds``, ``memory_bytes``, ``processes``). A command that ends during the grace of a stop keeps its
-    own exit code, and ``ended_by`` says ``stop``. ``failure`` is what the trial wrote to ``output/failure``.
+    broke (``wall_seconds``, ``memory_bytes``, ``processes``, ``disk_bytes``). A command that ends during the grace of a
+    stop keeps its own exit code, and ``ended_by`` says ``stop``. ``failure`` is what the trial wrote to
+    ``output/failure``.
     """
 
     phase: Phase

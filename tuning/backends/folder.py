@@ -65,10 +65,15 @@ def _try_lock(folder: Path, create: bool) -> int | None:
     return None
 
 
-def read_end(folder: Path) -> Status | None:
-    """From exit.json. None if there is none, or if it is not as a warden writes it (a power cut, the trial)."""
+def read_end(folder: Path, inside: str = "", token: str | None = None) -> Status | None:
+    """From exit.json. None if there is none, or if it is not as a warden writes it (a power cut, the trial).
+
+    ``inside`` is the folder in ``folder`` that holds it; ``token`` what only this attempt's warden could write there.
+    """
     try:
-        document: dict[str, Any] = json.loads(layout.read_file(folder / "exit.json", EXIT_BYTES))
+        document: dict[str, Any] = json.loads(layout.read_file(folder / inside / "exit.json", EXIT_BYTES))
+        if token is not None and document["token"] != token:
+            return None
         return Status(
             Phase.ENDED,
             exit_code=_optional(document["exit_code"], int),
@@ -100,6 +105,7 @@ def ask_to_stop(folder: Path, grace: float) -> bool:
     folder.mkdir(mode=0o700, exist_ok=True)
     new = folder / f"stop.{os.getpid()}.{threading.get_ident()}"
     new.write_text(f"{grace!r} {deadline!r}\n")
+    new.chmod(0o644)  # a warden in a container is another user
     new.rename(folder / "stop")
     return overdue
 

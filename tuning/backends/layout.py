@@ -28,6 +28,7 @@ ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 VARIABLE = re.compile(r"[^=\0]+\Z")
+DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/:._-]{0,127}\Z")
 FOLDERS = (
     *("input", "input/config", "input/data", "model"),
     *("output", "output/data", "output/intermediate", "code", "home", "tmp"),
@@ -78,11 +79,14 @@ def _faults(spec: LaunchSpec) -> Iterator[str]:
             yield f"channel {channel!r}: {path} does not exist"
     if spec.code is not None and not spec.code.is_dir():
         yield f"code: {spec.code} is not a folder"
+    for device in spec.gpus or ():
+        if not DEVICE.match(device):
+            yield f"gpu {device!r} is no device id: give its number or its UUID"
     yield from _limit_faults(spec.limits)
 
 
 def _limit_faults(limits: Limits) -> Iterator[str]:
-    for name in ("wall_seconds", "memory_bytes", "processes", "open_files", "file_bytes"):
+    for name in ("wall_seconds", "memory_bytes", "processes", "open_files", "file_bytes", "disk_bytes", "cpus"):
         value = getattr(limits, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
             yield f"limits.{name} is {value}: give a positive number, or None for no limit"
@@ -138,7 +142,8 @@ def resource_config() -> dict[str, Any]:
 
 def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
     """The variables of the contract. ``base`` is the base folder as the trial sees it."""
-    gpus = sum(1 for device in spec.environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if device.strip())
+    visible = spec.environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if spec.gpus is None else spec.gpus
+    gpus = sum(1 for device in visible if device.strip())
     tuned = {k: v for k, v in spec.hyperparameters.items() if not k.startswith(("sagemaker_", "_tuning_"))}
     values = {name: _decoded(text) for name, text in tuned.items()}
     arguments = [part for name in sorted(tuned) for part in (f"--{name}", tuned[name])]

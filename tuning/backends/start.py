@@ -51,7 +51,8 @@ def _environment(folder: Path, spec: LaunchSpec) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # or a metric printed to a pipe would wait in a buffer for its page
     }
     contract = layout.environment(spec, str(folder), len(os.sched_getaffinity(0)))
-    return defaults | dict(spec.environment) | contract | {MARKER: str(folder)}
+    devices = {} if spec.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(spec.gpus)}
+    return defaults | dict(spec.environment) | contract | devices | {MARKER: str(folder)}
 
 
 def _order(folder: Path, spec: LaunchSpec) -> bytes:
@@ -67,7 +68,9 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
             processes=limits.processes,
             open_files=limits.open_files,
             file_bytes=limits.file_bytes,
+            disk_bytes=limits.disk_bytes,
             log_bytes=limits.log_bytes,
+            writable=[os.fsencode(folder), os.fsencode(spec.checkpoints.resolve())],
         )
     )
 

@@ -25,8 +25,9 @@ NOTHING: State = (0, 0)
 
 
 class Watcher:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, inside: str = "") -> None:
         self._root = root
+        self._inside = inside  # the folder in an attempt's that holds its log and its end
         self._process = os.getpid()
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll = select.epoll()
@@ -89,6 +90,8 @@ class Watcher:
             try:
                 self._folders[self._inotify.add_watch(self._root / attempt, CHANGES)] = attempt
                 self._unwatched.discard(attempt)
+                if self._inside:  # not there yet, it is found with warden.json
+                    self._folders[self._inotify.add_watch(self._root / attempt / self._inside, CHANGES)] = attempt
             except FileNotFoundError:
                 self._unwatched.discard(attempt)  # its folder will be announced by the root's watch
             except OSError:
@@ -131,9 +134,9 @@ class Watcher:
         folder = self._root / attempt
         # The end first: a log that grows between the two looks must not hide behind an end already reported.
         gone = attempt in self._gone or (folder / "vanished").exists()
-        ended = 2 if (folder / "exit.json").exists() else int(gone)
+        ended = 2 if (folder / self._inside / "exit.json").exists() else int(gone)
         try:
-            size = (folder / "log").stat(follow_symlinks=False).st_size
+            size = (folder / self._inside / "log").stat(follow_symlinks=False).st_size
         except OSError:
             size = 0
         if (size, ended) == self._reported[attempt]:
@@ -172,7 +175,8 @@ class Watcher:
                 del self._reported[attempt]
                 self._watch(attempt)
             elif attempt is not None and event.name == "warden.json":
-                self._watch_warden(attempt)
+                self._unwatched.add(attempt)
+                self._watch(attempt)
             if attempt is not None:
                 dirty.add(attempt)
         return dirty

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.backends.harness import ProcessTrials
+from tests.tuning.backends.harness import ProcessTrials, Trials
 from tuning.backends.process import ProcessBackend
 
 
@@ -19,3 +19,8 @@ def processes(process_backend: ProcessBackend, tmp_path: Path) -> Iterator[Proce
     trials = ProcessTrials(process_backend, tmp_path)
     yield trials
     trials.clean_up()
+
+
+@pytest.fixture
+def harness() -> type[Trials]:
+    return Trials

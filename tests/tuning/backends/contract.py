@@ -1,13 +1,13 @@
 """The suite that every backend inherits: tuning/backends/contract.py, sentence by sentence, with real trials.
 
-A test module of a backend imports these classes and gives a fixture ``backend``.
+A test module of a backend imports these classes and gives a fixture ``backend``, and ``harness``, the kind of Trials
+that runs a script there. How an attempt's output is followed stands in contract_following.py.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.backends.harness import DEAF, HOLD, Trials, poll
+from tests.tuning.backends.harness import DEAF, HOLD, Trials
 from tuning.backends import Backend, Limits, Phase, Status
 from tuning.errors import BackendError
 
@@ -37,8 +37,8 @@ HOSTILE = [
 
 class BackendContract:
     @pytest.fixture
-    def trials(self, backend: Backend, tmp_path: Path) -> Iterator[Trials]:
-        trials = Trials(backend, tmp_path)
+    def trials(self, backend: Backend, harness: type[Trials], tmp_path: Path) -> Iterator[Trials]:
+        trials = harness(backend, tmp_path)
         yield trials
         trials.clean_up()
 
@@ -232,11 +232,24 @@ class TestLaunching(BackendContract):
             channels={"../up": tmp_path, "gone": tmp_path / "gone"},
             environment={"A=B": "x", "C": "\0"},
             code=tmp_path / "nowhere",
-            limits=Limits(wall_seconds=-1, log_bytes=3),
+            limits=Limits(wall_seconds=-1, log_bytes=3, disk_bytes=0, cpus=float("nan")),
+            gpus=("0,1",),
         )
         with pytest.raises(BackendError) as error:
             trials.launch(spec)
-        for word in ("command", "../up", "gone", "'A=B'", "'C'", "nowhere", "wall_seconds", "log_bytes"):
+        for word in (
+            "command",
+            "../up",
+            "gone",
+            "'A=B'",
+            "'C'",
+            "nowhere",
+            "wall_seconds",
+            "log_bytes",
+            "disk_bytes",
+            "cpus",
+            "0,1",
+        ):
             assert word in str(error.value)
         assert not error.value.retryable
         assert trials.backend.status(spec.attempt).phase is Phase.UNKNOWN
@@ -304,6 +317,18 @@ while True: time.sleep(600)
         status, _ = trials.run(HOLD, limits=Limits(wall_seconds=0.2))
         assert (status.signal, status.ended_by) == (signal.SIGTERM, "wall_seconds")
 
+    def test_the_disk_limit(self, trials: Trials) -> None:
+        """All that it writes, checkpoints too; looked at every few seconds."""
+        script = """
+import os, time
+for folder in (os.environ["SM_MODEL_DIR"], os.environ["HPT_CHECKPOINTS"]):
+    os.makedirs(folder + "/deep")
+    with open(folder + "/deep/file", "wb") as file: file.write(bytes(6_000_000))
+time.sleep(600)
+"""
+        status, _ = trials.run(script, limits=Limits(disk_bytes=10_000_000))
+        assert (status.signal, status.ended_by) == (signal.SIGKILL, "disk_bytes")
+
     def test_list_owned_and_discard(self, trials: Trials) -> None:
         attempts = [trials.start(HOLD) for _ in range(3)]
         for attempt in attempts:
@@ -318,119 +343,3 @@ while True: time.sleep(600)
         trials.backend.discard(attempts[0])
         assert trials.backend.status(attempts[0]).phase is Phase.UNKNOWN
         assert trials.log(attempts[0]) == b""
-
-
-class TestLogs(BackendContract):
-    def test_read_by_offset(self, trials: Trials) -> None:
-        attempt = trials.start("print('0123456789')")
-        trials.end(attempt)
-        assert trials.backend.read_log(attempt, 3, 4) == b"3456"
-        assert trials.backend.read_log(attempt, 9, 100) == b"9\n"
-        assert trials.backend.read_log(attempt, 1000, 100) == b""
-
-    def test_a_huge_line_is_cut_at_the_cap_and_the_trial_goes_on(self, trials: Trials) -> None:
-        """issue 2: a 2 GB line in a log; here 300 MB, in bounded time, memory and disk."""
-        script = """
-import os
-block = b"x" * 1_000_000
-for _ in range(300): os.write(1, block)
-"""
-        status, log = trials.run(script, limits=Limits(log_bytes=100_000))
-        assert status.exit_code == 0
-        assert len(log) <= 100_000
-        assert log.startswith(b"x" * 99_000)
-        assert log.count(b"\n[hpt] the log ends here: its limit of 100000 bytes is reached\n") == 1
-        assert status.log_lost_bytes > 299_000_000
-
-    def test_at_the_cap_no_number_is_cut_in_two(self, trials: Trials) -> None:
-        _, log = trials.run("for i in range(10000): print('f1 = 0.123456789')", limits=Limits(log_bytes=5000))
-        *lines, marker = log.decode().splitlines()
-        assert set(lines) == {"f1 = 0.123456789"}
-        assert marker.startswith("[hpt] ")
-        assert len(log) <= 5000
-
-
-class TestWaiting(BackendContract):
-    def test_it_wakes_on_output_and_on_the_end_within_milliseconds(self, trials: Trials) -> None:
-        script = """
-import time
-for _ in range(20):
-    time.sleep(0.02)
-    print(time.monotonic_ns())
-"""
-        attempt = trials.start(script)
-        offset, delays = 0, []
-        while trials.backend.status(attempt).phase is Phase.RUNNING:
-            if trials.backend.wait([attempt], 10):
-                now = time.monotonic_ns()
-                data = trials.backend.read_log(attempt, offset, 1 << 16)
-                offset += len(data)
-                delays += [(now - int(line)) / 1e6 for line in data.split()]
-        delays.sort()
-        assert len(delays) == 20
-        assert delays[10] < 50, f"median {delays[10]:.1f} ms on a machine that may be busy"
-
-    def test_nothing_that_happens_between_two_calls_is_lost(self, trials: Trials) -> None:
-        attempts = [trials.start("print('x')") for _ in range(3)]
-        seen: dict[str, int] = dict.fromkeys(attempts, 0)
-        ended: set[str] = set()
-        while ended != set(attempts):
-            changed = trials.backend.wait(attempts, 10)
-            assert changed, "an end was not told"
-            for attempt in changed:
-                # Whatever happens from here on must be told again.
-                seen[attempt] = trials.backend.log_size(attempt)
-                if trials.backend.status(attempt).phase is Phase.ENDED:
-                    ended.add(attempt)
-        assert set(seen.values()) == {2}
-
-    def test_what_happened_before_the_first_call_is_told_once(self, trials: Trials) -> None:
-        attempt = trials.start("print('x')")
-        poll(lambda: trials.backend.status(attempt).phase is Phase.ENDED)
-        assert trials.backend.wait([attempt], 10) == {attempt}
-        assert trials.backend.wait([attempt], 0) == set()
-
-    def test_it_returns_empty_after_its_timeout(self, trials: Trials) -> None:
-        attempt = trials.start(HOLD)
-        trials.until_log(attempt, b"started\n")
-        started = time.monotonic()
-        assert trials.backend.wait([attempt], 0.1) == set()
-        assert 0.09 < time.monotonic() - started < 5
-
-    def test_it_notices_a_launch_that_comes_later(self, trials: Trials) -> None:
-        spec = trials.spec("print('x')")
-        assert trials.backend.wait([spec.attempt], 0) == set()
-        trials.launch(spec)
-        trials.end(spec.attempt)
-
-    def test_an_attempt_left_out_for_a_while_is_told_of_again(self, trials: Trials) -> None:
-        attempt = trials.start("print('x')")
-        trials.end(attempt)
-        trials.backend.wait([attempt], 0)
-        assert trials.backend.wait([], 0) == set()
-        assert trials.backend.wait([attempt], 10) == {attempt}
-
-    def test_wake_from_another_thread(self, trials: Trials) -> None:
-        attempt = trials.start(HOLD)
-        trials.until_log(attempt, b"started\n")
-        trials.backend.wait([attempt], 0)
-        threading.Timer(0.05, trials.backend.wake).start()
-        started = time.monotonic()
-        assert trials.backend.wait([attempt], 60) == set()
-        assert time.monotonic() - started < 30
-
-    def test_a_wake_before_the_wait_is_not_lost(self, trials: Trials) -> None:
-        trials.backend.wake()
-        trials.backend.wake()
-        started = time.monotonic()
-        assert trials.backend.wait([], 60) == set()
-        assert time.monotonic() - started < 30
-        assert trials.backend.wait([], 0.01) == set()
-
-    def test_idle_waiting_uses_no_processor_time(self, trials: Trials) -> None:
-        attempt = trials.start(HOLD)
-        trials.until_log(attempt, b"started\n")
-        trials.backend.wait([attempt], 0)
-        used = time.thread_time()
-        trials.backend.wait([attempt], 0.5)
-        assert time.thread_time() - used < 0.01

@@ -5,11 +5,10 @@ import pytest
 from tests.tuning.backends.contract import (  # noqa: F401 - collected here
     TestEnding,
     TestLaunching,
-    TestLogs,
     TestStopping,
     TestTheTrialsView,
-    TestWaiting,
 )
+from tests.tuning.backends.contract_following import TestLogs, TestWaiting  # noqa: F401
 from tuning.backends.process import ProcessBackend
 
 

@@ -13,7 +13,7 @@ CHUNK = 65536
 PAGE = resource.getpagesize()
 LIBC = _ctypes.dlopen(None, 2)  # type: ignore[arg-type]  # None is the program itself, which has libc in it
 # From linux/prctl.h, linux/sched.h and linux/mount.h; Python names some of them, from 3.12 on.
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 CLONE_NEWNS = 0x00020000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 32, 4096, 16384, 1 << 19
 
@@ -80,6 +80,26 @@ def proportional_bytes(pid: int) -> int:
         if line.startswith(b"Pss_Anon:"):
             return int(line.split()[1]) * 1024
     return private_bytes(pid)
+
+
+def disk_bytes(folders: list[bytes]) -> "Iterator[int]":
+    """What all files below take on their disk, as a sum that grows with each entry that is looked at."""
+    total = 0
+    stack = list(folders)
+    while stack:
+        try:
+            entries = posix.scandir(stack.pop())
+        except OSError:
+            continue  # gone meanwhile, or closed to us: then nobody else writes there either
+        with entries:
+            for entry in entries:
+                try:
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                except OSError:
+                    continue
+                yield total
 
 
 def read_file(path: str) -> bytes:

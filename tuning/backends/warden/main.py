@@ -14,11 +14,14 @@ from .order import Order, unpack
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterator
 else:
     import _signal as signal
 
 LOOK = 0.5  # s between looks at what the trial uses, and at the stop file in case its signal was lost
 GLANCE = 0.1  # s between looks for a burst of processes, where those are limited
+DISK_LOOK = 2.0  # s between looks at the disk
+DISK_SLICE = 0.01  # s at most of one look at a time, so that a million files do not keep the output waiting
 ROUND = 0.1  # s at most for sending one round of signals, so that the dead are collected in between
 LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker still has semaphores to unlink
 LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
@@ -30,8 +33,9 @@ WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
 class Warden:
     """Runs one order and everything that comes of it. Single-threaded: one poll over the output and the signals."""
 
-    def __init__(self, folder: str, order: Order) -> None:
-        self.folder = folder
+    def __init__(self, folder: str, order: Order, asked: str = "") -> None:
+        self.folder = folder  # where the log and the end are left
+        self.asked = asked or folder  # where a request to stop is found
         self.order = order
         self.log = Log(folder + "/log", order.log_bytes)
         self.exit_fd = reserve(folder)
@@ -49,13 +53,15 @@ class Warden:
         self.tick_at = 0.0
         self.look_at = 0.0
         self.tasks = 0  # on the whole machine, at the last look
+        self.disk: Iterator[int] = iter(())  # the look at the disk that is under way
+        self.disk_at = 0.0
         self.started_at: float | None = None  # epoch seconds; and the clock that nobody turns, for how long it ran
         self.began = 0.0
         self.cpu_seconds = 0.0
         self.max_rss = 0
 
     def run(self) -> None:
-        if read_stop(self.folder) is not None:
+        if read_stop(self.asked) is not None:
             self.ended_by = "stop"
         else:
             self.start()
@@ -102,6 +108,7 @@ class Warden:
             self.tick_at = now + (LOOK if self.order.processes is None else GLANCE)
             self.look_for_stop()
             self.check_limits(now)
+            self.check_disk(now)
         if self.wall_at is not None and now >= self.wall_at:
             self.wall_at = None
             self.end("wall_seconds", LIMIT_GRACE)
@@ -120,7 +127,7 @@ class Warden:
             self.end(None, LIMIT_GRACE)
 
     def look_for_stop(self) -> bool:
-        grace = read_stop(self.folder)
+        grace = read_stop(self.asked)
         if grace is None:
             return False
         self.orphaned = False
@@ -154,6 +161,20 @@ class Warden:
                 return
         if order.memory_bytes is not None and linux.memory_exceeds(pids, order.memory_bytes):
             self.end("memory_bytes", 0.0)
+
+    def check_disk(self, now: float) -> None:
+        limit = self.order.disk_bytes
+        if limit is None or self.kill_at is not None:
+            return
+        for total in self.disk:
+            if total > limit:
+                self.end("disk_bytes", 0.0)
+                return
+            if time.monotonic() - now > DISK_SLICE:
+                return
+        if now >= self.disk_at:
+            self.disk_at = now + DISK_LOOK
+            self.disk = linux.disk_bytes(self.order.writable)
 
     def reap(self) -> bool:
         """Collect what has ended. False once nothing of the trial is left."""

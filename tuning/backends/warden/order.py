@@ -15,7 +15,9 @@ class Order:
         processes: int | None,
         open_files: int | None,
         file_bytes: int | None,
+        disk_bytes: int | None,
         log_bytes: int,
+        writable: list[bytes],
     ) -> None:
         self.argv = argv
         self.environment = environment  # b"NAME=value"
@@ -26,15 +28,20 @@ class Order:
         self.processes = processes
         self.open_files = open_files
         self.file_bytes = file_bytes
+        self.disk_bytes = disk_bytes
         self.log_bytes = log_bytes
+        self.writable = writable  # folders whose contents count as the command's use of the disk
 
 
 def pack(order: Order) -> bytes:
     """NUL-separated fields: no argument, variable or path can hold a NUL, so nothing needs quoting."""
-    numbers = (order.wall_seconds, order.memory_bytes, order.processes, order.open_files, order.file_bytes)
+    numbers = (
+        *(order.wall_seconds, order.memory_bytes, order.processes),
+        *(order.open_files, order.file_bytes, order.disk_bytes),
+    )
     fields = [b"" if number is None else b"%r" % number for number in numbers]
     fields += [b"%d" % order.log_bytes, order.cwd]
-    for group in (order.read_only, order.argv, order.environment):
+    for group in (order.read_only, order.argv, order.environment, order.writable):
         fields += [b"%d" % len(group), *group]
     return b"\0".join([*fields, b"end"])
 
@@ -44,10 +51,10 @@ def unpack(data: bytes) -> Order:
     fields = data.split(b"\0")
     if fields.pop() != b"end":
         raise ValueError("the order is cut off")
-    wall, memory, processes, files, size, log, cwd = fields[:7]
+    wall, memory, processes, files, size, disk, log, cwd = fields[:8]
     groups = []
-    at = 7
-    for _ in range(3):
+    at = 8
+    for _ in range(4):
         count = int(fields[at])
         groups.append(fields[at + 1 : at + 1 + count])
         at += 1 + count
@@ -61,5 +68,7 @@ def unpack(data: bytes) -> Order:
         processes=int(processes) if processes else None,
         open_files=int(files) if files else None,
         file_bytes=int(size) if size else None,
+        disk_bytes=int(disk) if disk else None,
         log_bytes=int(log),
+        writable=groups[3],
     )

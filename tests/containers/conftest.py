@@ -1,0 +1,57 @@
+"""One engine for all tests of containers, with the images that they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import engine as engines
+from tests.containers.harness import BARE, PYTHON, TRAIN, ContainerTrials
+from tests.tuning.backends.harness import Trials
+from tuning.backends.docker import DockerBackend
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig: pytest.Config) -> Iterator[engines.Engine]:
+    if reason := engines.missing():
+        pytest.skip(reason)
+    assert pytestconfig.cache is not None
+    cache = pytestconfig.cache.mkdir("hpt-images")
+    python = engines.system_image(cache, "python", ("python3-minimal", "libpython3-stdlib", "dash", "coreutils"), {})
+    files = {
+        "usr/bin/entry": '#!/bin/busybox sh\nexec "/usr/bin/$@"\n',
+        "usr/bin/train": TRAIN,
+        "opt/ml/code/baked": "b",
+    }
+    bare = engines.system_image(cache, "bare", ("busybox-static",), files)
+    engine = engines.Engine()
+    try:
+        client = engine.client()
+        client.import_image(str(python), repository=PYTHON.split(":")[0], tag="1")
+        changes = ['ENTRYPOINT ["/usr/bin/entry"]', "ENV BAKED=in LD_PRELOAD=/nowhere.so", "WORKDIR /srv"]
+        client.import_image(str(bare), repository=BARE.split(":")[0], tag="1", changes=changes)
+        client.close()
+        yield engine
+    finally:
+        engine.remove()
+
+
+@pytest.fixture
+def backend(engine: engines.Engine, tmp_path: Path) -> Iterator[DockerBackend]:
+    backend = DockerBackend(tmp_path / "attempts", engine.url)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def harness() -> type[Trials]:
+    return ContainerTrials
+
+
+@pytest.fixture
+def containers(backend: DockerBackend, tmp_path: Path) -> Iterator[ContainerTrials]:
+    trials = ContainerTrials(backend, tmp_path)
+    yield trials
+    trials.clean_up()

@@ -1,0 +1,9 @@
+"""The docker backend keeps the contract of all backends."""
+
+from tests.tuning.backends.contract import (  # noqa: F401 - collected here
+    TestEnding,
+    TestLaunching,
+    TestStopping,
+    TestTheTrialsView,
+)
+from tests.tuning.backends.contract_following import TestLogs, TestWaiting  # noqa: F401

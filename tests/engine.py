@@ -1,0 +1,165 @@
+"""A real Docker Engine for the tests: its own daemon, data and socket in a scratch folder, and no network bridge.
+
+Needs root and Debian's docker.io (`make engine`). The images that it runs are made from the distribution's packages, so
+that no registry is needed. Everything of a run that was killed is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from docker import APIClient
+
+PREFIX = "hpt-engine-"
+START_SECONDS = 60.0
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def missing() -> str | None:
+    """Why there can be no engine here, or None."""
+    if os.geteuid() != 0:
+        return "starting a container engine needs root"
+    absent = [name for name in ("dockerd", "containerd", "runc", "apt-get", "dpkg") if shutil.which(name) is None]
+    return f"{', '.join(absent)} is missing; on Debian: make engine" if absent else None
+
+
+class Engine:
+    def __init__(self, *options: str) -> None:
+        for stale in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if not _in_use(stale):
+                demolish(stale)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        (self.folder / "owner").write_text(str(os.getpid()))
+        self.options = options
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/docker.sock"
+
+    def client(self) -> APIClient:
+        return APIClient(self.url, version="auto", timeout=60)
+
+    def start(self) -> None:
+        folder = self.folder
+        command = [
+            *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
+            *("--pidfile", str(folder / "dockerd.pid"), "--host", self.url, "--log-level", "warn"),
+            *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"),
+            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}", *self.options),
+        ]
+        log = folder / "dockerd.log"
+        with log.open("ab") as output:
+            self.daemon = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self.daemon.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"dockerd did not start:\n{log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            client = self.client()
+            client.close()
+        except Exception:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """The daemon alone, the hard way; what it has started lives on."""
+        self.daemon.kill()
+        self.daemon.wait()
+        (self.folder / "dockerd.pid").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        self.daemon.kill()
+        self.daemon.wait()
+        demolish(self.folder)
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        owner = int((folder / "owner").read_text())
+        return b"pytest" in Path(f"/proc/{owner}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False
+
+
+def demolish(folder: Path) -> None:
+    """End every process of an engine and its containers, and remove what it had mounted and written."""
+    deadline = time.monotonic() + 30
+    while pids := [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _of(entry, folder)]:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "-l", mount], check=False, stderr=subprocess.DEVNULL)
+    for group in sorted([*CGROUPS.glob(folder.name), *CGROUPS.glob(f"*/{folder.name}")]):
+        for path in sorted((path for path in [group, *group.rglob("*")] if path.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of(process: Path, folder: Path) -> bool:
+    """Its own processes name the folder; those of its containers are in its control groups."""
+    try:
+        state = (process / "stat").read_bytes().rpartition(b")")[2].split()[0]
+        told = (process / "cmdline").read_bytes().startswith((b"dockerd", b"containerd", b"/usr/bin/containerd-shim"))
+        ours = told and f"{folder}/".encode() in (process / "cmdline").read_bytes()
+        return state not in (b"Z", b"X") and (ours or f"/{folder.name}/" in (process / "cgroup").read_text())
+    except OSError:
+        return False
+
+
+# Images
+
+
+def system_image(cache: Path, name: str, packages: tuple[str, ...], files: dict[str, str]) -> Path:
+    """A tar file with the distribution's ``packages`` and what they depend on, and ``files`` (executable).
+
+    Made once and kept in ``cache``.
+    """
+    archive = cache / f"{name}.tar"
+    if archive.exists():
+        return archive
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "archives/partial").mkdir(parents=True)
+        (folder / "status").touch()  # as on a machine on which nothing is installed
+        subprocess.run(
+            [
+                *("apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "install"),
+                *("-o", f"Dir::State::status={folder}/status", "-o", f"Dir::Cache::archives={folder}/archives"),
+                *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root", *packages),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        root = folder / "root"
+        for package in sorted((folder / "archives").glob("*.deb")):
+            subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+        for unneeded in ("usr/share/doc", "usr/share/man", "usr/share/locale"):
+            shutil.rmtree(root / unneeded, ignore_errors=True)
+        (root / "tmp").mkdir(mode=0o1777, exist_ok=True)
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+            (root / path).chmod(0o755)
+        draft = archive.with_suffix(f".{os.getpid()}")
+        subprocess.run(["tar", "-cf", str(draft), "-C", str(root), "."], check=True)
+        draft.rename(archive)
+    return archive

@@ -1,0 +1,280 @@
+"""Trials as containers, each under a warden inside it that outlives whoever launched it, and the engine too.
+
+    root/<attempt>/           root may be shared with no other backend
+        lock                  held by the launcher while it is at work
+        token                 what the warden signs the end with
+        warden.json           who the warden is to this host; from here on the attempt is launched
+        vanished              the container was gone without an end
+        told/                 what the warden leaves: taken, log, exit.json
+        asked/                what it is asked: stop
+        input/ code/ model/ output/ home/ tmp/     what the trial sees, see container.FOLDERS
+
+The warden is the process backend's own (tuning.backends.warden), first process of the container, and its log and exit
+code are files here. So nothing of a trial is lost or read twice when the engine, the follower or both die, the cap of
+the log holds at its source, and a stop or a limit is carried out with nobody else alive. The engine starts containers,
+bounds what they may use and reach, and removes them when they end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+
+from tuning.backends import layout
+from tuning.backends.contract import LaunchSpec, Phase, Status
+from tuning.backends.docker import container, runtime
+from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_ROOT, TOLD
+from tuning.backends.docker.engine import SOCKET, Engine
+from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, read_token
+from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
+from tuning.backends.processes import Identity
+from tuning.backends.start import NotStartedError
+from tuning.backends.watch import Watcher
+from tuning.errors import BackendError
+
+LOCK_SECONDS = 60.0  # for another launcher of the same attempt to come to an end
+NOBODY = (65534, 65534)
+KEPT = ("lock", ASKED)
+
+
+class DockerBackend:
+    """Implements ``tuning.backends.Backend`` with one folder per attempt under ``root``, on the engine at ``url``.
+
+    ``user`` are the uid and gid of trials. Left out, they are the service's own, or nobody's if the service is root.
+    """
+
+    def __init__(self, root: Path, url: str = SOCKET, user: tuple[int, int] | None = None) -> None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root = root.resolve()
+        self.engine = Engine(url)
+        self._user = user or (NOBODY if os.geteuid() == 0 else (os.geteuid(), os.getegid()))
+        self._mark = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:12]
+        self._watcher: Watcher | None = None
+        self._waiting = threading.Lock()
+        self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
+
+    def folder(self, attempt: str) -> Path:
+        """The attempt's folder, with ``model/`` and ``output/`` in it. It exists once the attempt is launched."""
+        return self._root / layout.check_attempt(attempt)
+
+    def name(self, attempt: str) -> str:
+        """Its container's name: another root's attempt may have the same id."""
+        return f"hpt-{self._mark}-{attempt}"
+
+    # Starting
+
+    def launch(self, spec: LaunchSpec) -> None:
+        layout.check_attempt(spec.attempt)
+        check(spec, self._user)
+        folder = self.folder(spec.attempt)
+        try:
+            with locked(folder, LOCK_SECONDS, create=True) as lock:
+                if launched(folder):
+                    return
+                if lock is None:
+                    raise BackendError(
+                        f"another launch of {spec.attempt} is under way and does not end", retryable=True
+                    )
+                if not self._adopt(spec.attempt, patience=True):
+                    self._start(folder, spec)
+        except OSError as error:
+            raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
+
+    def _start(self, folder: Path, spec: LaunchSpec) -> None:
+        name = self.name(spec.attempt)
+        assert spec.image is not None
+        try:
+            _clear(folder)
+            image = self.engine.image(spec.image)
+            token = furnish(folder, spec, self._user)
+            handover = Handover(folder, spec, image, token)
+            try:
+                self.engine.create(name, container.document(spec, image, folder, self._runtime, self._user, self._mark))
+                self.engine.start(name)
+                handover.await_taken(self.engine, name)
+            finally:
+                handover.close()
+            identify(folder, self.engine.state(name))
+        except (NotStartedError, BackendError) as error:
+            if self._abandon(folder, name):
+                return
+            if isinstance(error, BackendError):
+                raise
+            raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
+
+    def _abandon(self, folder: Path, name: str) -> bool:
+        """Leave nothing of a launch that failed, but a request to stop. True if the warden took over after all."""
+        try:
+            self.engine.remove(name)
+        except BackendError:
+            return False  # it may run or not; the next launch will find out
+        if (folder / TOLD / "taken").exists():
+            identify(folder, None)
+            return True
+        _clear(folder)
+        if not (folder / ASKED / "stop").exists():
+            remove(folder / ASKED)
+            (folder / "lock").unlink()
+            folder.rmdir()
+        return False
+
+    def _adopt(self, attempt: str, *, patience: bool = False) -> bool:
+        """Whether a launcher that died had started it. With ``patience``, end what it may have half started.
+
+        Only a launcher has patience, as it must know that no other is at work.
+        """
+        folder, name = self.folder(attempt), self.name(attempt)
+        if patience and not (folder / TOLD / "taken").exists():
+            if (folder / TOLD).exists():
+                self.engine.remove(name)  # whoever is to give it its order is dead
+            if not (folder / TOLD / "taken").exists():
+                return False
+        if not (folder / TOLD / "taken").exists():
+            return False
+        identify(folder, self.engine.state(name))
+        return True
+
+    @cached_property
+    def _runtime(self) -> Path:
+        return runtime.prepare(self._root / ".runtime")
+
+    # Following
+
+    def status(self, attempt: str) -> Status:
+        folder = self.folder(attempt)
+        if end := self._end(folder):
+            return end
+        if not (folder / "warden.json").exists() and not self._adopt(attempt):
+            return Status(Phase.UNKNOWN)
+        if (folder / "vanished").exists():
+            return Status(Phase.VANISHED)
+        if self._alive(attempt):
+            return _running(folder)
+        if end := self._end(folder):
+            return end
+        with contextlib.suppress(OSError):  # a full disk: the next call asks again
+            (folder / "vanished").touch(mode=0o600)
+        return Status(Phase.VANISHED)
+
+    def _end(self, folder: Path) -> Status | None:
+        token = read_token(folder)
+        return read_end(folder, TOLD, token) if token else None
+
+    def _alive(self, attempt: str) -> bool:
+        """With the first process of its pid namespace, everything in a container is dead."""
+        warden = Identity.read(self.folder(attempt) / "warden.json")
+        if warden is not None and warden.pid > 0:
+            return warden.alive()
+        state = self.engine.state(self.name(attempt))
+        return state is not None and bool(state["Running"])
+
+    def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
+        try:
+            return layout.read_file(self.folder(attempt) / TOLD / "log", limit, offset)
+        except OSError:
+            return b""
+
+    def log_size(self, attempt: str) -> int:
+        try:
+            return (self.folder(attempt) / TOLD / "log").stat(follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
+    def list_owned(self) -> list[str]:
+        found = (labels.get(LABEL_ATTEMPT, "") for labels in self.engine.running(f"{LABEL_ROOT}={self._mark}"))
+        # A warden that has reported is about to be gone.
+        return sorted(
+            attempt for attempt in found if layout.ATTEMPT.match(attempt) and not self._end(self.folder(attempt))
+        )
+
+    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
+        for attempt in attempts:
+            layout.check_attempt(attempt)
+        if not self._waiting.acquire(blocking=False):
+            raise BackendError("wait is already running in another thread: use one object for each")
+        try:
+            return self._watch().wait(attempts, timeout)
+        finally:
+            self._waiting.release()
+
+    def wake(self) -> None:
+        self._watch().wake()
+
+    def close(self) -> None:
+        """Give the descriptors of ``wait`` and the engine's connections back. Running attempts are not touched."""
+        with self._watcher_lock:
+            if self._watcher is not None and self._watcher.usable:
+                self._watcher.close()
+            self._watcher = None
+        self.engine.close()
+
+    def _watch(self) -> Watcher:
+        with self._watcher_lock:
+            if self._watcher is None or not self._watcher.usable:
+                self._watcher = Watcher(self._root, TOLD)
+            return self._watcher
+
+    # Ending
+
+    def stop(self, attempt: str, grace: float) -> None:
+        folder = self.folder(attempt)
+        if not (math.isfinite(grace) and grace >= 0):
+            raise BackendError(f"grace is {grace}: give seconds, 0 or more")
+        if self._end(folder) or (folder / "vanished").exists():
+            return
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            make_asked(folder)
+            overdue = ask_to_stop(folder / ASKED, grace)
+        except OSError as error:
+            raise BackendError(f"cannot stop {attempt}: {error}", retryable=True) from error
+        if not (folder / TOLD / "taken").exists() and not (folder / "warden.json").exists():
+            return  # should it be launched, its warden finds the request before it starts anything
+        try:
+            # Only to hurry: the warden looks for the request by itself, unless somebody has paused it.
+            self.engine.signal(self.name(attempt), signal.SIGKILL if overdue else signal.SIGTERM)
+        except BackendError:
+            if overdue:
+                raise
+
+    def discard(self, attempt: str) -> None:
+        folder = self.folder(attempt)
+        if self.status(attempt).phase is Phase.RUNNING:
+            raise BackendError(f"{attempt} is running: stop it first", retryable=True)
+        grave = self._root / ".discarded"
+        try:
+            with locked(folder, 0.0) as lock:
+                if lock is None:
+                    raise BackendError(f"{attempt} is being launched: stop it first", retryable=True)
+                if (folder / TOLD).exists():
+                    self.engine.remove(self.name(attempt))
+                grave.mkdir(mode=0o700, exist_ok=True)
+                folder.rename(grave / f"{attempt}-{time.time_ns()}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise BackendError(f"cannot discard {attempt}: {error}", retryable=True) from error
+        for path in grave.iterdir():  # also what an interrupted call left
+            remove(path)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a launch that was cut off left, but not the lock, nor a request to stop."""
+    for path in folder.iterdir():
+        if path.name not in KEPT:
+            remove(path)
+
+
+def _running(folder: Path) -> Status:
+    try:
+        return Status(Phase.RUNNING, started_at=(folder / "warden.json").stat().st_mtime)
+    except OSError:
+        return Status(Phase.UNKNOWN)  # discarded meanwhile

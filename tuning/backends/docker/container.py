@@ -1,0 +1,143 @@
+"""What the engine is told of an attempt: one container, as little of everything as the trial can do with.
+
+By default: another user than root, no way to more privileges, no capabilities, a read-only root, no network, private
+IPC, the engine's own seccomp and AppArmor profiles, bounded memory, processes and processors. The folders of the
+training contract, /tmp and a home are the only places to write to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuning.backends import layout
+from tuning.backends.contract import LaunchSpec
+from tuning.backends.docker import runtime
+from tuning.backends.warden.order import Order
+
+BASE = "/opt/ml"
+TOLD, ASKED = "told", "asked"  # folders of an attempt: what its warden leaves, and what is asked of it
+INSIDE = "/.hpt"  # both of them, as the container sees them
+LABEL_ROOT, LABEL_ATTEMPT = "hpt.root", "hpt.attempt"
+WARDEN_BYTES = 32 << 20  # of memory, for the warden itself
+WARDEN_TASKS = 1
+SHM_BYTES = 1 << 30  # of /dev/shm, which frameworks share batches through; at most half of the memory
+GPU_USES = ["gpu", "compute", "utility"]
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Of the warden; the trial's come with its order, so that `inspect` shows none. What an image wants to be loaded into
+# each of its programs does not fit the warden's libraries; and CUDA's images ask for all GPUs if nobody says otherwise.
+ENVIRONMENT = ["LD_PRELOAD=", "LD_AUDIT="]
+NO_GPUS = "NVIDIA_VISIBLE_DEVICES=void"
+# Mounted from the attempt's folder: its name there, where the container sees it, and whether it may be written to.
+FOLDERS = (
+    ("input", f"{BASE}/input", False),
+    ("model", f"{BASE}/model", True),
+    ("output", f"{BASE}/output", True),
+    ("home", f"{BASE}/home", True),
+    ("tmp", "/tmp", True),  # noqa: S108 - the container's own
+    (TOLD, f"{INSIDE}/{TOLD}", True),
+    (ASKED, f"{INSIDE}/{ASKED}", False),
+)
+
+
+def mounts(spec: LaunchSpec, folder: Path, lent: Path) -> list[dict[str, Any]]:
+    shown = [_bind(folder / name, target, writable=writable) for name, target, writable in FOLDERS]
+    if spec.code is not None:  # an image may bring its own /opt/ml/code
+        shown.append(_bind(folder / "code", f"{BASE}/code", writable=True))
+    shown.append(_bind(spec.checkpoints.resolve(), f"{BASE}/checkpoints", writable=True))
+    shown.append(_bind(lent, runtime.SHOWN, writable=False))
+    for channel, source in spec.channels.items():
+        path = source.resolve()
+        inner = channel if path.is_dir() else f"{channel}/{source.name}"
+        shown.append(_bind(path, f"{BASE}/input/data/{inner}", writable=False))
+    return shown
+
+
+def _bind(source: Path, target: str, *, writable: bool) -> dict[str, Any]:
+    options = {"Propagation": "rprivate"}
+    return {
+        "Type": "bind",
+        "Source": str(source),
+        "Target": target,
+        "ReadOnly": not writable,
+        "BindOptions": options,
+    }
+
+
+def document(
+    spec: LaunchSpec, image: Mapping[str, Any], folder: Path, lent: Path, user: tuple[int, int], root: str
+) -> dict[str, Any]:
+    """The body of the engine's `POST /containers/create`. ``image`` is as the engine inspects it."""
+    limits = spec.limits
+    memory = None if limits.memory_bytes is None else limits.memory_bytes + WARDEN_BYTES
+    host: dict[str, Any] = {
+        "AutoRemove": True,  # what is to be known of its end lies in the attempt's folder
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "ReadonlyRootfs": True,
+        "IpcMode": "private",
+        "NetworkMode": spec.network or "none",
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "none"},  # the warden keeps it
+        "Mounts": mounts(spec, folder, lent),
+        "ShmSize": SHM_BYTES if memory is None else min(SHM_BYTES, memory // 2),
+    }
+    if memory is not None:
+        host |= {"Memory": memory, "MemorySwap": memory}
+    if limits.processes is not None:
+        host["PidsLimit"] = limits.processes + WARDEN_TASKS
+    if limits.cpus is not None:
+        host["NanoCpus"] = int(limits.cpus * 1e9)
+    if spec.gpus:
+        host["DeviceRequests"] = [{"Driver": "nvidia", "DeviceIDs": list(spec.gpus), "Capabilities": [GPU_USES]}]
+    return {
+        "Image": image["Id"],
+        "User": f"{user[0]}:{user[1]}",
+        "Hostname": layout.HOST,
+        "Entrypoint": runtime.command(f"{INSIDE}/{TOLD}", f"{INSIDE}/{ASKED}"),
+        "Cmd": [],
+        "WorkingDir": "/",
+        "Env": ENVIRONMENT if spec.gpus else [*ENVIRONMENT, NO_GPUS],
+        "Labels": {f"hpt.{name}": text for name, text in spec.names.items()}
+        | {LABEL_ROOT: root, LABEL_ATTEMPT: spec.attempt},
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host,
+    }
+
+
+def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:
+    """What the warden runs inside: the image's entrypoint with the command, in the image's environment and more."""
+    config = image.get("Config") or {}
+    entrypoint = tuple(config.get("Entrypoint") or ()) if spec.entrypoint is None else spec.entrypoint
+    variables = _environment(spec, config, cpus)
+    return Order(
+        argv=[argument.encode() for argument in (*entrypoint, *spec.command)],
+        environment=[f"{name}={value}".encode() for name, value in variables.items()],
+        cwd=(f"{BASE}/code" if spec.code is not None else config.get("WorkingDir") or "/").encode(),
+        read_only=[],
+        wall_seconds=spec.limits.wall_seconds,
+        memory_bytes=None,  # the engine sees to these two
+        processes=None,
+        open_files=spec.limits.open_files,
+        file_bytes=spec.limits.file_bytes,
+        disk_bytes=spec.limits.disk_bytes,
+        log_bytes=spec.limits.log_bytes,
+        writable=[target.encode() for _, target, writable in FOLDERS if writable]
+        + [f"{BASE}/checkpoints".encode()]
+        + ([f"{BASE}/code".encode()] if spec.code is not None else []),
+    )
+
+
+def _environment(spec: LaunchSpec, config: Mapping[str, Any], cpus: int) -> dict[str, str]:
+    image = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
+    defaults = {
+        "HOME": f"{BASE}/home",
+        "TMPDIR": "/tmp",  # noqa: S108 - the container's own
+        "USER": "hpt",  # the image knows no name of our user, and some libraries ask for one
+        "LOGNAME": "hpt",
+        "PYTHONUNBUFFERED": "1",  # or a metric printed to a pipe would wait in a buffer for its page
+    }
+    plain = {"PATH": PATH, "LANG": "C.UTF-8"}
+    return plain | image | defaults | dict(spec.environment) | layout.environment(spec, BASE, cpus)

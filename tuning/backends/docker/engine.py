@@ -1,0 +1,138 @@
+"""The few things that are asked of a Docker Engine, or of Podman's compatible socket, over its API.
+
+Every error is a BackendError that says what to do. Connections are made when first needed and belong to one process,
+so an object of this may be kept over a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from tuning.errors import BackendError
+
+SOCKET = "unix:///var/run/docker.sock"
+REQUEST_SECONDS = 120  # an engine that starts 20 containers at once is slow
+REMOVAL_SECONDS = 30.0
+CONFLICT = 409
+
+
+class Engine:
+    def __init__(self, url: str = SOCKET) -> None:
+        self.url = url
+        self._client: APIClient | None = None
+        self._process = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def client(self, doing: str) -> Iterator[APIClient]:
+        """The API's client; whatever it raises within becomes a BackendError that names what was done."""
+        try:
+            yield self._connected()
+        except NotFound as error:
+            raise BackendError(f"{doing}: {_said(error)}") from error
+        except APIError as error:
+            # A request that the engine understood and refuses would be refused again.
+            refused = error.status_code is not None and error.status_code in (400, 403)
+            raise BackendError(f"{doing}: {_said(error)}", retryable=not refused) from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise BackendError(
+                f"{doing}: the container engine at {self.url} does not answer ({error})", retryable=True
+            ) from error
+
+    def _connected(self) -> APIClient:
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                self._client = APIClient(self.url, version="auto", timeout=REQUEST_SECONDS)
+                self._process = os.getpid()
+            return self._client
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None and self._process == os.getpid():
+                self._client.close()
+            self._client = None
+
+    def image(self, reference: str) -> dict[str, Any]:
+        """What the engine knows of an image that it has. Retryable if it has none, as it may be pulled."""
+        with self.client(f"looking for the image {reference}") as client:
+            try:
+                found: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call]
+            except ImageNotFound as error:
+                raise BackendError(f"image {reference} is not on this host: pull it first", retryable=True) from error
+            return found
+
+    def create(self, name: str, document: dict[str, Any]) -> str:
+        """The new container's id. The name may still be taken by one that is being removed: that is waited for."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        with self.client(f"making the container {name}") as client:
+            while True:
+                try:
+                    return str(client.create_container_from_config(document, name)["Id"])  # type: ignore[no-untyped-call]
+                except APIError as error:
+                    if error.status_code != CONFLICT or time.monotonic() > deadline:
+                        raise
+                time.sleep(0.05)
+
+    def start(self, name: str) -> None:
+        with self.client(f"starting the container {name}") as client:
+            try:
+                client.start(name)
+            except APIError as error:
+                if "could not select device driver" in _said(error):
+                    raise BackendError(
+                        "the container engine cannot give GPUs to containers: install the NVIDIA Container Toolkit"
+                    ) from error
+                raise
+
+    def state(self, name: str) -> dict[str, Any] | None:
+        """`Running`, `Paused`, `Pid`, and the rest of the state; with `Id`. None if there is no such container."""
+        with self.client(f"looking at the container {name}") as client:
+            try:
+                found = client.inspect_container(name)
+            except NotFound:
+                return None
+            return {**found["State"], "Id": found["Id"]}
+
+    def signal(self, name: str, number: int) -> None:
+        """Signal the container's first process, also if somebody has paused it. Nothing if it is gone or has ended."""
+        with self.client(f"signalling the container {name}") as client:
+            try:
+                with contextlib.suppress(NotFound):
+                    if client.inspect_container(name)["State"]["Paused"]:
+                        client.unpause(name)
+                    client.kill(name, number)
+            except APIError as error:
+                if error.status_code != CONFLICT:  # it is not running
+                    raise
+
+    def remove(self, name: str) -> None:
+        """Kill and remove it, and return when it is gone."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        with self.client(f"removing the container {name}") as client:
+            while True:
+                try:
+                    client.remove_container(name, v=True, force=True)
+                except NotFound:
+                    return
+                except APIError as error:
+                    if error.status_code != CONFLICT or time.monotonic() > deadline:  # it is being removed
+                        raise
+                time.sleep(0.02)
+
+    def running(self, label: str) -> list[dict[str, str]]:
+        """The labels of each running (or paused) container that has ``label``."""
+        with self.client("listing containers") as client:
+            return [dict(found.get("Labels") or {}) for found in client.containers(filters={"label": label})]
+
+
+def _said(error: APIError) -> str:
+    return str(error.explanation or error)
