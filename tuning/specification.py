@@ -2,7 +2,8 @@
 
 `parse` reads the document that REST takes and every later dialect maps to, and lists all its faults at once;
 `JobSpec.to_json` writes its canonical form, which is what is stored. What needs the database (do the algorithm, the
-datasets and the parents exist?) is asked by `jobs.actions` on top.
+datasets and the parents exist?) is asked by `jobs.drafts` on top. The members that say how to search are read by
+`search_rules`; documents stored before there were such members read as if they had the defaults (`complete`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from tuning import earlystop, strategies
+from tuning import earlystop, profiles, search_rules, strategies
+from tuning.completion import Criteria
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
+from tuning.initial_points import Points
 from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal
 from tuning.warmstart import WarmStartType
@@ -25,6 +28,15 @@ MAX_PARALLEL = 1_000
 MAX_PARENTS_READ = 20  # more than the rule allows (F13), so that the rule can say how many there are
 DAY = 24 * 3600
 
+
+# What documents did not have at first, as it is where a document is silent.
+LATER_MEMBERS: Mapping[str, object] = {
+    "constraints": [],
+    "initial_points": [],
+    "repeats": 1,
+    "completion": search_rules.completion_json(Criteria()),
+    "profile": None,
+}
 
 # Stands where a document's space is wrong; never in a specification that `parse` returned.
 NO_SPACE = SearchSpace((Float("none", 0.0, 1.0),))
@@ -89,6 +101,10 @@ class JobSpec:
     warm_start: WarmStart | None
     resources: Resources | None
     seed: int | None
+    initial_points: Points = ()
+    repeats: int = 1
+    completion: Criteria = field(default_factory=Criteria)
+    profile: str | None = None
 
     @property
     def has_space(self) -> bool:
@@ -104,11 +120,16 @@ class JobSpec:
             "channels": {name: {"dataset": ref.name, "version": ref.version} for name, ref in self.channels.items()},
             "objective": {"metric": self.metric, "goal": str(self.goal)},
             "space": self.space.to_json(),
+            "constraints": [constraint.text for constraint in self.space.constraints],
             "static": dict(self.static),
             "strategy": {"name": self.strategy.name, "options": dict(self.strategy.options)},
             "early_stopping": self.early_stopping
             and {"name": self.early_stopping.name, "options": dict(self.early_stopping.options)},
+            "initial_points": [dict(point) for point in self.initial_points],
+            "repeats": self.repeats,
             "limits": asdict(self.limits),
+            "completion": search_rules.completion_json(self.completion),
+            "profile": self.profile,
             "warm_start": self.warm_start
             and {"type": str(self.warm_start.type), "parents": list(self.warm_start.parents)},
             "resources": self.resources and asdict(self.resources),
@@ -123,7 +144,8 @@ def parse(document: object) -> JobSpec:
         InvalidSpec: with every fault, fields as JSON paths in the document (`space[2].min`).
     """
     spec, faults = read(document)
-    if faults:
+    spec, missing = pinned(spec)
+    if faults := [*faults, *missing, *profile_faults(spec)]:
         raise InvalidSpec(faults)
     return spec
 
@@ -132,49 +154,91 @@ def read(document: object) -> tuple[JobSpec, list[Fault]]:
     """Read as much as can be: a specification to reason about, and every fault.
 
     For a form that is being filled in: the warm-start rules can be shown before the job has a name, and an unknown
-    dataset is told of although a range is wrong. If the space is, the specification has none (`has_space`).
+    dataset is told of although a range is wrong. If the space is, the specification has none (`has_space`). What only
+    all static hyperparameters together tell is left to `pinned` and `profile_faults`.
     """
-    doc = Document(document)
+    doc = Document(profiles.with_defaults(document) if isinstance(document, Mapping) else document)
     name = doc.text("name", longest=63)
     if name and not NAME.fullmatch(name):
         doc.fault("name", f"is {shown(name)}; use 1 to 63 letters and digits, with hyphens only between them")
     metric, goal = _objective(doc.part("objective", required=True))
-    space = doc.sub(lambda: _space(doc.raw("space")))
+    space = search_rules.read_space(doc)
     algorithm = doc.part("algorithm", required=True)
     resources = doc.part("resources")
-    description = doc.text("description", default="", longest=10_000)
-    channels = _channels(doc)
-    static = _static(doc, space)
+    limits = doc.part("limits") or Document({}, "limits", doc.faults)
     strategy = _strategy(doc)
-    early_stopping = _policy(doc)
-    limits = _limits(doc.part("limits") or Document({}, "limits", doc.faults))
-    warm_start = _warm_start(doc.part("warm_start"))
-    seed = doc.whole("seed", low=0, high=2**53, optional=True)
     spec = JobSpec(
         name=name,
-        description=description,
+        description=doc.text("description", default="", longest=10_000),
         algorithm=_reference(algorithm) if algorithm else Reference(""),
-        channels=channels,
+        channels=_channels(doc),
         metric=metric,
         goal=goal,
         space=NO_SPACE if space is None else space,
-        static=static,
+        static=_static(doc, space),
         strategy=strategy,
-        early_stopping=early_stopping,
-        limits=limits,
-        warm_start=warm_start,
+        early_stopping=_policy(doc, strategy),
+        limits=_limits(limits),
+        warm_start=_warm_start(doc.part("warm_start")),
         resources=read_resources(resources) if resources else None,
-        seed=seed,
+        seed=doc.whole("seed", low=0, high=2**53, optional=True),
+        initial_points=search_rules.read_points(doc, space),
+        repeats=search_rules.read_repeats(doc),
+        completion=search_rules.read_completion(doc.part("completion")),
+        profile=search_rules.read_profile(doc),
     )
     doc.close()
+    if limits.raw("max_trials") is None and (points := profiles.whole_grid(spec.profile, _search(spec))):
+        spec = replace(spec, limits=replace(spec.limits, max_trials=min(points, MAX_TRIALS)))
     return spec, doc.faults
 
 
-def _space(value: object) -> SearchSpace:
-    # A job's space is a list: everything that reads a stored job counts on it.
-    if isinstance(value, Mapping):
-        raise InvalidSpec([Fault("space", f"is {shown(value)}; give a list of hyperparameters", "type")])
-    return SearchSpace.from_json(value)
+def pinned(spec: JobSpec) -> tuple[JobSpec, list[Fault]]:
+    """The specification with the strategy's options that follow from static hyperparameters, and what keeps one from
+    being found. For whoever knows all of the statics: an algorithm's defaults are among them.
+    """
+    try:
+        options = strategies.inferred(spec.strategy.name, spec.strategy.options, spec.static)
+    except InvalidSpec as error:
+        return spec, list(error.faults)
+    return replace(spec, strategy=Choice(spec.strategy.name, options)), []
+
+
+def profile_faults(spec: JobSpec) -> list[Fault]:
+    """What keeps the job from the service whose profile it asks for."""
+    return [] if spec.profile is None else profiles.profile_faults(spec.profile, _search(spec))
+
+
+def advice(spec: JobSpec) -> list[Fault]:
+    """What is allowed and probably not meant, each at its field, with the code `advice`."""
+    found = [] if spec.profile is None else profiles.advice(spec.profile, _search(spec))
+    points, trials = len(spec.initial_points) * spec.repeats, spec.limits.max_trials
+    if points > trials:
+        times = f", {spec.repeats} times each" if spec.repeats > 1 else ""
+        message = f"has {len(spec.initial_points)} points{times}; only {trials} trials are run (limits.max_trials)"
+        found.append(Fault("initial_points", message, "advice"))
+    if spec.completion.max_gpu_hours is not None and (spec.resources is None or not spec.resources.gpus):
+        message = f"is {spec.completion.max_gpu_hours:g}; the trials use no GPUs (resources.gpus), so it is never spent"
+        found.append(Fault("completion.max_gpu_hours", message, "advice"))
+    return found
+
+
+def complete(document: Mapping[str, object]) -> dict[str, object]:
+    """A stored document with the members that were not there yet when it was stored."""
+    return {**LATER_MEMBERS, **document}
+
+
+def _search(spec: JobSpec) -> profiles.Search:
+    return profiles.Search(
+        space=spec.space if spec.has_space else None,
+        static=len(spec.static),
+        strategy=spec.strategy.name,
+        policy=spec.early_stopping.name if spec.early_stopping else None,
+        max_trials=spec.limits.max_trials,
+        max_parallel=spec.limits.max_parallel,
+        max_seconds=spec.limits.max_seconds,
+        repeats=spec.repeats,
+    )
 
 
 def _objective(doc: Document | None) -> tuple[str, Goal]:
@@ -233,11 +297,15 @@ def _strategy(doc: Document) -> Choice:
     return choice
 
 
-def _policy(doc: Document) -> Choice | None:
+def _policy(doc: Document, strategy: Choice) -> Choice | None:
     part = doc.part("early_stopping")
     if part is None:
         return None
     choice = _options(part)
+    # C18: two would judge the same trial.
+    if any(info.schedules for info in strategies.catalogue() if info.name == strategy.name):
+        message = f"is {shown(choice.name)}; {strategy.name} decides itself how far each trial goes: leave it out"
+        doc.fault("early_stopping", message)
     if choice.name:
         doc.sub(lambda: earlystop.create(choice.name, choice.options, "early_stopping"))
     return choice

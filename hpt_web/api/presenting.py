@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 
 from hpt_web.jobs.drafts import Draft
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
-from hpt_web.jobs.queries import best_trials, cursor_of, iso, job_rows, trial_row
-from tuning.states import Goal
-from tuning.warmstart import WarmStartType
+from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
+from tuning import specification
+from tuning.profiles import Profile
 
 Row = dict[str, Any]
 _TRIAL_COLUMNS = (
@@ -51,28 +51,10 @@ def job(row: TuningJob) -> Row:
     """One job with its whole specification."""
     return {
         **jobs([row])[0],
-        "specification": row.spec,
+        "specification": specification.complete(row.spec),
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
         "children": list(row.child_links.order_by("job__created_at").values_list("job__name", flat=True)),
-        "overall_best": _overall_best(row),
     }
-
-
-def _overall_best(row: TuningJob) -> Row | None:
-    """The best trial of the job and its parents; only where their objectives are the same thing (F10)."""
-    warm_start = row.spec.get("warm_start")
-    if not warm_start or warm_start["type"] != WarmStartType.IDENTICAL_DATA_AND_ALGORITHM:
-        return None
-    family = [row, *TuningJob.objects.filter(child_links__job=row)]
-    best: tuple[TuningJob, Trial] | None = None
-    found = best_trials(family)
-    for member in family:
-        trial = found.get(member.pk)
-        if trial is None or trial.objective is None:
-            continue
-        if best is None or Goal(row.goal).better(trial.objective, best[1].objective or 0.0):
-            best = member, trial
-    return best and {"job": best[0].name, "trial": best[1].number, "objective": best[1].objective}
 
 
 def forecast(plan: Draft) -> Row:
@@ -160,3 +142,22 @@ def decision(row: Decision) -> Row:
 
 def event(row: Event) -> Row:
     return {"seq": row.seq, "at": row.at, "kind": row.kind, "data": row.data}
+
+
+def profile(name: str, rules: Profile) -> Row:
+    return {
+        "name": name,
+        "title": rules.title,
+        "strategies": rules.strategies,
+        "policies": rules.policies,
+        "no_policy_with": sorted(rules.no_policy_with),
+        "searches": sorted(rules.searches),
+        "searches_with": {strategy: sorted(found) for strategy, found in rules.searches_with.items()},
+        "max_searched": rules.max_searched,
+        "max_hyperparameters": rules.max_hyperparameters,
+        "max_values": rules.max_values,
+        "max_trials": rules.max_trials,
+        "max_trials_with": rules.max_trials_with,
+        "max_parallel": rules.max_parallel,
+        "options": rules.options_unset,
+    }

@@ -34,6 +34,8 @@ urlpatterns = [
     path("access-keys/<name:key>", session.AccessKeyView.as_view()),
     path("strategies", catalogue.StrategiesView.as_view()),
     path("policies", catalogue.PoliciesView.as_view()),
+    path("profiles", catalogue.ProfilesView.as_view()),
+    path("space-schema", catalogue.SpaceSchemaView.as_view()),
     path("projects", projects.ProjectsView.as_view()),
     path("projects/<name:project>", projects.ProjectView.as_view()),
     path("projects/<name:project>/members", projects.MembersView.as_view()),

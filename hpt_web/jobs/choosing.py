@@ -44,7 +44,7 @@ class Choice:
 def strategy_of(job_id: int) -> Strategy:
     """A stored job's strategy. It holds nothing but options, and these never change, so it may be kept."""
     spec = specification.parse(TuningJob.objects.get(pk=job_id).spec)
-    return strategies.planned(spec.strategy.name, spec.strategy.options)
+    return strategies.planned(spec.strategy.name, spec.strategy.options, spec.initial_points, spec.repeats)
 
 
 def policy_of(job: TuningJob) -> Policy | None:

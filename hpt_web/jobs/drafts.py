@@ -13,12 +13,12 @@ from django.db.models import Q
 
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs import fitting
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.parents import outline, outline_of
 from tuning import specification, warmstart
 from tuning.documents import shown
 from tuning.errors import Fault
-from tuning.parameters import Categorical, Parameter, Value
 from tuning.specification import JobSpec, Reference, Resources
 from tuning.warmstart import RuleCheck
 
@@ -27,7 +27,7 @@ SEED_BITS = 31
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that was read and resolved. It may become a job if `faults` is empty."""
+    """A document that was read and resolved. It may become a job if `faults` is empty; `advice` forbids nothing."""
 
     spec: JobSpec
     version: AlgorithmVersion | None
@@ -35,6 +35,7 @@ class Draft:
     parents: tuple[TuningJob, ...]
     rules: tuple[RuleCheck, ...]
     faults: tuple[Fault, ...]
+    advice: tuple[Fault, ...] = ()
 
 
 def draft(user: User, project: Project, document: object) -> Draft:
@@ -43,17 +44,18 @@ def draft(user: User, project: Project, document: object) -> Draft:
     version = _algorithm(project, spec.algorithm, faults)
     channels = _channels(project, spec, version, faults)
     if version is not None:
-        spec = _with_defaults(spec, version, channels)
-        faults += [*_objective_faults(spec, version), *_resource_faults(spec, version)]
+        spec, missing = specification.pinned(_with_defaults(spec, version, channels))
+        faults += [*missing, *_objective_faults(spec, version), *_resource_faults(spec, version)]
         if spec.has_space:
-            faults += [*_space_faults(spec, version), *_static_faults(spec, version)]
+            faults += [*fitting.space_faults(spec, version, document), *fitting.static_faults(spec, version)]
+    faults += specification.profile_faults(spec)
     faults += _quota_faults(user, project, spec)
     if spec.name and TuningJob.objects.filter(project=project, name__iexact=spec.name).exists():
         faults.append(Fault("name", f"is {shown(spec.name)}, which another job here has; choose another", "taken"))
     parents = _parents(project, spec, faults)
     rules = _rules(spec, version, channels, parents) if version is not None and spec.has_space else ()
     faults += [Fault("warm_start", f"{rule.rule} {rule.title}: {rule.detail}", rule.rule) for rule in broken(rules)]
-    return Draft(spec, version, channels, parents, rules, tuple(faults))
+    return Draft(spec, version, channels, parents, rules, tuple(faults), tuple(specification.advice(spec)))
 
 
 def broken(rules: Iterable[RuleCheck]) -> list[RuleCheck]:
@@ -183,81 +185,6 @@ def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
         pairs = ", ".join(f"{goal} {metric}" for metric, goal in allowed)
         return [Fault("objective", f"is {spec.goal} {spec.metric}; the algorithm is made for: {pairs}", "invalid")]
     return []
-
-
-def _space_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
-    declared = {item["name"]: item for item in version.hyperparameters}
-    if not declared:
-        return []
-    faults = []
-    for index, parameter in enumerate(spec.space.parameters):
-        field = f"space[{index}]"
-        item = declared.get(parameter.name)
-        if item is None:
-            message = f"is {shown(parameter.name)}, which the algorithm does not have; it has {', '.join(declared)}"
-            faults.append(Fault(f"{field}.name", message, "unknown"))
-        elif not item.get("tunable", True):
-            faults.append(Fault(f"{field}.name", f"is {parameter.name}, which may not be searched; make it static"))
-        elif item["type"] != parameter.kind:
-            message = f"is {parameter.kind}; {parameter.name} of the algorithm is {item['type']}"
-            faults.append(Fault(f"{field}.type", message, "type"))
-        else:
-            faults += _range_faults(field, parameter, item)
-    return faults
-
-
-def _range_faults(field: str, parameter: Parameter, item: Mapping[str, object]) -> list[Fault]:
-    """The range must lie within what the algorithm declares that it can take."""
-    faults = []
-    if not isinstance(parameter, Categorical):
-        low, high = item.get("min"), item.get("max")
-        if isinstance(low, (int, float)) and parameter.low < low:
-            faults.append(Fault(f"{field}.min", f"is {parameter.low:g}; the algorithm takes {low:g} or more", "range"))
-        if isinstance(high, (int, float)) and parameter.high > high:
-            faults.append(
-                Fault(f"{field}.max", f"is {parameter.high:g}; the algorithm takes {high:g} or less", "range")
-            )
-        return faults
-    values = item.get("values")
-    known = values if isinstance(values, list) else []
-    strange = [value for value in parameter.values if known and value not in known]
-    if strange:
-        message = f"has {', '.join(map(shown, strange))}; the algorithm takes {', '.join(map(shown, known))}"
-        faults.append(Fault(f"{field}.values", message, "unknown"))
-    return faults
-
-
-def _static_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
-    declared = {item["name"]: item for item in version.hyperparameters}
-    if not declared:
-        return []
-    faults = [
-        Fault(f"static.{name}", f"is not a hyperparameter of the algorithm; it has {', '.join(declared)}", "unknown")
-        for name in spec.static.keys() - declared.keys()
-    ]
-    given = spec.static.keys() | {parameter.name for parameter in spec.space.parameters}
-    for name in declared.keys() - given:
-        faults.append(Fault(f"static.{name}", "has no value and no default; search it or give it one", "required"))
-    for name in spec.static.keys() & declared.keys():
-        if message := _value_problem(spec.static[name], declared[name]):
-            faults.append(Fault(f"static.{name}", message, "range"))
-    return faults
-
-
-def _value_problem(value: Value, item: Mapping[str, object]) -> str | None:
-    kind, values = item["type"], item.get("values")
-    if kind == "integer" and not isinstance(value, int):
-        return f"is {shown(value)}; give a whole number"
-    if kind == "float" and not isinstance(value, (int, float)):
-        return f"is {shown(value)}; give a number"
-    if kind == "categorical" and isinstance(values, list) and values and value not in values:
-        return f"is {shown(value)}; choose one of {', '.join(map(shown, values))}"
-    low, high = item.get("min"), item.get("max")
-    if isinstance(value, (int, float)) and isinstance(low, (int, float)) and value < low:
-        return f"is {value:g}; give {low:g} or more"
-    if isinstance(value, (int, float)) and isinstance(high, (int, float)) and value > high:
-        return f"is {value:g}; give {high:g} or less"
-    return None
 
 
 def _resource_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:

@@ -82,6 +82,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Services whose rules a job can be held to */
+        get: operations["listProfiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects": {
         parameters: {
             query?: never;
@@ -651,6 +668,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/space-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON schema of a job's search space */
+        get: operations["getSpaceSchema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/strategies": {
         parameters: {
             query?: never;
@@ -709,7 +743,7 @@ export interface components {
             versions: number;
         };
         /** @enum {string} */
-        AlgorithmKind: "script" | "image";
+        AlgorithmKind: "script" | "image" | "external";
         AlgorithmPage: {
             items: components["schemas"]["Algorithm"][];
             next: string | null;
@@ -788,7 +822,7 @@ export interface components {
             stop_reason: string;
         };
         /** @enum {string} */
-        AttemptOutcome: "exited" | "stopped" | "lost" | "suspended";
+        AttemptOutcome: "exited" | "stopped" | "paused" | "lost" | "suspended";
         BestTrial: {
             /** Format: double */
             objective: number;
@@ -816,6 +850,8 @@ export interface components {
         CatalogueEntry: {
             name: string;
             options: components["schemas"]["CatalogueOption"][];
+            /** @description It decides by itself how far each trial goes: the job's `early_stopping` must be null. */
+            schedules: boolean;
             summary: string;
             title: string;
         };
@@ -865,6 +901,68 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description Rules by which a job is over before its limits are; whichever is met first. Null switches a rule off. */
+        Completion: {
+            /** @description So many last trials moved the best by no more than `tolerance`. */
+            converged: number | null;
+            /** @description So many trials ran to their own end. */
+            max_completed: number | null;
+            /** @description So many trials ended, in whatever way. */
+            max_finished: number | null;
+            /**
+             * Format: double
+             * @description All trials together held GPUs for so many hours.
+             */
+            max_gpu_hours: number | null;
+            /** @description So many trials since the best one, none of them better. */
+            max_not_improving: number | null;
+            /**
+             * Format: double
+             * @description A value of the objective that is good enough.
+             */
+            target: number | null;
+            /**
+             * Format: double
+             * @description Relative to the best before them; 0.01 if left out.
+             */
+            tolerance: number;
+        };
+        /** @description Rules by which a job is over before its limits are; whichever is met first. Null switches a rule off. */
+        CompletionRequest: {
+            /** @description So many last trials moved the best by no more than `tolerance`. */
+            converged?: number | null;
+            /** @description So many trials ran to their own end. */
+            max_completed?: number | null;
+            /** @description So many trials ended, in whatever way. */
+            max_finished?: number | null;
+            /**
+             * Format: double
+             * @description All trials together held GPUs for so many hours.
+             */
+            max_gpu_hours?: number | null;
+            /** @description So many trials since the best one, none of them better. */
+            max_not_improving?: number | null;
+            /**
+             * Format: double
+             * @description A value of the objective that is good enough.
+             */
+            target?: number | null;
+            /**
+             * Format: double
+             * @description Relative to the best before them; 0.01 if left out.
+             */
+            tolerance?: number;
+        };
+        /** @description A hyperparameter is active only while another one, listed before it, has one of these values. */
+        Condition: {
+            in: (number | string)[];
+            parameter: string;
+        };
+        /** @description A hyperparameter is active only while another one, listed before it, has one of these values. */
+        ConditionRequest: {
+            in: (number | string)[];
+            parameter: string;
+        };
         Dataset: {
             /** Format: date-time */
             created_at: string;
@@ -908,7 +1006,7 @@ export interface components {
             trial: number | null;
         };
         /** @enum {string} */
-        DecisionKind: "suggest" | "early_stop" | "wait" | "retry" | "stop" | "limit" | "metric" | "warm_start";
+        DecisionKind: "suggest" | "early_stop" | "pause" | "promote" | "wait" | "retry" | "stop" | "limit" | "metric" | "warm_start";
         DecisionPage: {
             items: components["schemas"]["Decision"][];
             next: string | null;
@@ -997,6 +1095,7 @@ export interface components {
             median: number | null;
             name: string;
             objective: components["schemas"]["Objective"];
+            overall_best: components["schemas"]["OverallBest"] | null;
             /** @description Jobs that it warm-starts from. */
             parents: string[];
             /** @description Why it is in this state, in a sentence. */
@@ -1008,6 +1107,8 @@ export interface components {
         };
         /** @description What would happen to the same document at POST jobs; nothing is created. */
         JobCheck: {
+            /** @description What is allowed and probably not meant; it refuses nothing. */
+            advice: components["schemas"]["Fault"][];
             faults: components["schemas"]["Fault"][];
             numbers: {
                 [key: string]: number | string;
@@ -1057,11 +1158,23 @@ export interface components {
             channels: {
                 [key: string]: components["schemas"]["ChannelReference"];
             };
+            completion: components["schemas"]["Completion"];
+            /** @description Comparisons that every point satisfies, such as `warmup < epochs / 2`. */
+            constraints: string[];
             description: string;
+            /** @description Null with a strategy that schedules: it decides by itself. */
             early_stopping: components["schemas"]["Choice"] | null;
+            /** @description Points to try first, in this order; each has a value for every hyperparameter active in it. */
+            initial_points: {
+                [key: string]: number | string;
+            }[];
             limits: components["schemas"]["Limits"];
             name: string;
             objective: components["schemas"]["Objective"];
+            /** @description Hold the job to the rules of this service. */
+            profile: (components["schemas"]["ProfileEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description How often each point is run: 1 to 100, 1 if left out. */
+            repeats: number;
             resources: components["schemas"]["Resources"] | null;
             seed: number | null;
             space: components["schemas"]["Parameter"][];
@@ -1077,11 +1190,23 @@ export interface components {
             channels?: {
                 [key: string]: components["schemas"]["ChannelReferenceRequest"];
             };
+            completion?: components["schemas"]["CompletionRequest"];
+            /** @description Comparisons that every point satisfies, such as `warmup < epochs / 2`. */
+            constraints?: string[];
             description?: string;
+            /** @description Null with a strategy that schedules: it decides by itself. */
             early_stopping?: components["schemas"]["ChoiceRequest"] | null;
+            /** @description Points to try first, in this order; each has a value for every hyperparameter active in it. */
+            initial_points?: {
+                [key: string]: number | string;
+            }[];
             limits?: components["schemas"]["LimitsRequest"];
             name: string;
             objective: components["schemas"]["ObjectiveRequest"];
+            /** @description Hold the job to the rules of this service. */
+            profile?: (components["schemas"]["ProfileEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description How often each point is run: 1 to 100, 1 if left out. */
+            repeats?: number;
             resources?: components["schemas"]["ResourcesRequest"] | null;
             seed?: number | null;
             space: components["schemas"]["ParameterRequest"][];
@@ -1195,37 +1320,105 @@ export interface components {
             goal: components["schemas"]["Goal"];
             metric: string;
         };
-        /** @description The best trial of the job and all its parents (F10). */
+        /** @description The best trial of the job and all its parents (F10); null unless their data and algorithm are identical. */
         OverallBest: {
             job: string;
             /** Format: double */
             objective: number;
             trial: number;
         };
-        /** @description One searched hyperparameter: `min`, `max` and `scale` of a float or integer, `values` of a categorical. */
+        /**
+         * @description One searched hyperparameter; GET space-schema says exactly which members go with which `type`.
+         *
+         *     A float or integer has `min` and `max`, and may have `scale` and `step`; a categorical has `values`, and may be
+         *     `ordered`. The other types are HyperDrive's expressions. Answers have no choice (it is a categorical), randint (an
+         *     integer), uniform or loguniform (a float).
+         */
         Parameter: {
             /** Format: double */
+            high?: number;
+            /**
+             * Format: double
+             * @description Of a uniform expression; of e where it is a loguniform.
+             */
+            low?: number;
+            /** Format: double */
             max?: number;
             /** Format: double */
             min?: number;
+            /**
+             * Format: double
+             * @description Of a normal expression; of e where it is a lognormal.
+             */
+            mu?: number;
             name: string;
+            ordered?: boolean;
+            /**
+             * Format: double
+             * @description Of a rounded expression: its values are multiples of this.
+             */
+            q?: number;
+            /** @description Of a choice: [stop], [start, stop] or [start, stop, step]. */
+            range?: number[];
+            /** @description Answers never have auto. */
             scale?: components["schemas"]["ScaleEnum"];
+            /** Format: double */
+            sigma?: number;
+            /** Format: double */
+            step?: number | null;
             type: components["schemas"]["ParameterTypeEnum"];
+            /** @description Of randint: above the greatest value. */
+            upper?: number;
             values?: (number | string)[];
+            when?: components["schemas"]["Condition"] | null;
         };
-        /** @description One searched hyperparameter: `min`, `max` and `scale` of a float or integer, `values` of a categorical. */
+        /**
+         * @description One searched hyperparameter; GET space-schema says exactly which members go with which `type`.
+         *
+         *     A float or integer has `min` and `max`, and may have `scale` and `step`; a categorical has `values`, and may be
+         *     `ordered`. The other types are HyperDrive's expressions. Answers have no choice (it is a categorical), randint (an
+         *     integer), uniform or loguniform (a float).
+         */
         ParameterRequest: {
             /** Format: double */
+            high?: number;
+            /**
+             * Format: double
+             * @description Of a uniform expression; of e where it is a loguniform.
+             */
+            low?: number;
+            /** Format: double */
             max?: number;
             /** Format: double */
             min?: number;
+            /**
+             * Format: double
+             * @description Of a normal expression; of e where it is a lognormal.
+             */
+            mu?: number;
             name: string;
+            ordered?: boolean;
+            /**
+             * Format: double
+             * @description Of a rounded expression: its values are multiples of this.
+             */
+            q?: number;
+            /** @description Of a choice: [stop], [start, stop] or [start, stop, step]. */
+            range?: number[];
+            /** @description Answers never have auto. */
             scale?: components["schemas"]["ScaleEnum"];
+            /** Format: double */
+            sigma?: number;
+            /** Format: double */
+            step?: number | null;
             type: components["schemas"]["ParameterTypeEnum"];
+            /** @description Of randint: above the greatest value. */
+            upper?: number;
             values?: (number | string)[];
+            when?: components["schemas"]["ConditionRequest"] | null;
         };
         /** @enum {string} */
-        ParameterTypeEnum: "float" | "integer" | "categorical";
+        ParameterTypeEnum: "float" | "integer" | "categorical" | "choice" | "randint" | "uniform" | "loguniform" | "quniform" | "qloguniform" | "normal" | "qnormal" | "lognormal" | "qlognormal";
         PasswordChangeRequest: {
             current: string;
             password: string;
@@ -1261,6 +1454,44 @@ export interface components {
             title: string;
             /** @description A stable word for programs, such as `invalid` or `not-found`. */
             type: string;
+        };
+        /** @description The rules of another service, to which a job is held whose `profile` names it. Null is no limit. */
+        Profile: {
+            /** @description Searched and static together. */
+            max_hyperparameters: number | null;
+            max_parallel: number | null;
+            max_searched: number | null;
+            max_trials: number | null;
+            /** @description Other limits, by strategy. */
+            max_trials_with: {
+                [key: string]: number;
+            };
+            /** @description Of one categorical. */
+            max_values: number | null;
+            name: string;
+            /** @description Strategies with which nothing is stopped early. */
+            no_policy_with: string[];
+            /** @description Its defaults of options, by strategy. */
+            options: {
+                [key: string]: {
+                    [key: string]: number | string | boolean;
+                };
+            };
+            policies: string[];
+            /** @description Types of hyperparameters, or expressions, that it can search. */
+            searches: string[];
+            /** @description Fewer of them, by strategy. */
+            searches_with: {
+                [key: string]: string[];
+            };
+            /** @description The first is its default. */
+            strategies: string[];
+            title: string;
+        };
+        /** @enum {string} */
+        ProfileEnum: "sagemaker" | "hyperdrive" | "modelarts";
+        Profiles: {
+            items: components["schemas"]["Profile"][];
         };
         Project: {
             /** @description How many of its jobs are not over. */
@@ -1319,7 +1550,7 @@ export interface components {
             title: string;
         };
         /** @enum {string} */
-        ScaleEnum: "linear" | "log";
+        ScaleEnum: "linear" | "log" | "reverse-log" | "auto";
         /** @enum {string} */
         Scope: "read" | "write";
         Session: {
@@ -1420,7 +1651,7 @@ export interface components {
             next: string | null;
         };
         /** @enum {string} */
-        TrialState: "Queued" | "Starting" | "Running" | "Stopping" | "Completed" | "EarlyStopped" | "Stopped" | "Failed" | "Lost";
+        TrialState: "Queued" | "Starting" | "Running" | "Stopping" | "Paused" | "Completed" | "EarlyStopped" | "Stopped" | "Failed" | "Lost";
         User: {
             email: string;
             is_admin: boolean;
@@ -1592,6 +1823,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProfiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profiles"];
                 };
             };
             /** @description Not done, and why. */
@@ -3211,6 +3470,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSpaceSchema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
             };
             /** @description Not done, and why. */
             default: {

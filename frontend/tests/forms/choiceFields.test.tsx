@@ -16,6 +16,7 @@ const entries: CatalogueEntry[] = [
     name: "bandit",
     title: "Bandit",
     summary: "Stops what is far behind.",
+    schedules: false,
     options: [
       { ...part, name: "slack_factor", type: "float", choices: [] },
       { ...part, name: "compare", type: "choice", choices: ["no", "yes"], default: "no" },

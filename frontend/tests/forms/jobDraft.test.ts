@@ -105,7 +105,22 @@ describe("the new-job form", () => {
   });
 
   it("clones a job: its document comes back as it was, under the next name", () => {
-    const document: JobDocument = {
+    const plain = {
+      constraints: [],
+      initial_points: [],
+      repeats: 1,
+      completion: {
+        target: null,
+        max_not_improving: null,
+        converged: null,
+        tolerance: 0.01,
+        max_completed: null,
+        max_finished: null,
+        max_gpu_hours: null,
+      },
+      profile: null,
+    };
+    const document: Omit<JobDocument, keyof typeof plain> = {
       name: "run-9",
       description: "again",
       algorithm: { name: "forest", version: 3 },
@@ -127,7 +142,7 @@ describe("the new-job form", () => {
       resources: { cpus: 1, memory_mb: null, gpus: 0 },
       seed: 5,
     };
-    const again = documentOf(draftOf(document, definitions));
+    const again = documentOf(draftOf({ ...document, ...plain }, definitions));
     expect(again).toEqual({ ...document, name: "run-10", seed: null });
   });
 

@@ -195,7 +195,41 @@ class CatalogueEntry(Shape):
     title = serializers.CharField()
     summary = serializers.CharField()
     options = CatalogueOption(many=True)
+    schedules = serializers.BooleanField(
+        help_text="It decides by itself how far each trial goes: the job's `early_stopping` must be null."
+    )
 
 
 class Catalogue(Shape):
     items = CatalogueEntry(many=True)
+
+
+class Profile(Shape):
+    """The rules of another service, to which a job is held whose `profile` names it. Null is no limit."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    strategies = serializers.ListField(child=serializers.CharField(), help_text="The first is its default.")
+    policies = serializers.ListField(child=serializers.CharField())
+    no_policy_with = serializers.ListField(
+        child=serializers.CharField(), help_text="Strategies with which nothing is stopped early."
+    )
+    searches = serializers.ListField(
+        child=serializers.CharField(), help_text="Types of hyperparameters, or expressions, that it can search."
+    )
+    searches_with = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="Fewer of them, by strategy."
+    )
+    max_searched = serializers.IntegerField(allow_null=True)
+    max_hyperparameters = serializers.IntegerField(allow_null=True, help_text="Searched and static together.")
+    max_values = serializers.IntegerField(allow_null=True, help_text="Of one categorical.")
+    max_trials = serializers.IntegerField(allow_null=True)
+    max_trials_with = serializers.DictField(child=serializers.IntegerField(), help_text="Other limits, by strategy.")
+    max_parallel = serializers.IntegerField(allow_null=True)
+    options = serializers.DictField(
+        child=serializers.DictField(child=OptionField()), help_text="Its defaults of options, by strategy."
+    )
+
+
+class Profiles(Shape):
+    items = Profile(many=True)

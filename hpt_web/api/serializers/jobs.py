@@ -1,11 +1,16 @@
 """Tuning jobs, trials and what they left, as the API writes them."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from hpt_web.api.serializers.catalog import Objective, Resources
 from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField, choices_of
 from hpt_web.jobs.models import Attempt as AttemptRow
 from hpt_web.jobs.models import Decision as DecisionRow
+from tuning.profiles import PROFILES
+from tuning.scales import SCALE_NAMES
+from tuning.space_document import KINDS
 from tuning.states import JobState, TrialState
 from tuning.warmstart import WarmStartType
 
@@ -23,15 +28,45 @@ class ChannelReference(Shape):
     version = serializers.IntegerField(required=False, allow_null=True, help_text="The newest if left out.")
 
 
+class Condition(Shape):
+    """A hyperparameter is active only while another one, listed before it, has one of these values."""
+
+    parameter = serializers.CharField()
+    values = serializers.ListField(child=ValueField())
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        return {"parameter": fields["parameter"], "in": fields["values"]}  # `in` is a word of Python
+
+
 class Parameter(Shape):
-    """One searched hyperparameter: `min`, `max` and `scale` of a float or integer, `values` of a categorical."""
+    """One searched hyperparameter; GET space-schema says exactly which members go with which `type`.
+
+    A float or integer has `min` and `max`, and may have `scale` and `step`; a categorical has `values`, and may be
+    `ordered`. The other types are HyperDrive's expressions. Answers have no choice (it is a categorical), randint (an
+    integer), uniform or loguniform (a float).
+    """
 
     name = serializers.CharField()
-    type = serializers.ChoiceField(["float", "integer", "categorical"])
+    type = serializers.ChoiceField(list(KINDS))
     min = serializers.FloatField(required=False)
     max = serializers.FloatField(required=False)
-    scale = serializers.ChoiceField(["linear", "log"], required=False)
+    scale = serializers.ChoiceField(list(SCALE_NAMES), required=False, help_text="Answers never have auto.")
+    step = serializers.FloatField(required=False, allow_null=True)
     values = serializers.ListField(child=ValueField(), required=False)
+    ordered = serializers.BooleanField(required=False)
+    range = serializers.ListField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text="Of a choice: [stop], [start, stop] or [start, stop, step].",
+    )
+    upper = serializers.IntegerField(required=False, help_text="Of randint: above the greatest value.")
+    low = serializers.FloatField(required=False, help_text="Of a uniform expression; of e where it is a loguniform.")
+    high = serializers.FloatField(required=False)
+    mu = serializers.FloatField(required=False, help_text="Of a normal expression; of e where it is a lognormal.")
+    sigma = serializers.FloatField(required=False)
+    q = serializers.FloatField(required=False, help_text="Of a rounded expression: its values are multiples of this.")
+    when = Condition(required=False, allow_null=True)
 
 
 class Choice(Shape):
@@ -50,6 +85,30 @@ class Limits(Shape):
     max_failures = serializers.IntegerField(required=False, allow_null=True)
 
 
+class Completion(Shape):
+    """Rules by which a job is over before its limits are; whichever is met first. Null switches a rule off."""
+
+    target = serializers.FloatField(
+        required=False, allow_null=True, help_text="A value of the objective that is good enough."
+    )
+    max_not_improving = serializers.IntegerField(
+        required=False, allow_null=True, help_text="So many trials since the best one, none of them better."
+    )
+    converged = serializers.IntegerField(
+        required=False, allow_null=True, help_text="So many last trials moved the best by no more than `tolerance`."
+    )
+    tolerance = serializers.FloatField(required=False, help_text="Relative to the best before them; 0.01 if left out.")
+    max_completed = serializers.IntegerField(
+        required=False, allow_null=True, help_text="So many trials ran to their own end."
+    )
+    max_finished = serializers.IntegerField(
+        required=False, allow_null=True, help_text="So many trials ended, in whatever way."
+    )
+    max_gpu_hours = serializers.FloatField(
+        required=False, allow_null=True, help_text="All trials together held GPUs for so many hours."
+    )
+
+
 class WarmStart(Shape):
     type = serializers.ChoiceField(choices_of(WarmStartType))
     parents = serializers.ListField(child=serializers.CharField())
@@ -64,10 +123,27 @@ class JobDocument(Shape):
     channels = serializers.DictField(child=ChannelReference(), required=False)
     objective = Objective()
     space = Parameter(many=True)
+    constraints = serializers.ListField(
+        child=serializers.CharField(), required=False,
+        help_text="Comparisons that every point satisfies, such as `warmup < epochs / 2`.",
+    )  # fmt: skip
     static = serializers.DictField(child=ValueField(), required=False)
     strategy = Choice(required=False)
-    early_stopping = Choice(required=False, allow_null=True)
+    early_stopping = Choice(
+        required=False, allow_null=True, help_text="Null with a strategy that schedules: it decides by itself."
+    )
+    initial_points = serializers.ListField(
+        child=serializers.DictField(child=ValueField()), required=False,
+        help_text="Points to try first, in this order; each has a value for every hyperparameter active in it.",
+    )  # fmt: skip
+    repeats = serializers.IntegerField(
+        required=False, help_text="How often each point is run: 1 to 100, 1 if left out."
+    )
     limits = Limits(required=False)
+    completion = Completion(required=False)
+    profile = serializers.ChoiceField(
+        list(PROFILES), required=False, allow_null=True, help_text="Hold the job to the rules of this service."
+    )
     warm_start = WarmStart(required=False, allow_null=True)
     resources = Resources(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True)
@@ -79,7 +155,7 @@ class BestTrial(Shape):
 
 
 class OverallBest(Shape):
-    """The best trial of the job and all its parents (F10)."""
+    """The best trial of the job and all its parents (F10); null unless their data and algorithm are identical."""
 
     job = serializers.CharField()
     trial = serializers.IntegerField()
@@ -100,6 +176,7 @@ class Job(Shape):
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="Trials per state.")
     best = BestTrial(allow_null=True)
     median = serializers.FloatField(allow_null=True, help_text="The median of its trials' objectives")
+    overall_best = OverallBest(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     max_trials = serializers.IntegerField()
@@ -110,7 +187,6 @@ class JobDetail(Job):
     specification = JobDocument()
     metrics = serializers.ListField(child=serializers.CharField(), help_text="Names of all metrics that trials report.")
     children = serializers.ListField(child=serializers.CharField(), help_text="Jobs that warm-start from it.")
-    overall_best = OverallBest(allow_null=True)
 
 
 class RuleCheck(Shape):
@@ -129,6 +205,7 @@ class JobCheck(Shape):
     """What would happen to the same document at POST jobs; nothing is created."""
 
     faults = FaultShape(many=True)
+    advice = FaultShape(many=True, help_text="What is allowed and probably not meant; it refuses nothing.")
     warm_start = RuleCheck(many=True)
     numbers = serializers.DictField(child=ValueField())
 

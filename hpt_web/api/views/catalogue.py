@@ -1,21 +1,25 @@
-"""What there is to choose from: strategies and early-stopping policies, with their options for a form."""
+"""What there is to choose from: strategies and early-stopping policies with their options, profiles, kinds of space."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from django.db import connection
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hpt_web.accounts.errors import NotVisible
+from hpt_web.api import presenting
 from hpt_web.api.permissions import Anyone
 from hpt_web.api.schema import operation
 from hpt_web.api.serializers import catalog as shapes
 from hpt_web.api.serializers.common import Health
 from hpt_web.api.views.base import View
 from tuning import earlystop, strategies
+from tuning.profiles import PROFILES
+from tuning.space_schema import space_schema
 
 
 class StrategiesView(View):
@@ -28,6 +32,18 @@ class PoliciesView(View):
     @operation("listPolicies", "Early-stopping policies and their options", tag="catalogue", gives=shapes.Catalogue)
     def get(self, request: Request) -> Response:
         return Response({"items": [asdict(info) for info in earlystop.catalogue()]})
+
+
+class ProfilesView(View):
+    @operation("listProfiles", "Services whose rules a job can be held to", tag="catalogue", gives=shapes.Profiles)
+    def get(self, request: Request) -> Response:
+        return Response({"items": [presenting.profile(name, found) for name, found in PROFILES.items()]})
+
+
+class SpaceSchemaView(View):
+    @operation("getSpaceSchema", "The JSON schema of a job's search space", tag="catalogue", gives=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        return Response(space_schema())
 
 
 class HealthView(View):

@@ -72,6 +72,7 @@ class JobChecksView(View):
         return Response(
             {
                 "faults": [asdict(fault) for fault in draft.faults],
+                "advice": [asdict(fault) for fault in draft.advice],
                 "warm_start": [asdict(rule) for rule in draft.rules],
                 "numbers": presenting.forecast(draft),
             }

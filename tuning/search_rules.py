@@ -1,0 +1,126 @@
+"""The members of a job's document that say how to search: space and constraints, first points, repeats, completion."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from tuning.completion import TOLERANCE, Criteria
+from tuning.constraints import Constraint
+from tuning.documents import Document, shown
+from tuning.errors import Fault, InvalidSpec
+from tuning.initial_points import Points, points_from_json
+from tuning.parameter_rules import is_number
+from tuning.profiles import PROFILES
+from tuning.repeats import MAX_REPEATS
+from tuning.space import SearchSpace
+
+MAX_COUNT = 10_000  # of trials, in a rule that counts them
+MAX_GPU_HOURS = 10_000_000.0
+
+# Criteria beside these two are the job's limits: max_trials (started) and max_seconds.
+COMPLETION = ("target", "max_not_improving", "converged", "tolerance", "max_completed", "max_finished", "max_gpu_hours")
+
+
+def read_space(doc: Document) -> SearchSpace | None:
+    """The space of ``space`` (a list: everything that reads a stored job counts on it) and ``constraints``."""
+    space, constraints = doc.raw("space"), doc.raw("constraints")
+    if isinstance(space, Mapping):
+        doc.fault("space", f"is {shown(space)}; give a list of hyperparameters", "type")
+        return None
+    try:
+        return SearchSpace.from_json({"parameters": space, "constraints": [] if constraints is None else constraints})
+    except InvalidSpec as error:
+        static = doc.raw("static")
+        given = static if isinstance(static, Mapping) else {}
+        doc.faults.extend(_in_the_job(fault, space, constraints, given) for fault in error.faults)
+        return None
+
+
+def _in_the_job(fault: Fault, space: object, constraints: object, static: Mapping[object, object]) -> Fault:
+    """A space's fault as one of the job's document, where the space's two members stand apart, beside the statics."""
+    field = _renamed(fault.field)
+    message = _renamed(fault.message)
+    if fault.field.startswith("space.constraints[") and isinstance(constraints, (list, tuple)):
+        named = _static_names(constraints[int(field.removeprefix("constraints[").rstrip("]"))], static)
+        if named:
+            values = ", ".join(f"{name} is {shown(static[name])}" for name in named)
+            message = f"names what is static ({values}); write the value instead, or search it"
+    elif field.endswith(".when.parameter") and isinstance(space, (list, tuple)):
+        name = _parent(space[int(field.removeprefix("space[").partition("]")[0])])
+        if name in static:
+            message = f"is {shown(name)}, which is static; leave the condition out, or search {name}"
+    return Fault(field, message, fault.code)
+
+
+def _renamed(text: str) -> str:
+    return text.replace("space.parameters", "space").replace("space.constraints", "constraints")
+
+
+def _static_names(text: object, static: Mapping[object, object]) -> list[str]:
+    try:
+        return sorted(Constraint(text).names & static.keys())  # type: ignore[arg-type]
+    except InvalidSpec:
+        return []
+
+
+def _parent(parameter: object) -> object:
+    when = parameter.get("when") if isinstance(parameter, Mapping) else None
+    return when.get("parameter") if isinstance(when, Mapping) else None
+
+
+def read_points(doc: Document, space: SearchSpace | None) -> Points:
+    """The points to try first; what is wrong with one can only be told where there is a space."""
+    points = doc.raw("initial_points")
+    if points is None or space is None:
+        return ()
+    return doc.sub(lambda: points_from_json(space, points)) or ()
+
+
+def read_repeats(doc: Document) -> int:
+    return doc.whole("repeats", low=1, high=MAX_REPEATS, default=1) or 1
+
+
+def read_completion(doc: Document | None) -> Criteria:
+    """The rules by which the search is over before its limits are reached."""
+    if doc is None:
+        return Criteria()
+    count = {
+        name: doc.whole(name, low=1, high=MAX_COUNT, optional=True)
+        for name in ("max_not_improving", "converged", "max_completed", "max_finished")
+    }
+    tolerance = doc.number("tolerance", low=0, high=1, default=TOLERANCE)
+    hours = doc.number("max_gpu_hours", low=0, high=MAX_GPU_HOURS)
+    target = _target(doc)
+    if hours == 0:
+        doc.fault("max_gpu_hours", "is 0; give a number of hours above 0", "range")
+        hours = None
+    doc.close()
+    counts = {name: value if value is not None and value > 0 else None for name, value in count.items()}
+    return Criteria(
+        target=target, tolerance=TOLERANCE if tolerance is None else tolerance, max_gpu_hours=hours, **counts
+    )
+
+
+def _target(doc: Document) -> float | None:
+    target = doc.raw("target")
+    if target is None:
+        return None
+    if not is_number(target) or abs(target) > sys.float_info.max:
+        doc.fault("target", f"is {shown(target)}; give the value of the objective that is good enough", "type")
+        return None
+    return float(target)
+
+
+def completion_json(criteria: Criteria) -> dict[str, object]:
+    members = asdict(criteria)
+    return {name: members[name] for name in COMPLETION}
+
+
+def read_profile(doc: Document) -> str | None:
+    name = doc.raw("profile")
+    if name is None or (isinstance(name, str) and name in PROFILES):
+        return name
+    doc.fault("profile", f"is {shown(name)}; use one of {', '.join(PROFILES)}, or null", "unknown")
+    return None
