@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.analysis.sensitivity import MOST_BINS, Design, indices
+from tuning.analysis.sensitivity import MOST_BINS, Design, Effects, effects_of
 from tuning.analysis.unavailable import Unavailable
 from tuning.history import History, Observation
 from tuning.parameters import Floats, Parameter
@@ -26,9 +26,10 @@ _LEAST_EXPLAINED = 0.1  # of the variance between trials, out of sample: less is
 _FITTED, _CONDITIONED = 250, 1000  # trials for the kernel and for the posterior, which cost their cube
 _FUNCTIONS = 24  # drawn from the posterior
 _WAVES = 512  # of which each function's prior part is made
-_POINTS, _BASE = 4096, 512
-_UNEXPLAINED_SD = 0.3  # of the unexplained share: on known functions 19 of 20 indices lie within two deviations then
-_SAMPLING_SD = 0.01  # of an index, by the finite number of points
+_POINTS, _CHANGED, _LEAST_BASE = 4096, 10_000, 256  # points at which they are known: see sensitivity.Design
+# What the model does not explain may be anybody's, and most likely is that of those who have much: so many deviations.
+# Chosen such that on known functions 19 of 20 indices lie within two deviations.
+_DOUBT, _DOUBT_OF_SHARE = 0.3, 0.2
 _OUTLIER = 5.0  # interquartile ranges beyond the median, on the bad side: worse values are as bad
 _CHUNK = 1024
 
@@ -91,15 +92,19 @@ def importance(
                 f"{len(trials)} trials so far: no effect can be told from noise yet.",
                 {"trials": len(trials), "explained": model.explained},
             )
-        main, total = _effects(space, model, varying, best_share, np.random.default_rng([seed, len(space)]))
-    doubt = math.hypot(_UNEXPLAINED_SD * (1.0 - model.explained), _SAMPLING_SD)
+        effects = _effects(space, model, varying, best_share, np.random.default_rng([seed, len(space)]))
+    unexplained = 1.0 - model.explained
     found = {
-        index: Importance(space.parameters[index].name, *_summary(main[k], doubt), *_summary(total[k], doubt))
+        index: Importance(
+            space.parameters[index].name,
+            *_summary(effects.main[k], effects.main_error, unexplained),
+            *_summary(effects.total[k], float(effects.total_error[k]), unexplained),
+        )
         for k, index in enumerate(varying)
     }
     shares = [found.get(i, Importance(p.name, 0.0, 0.0, 0.0, 0.0)) for i, p in enumerate(space.parameters)]
     alone = sum(share.mean for share in shares)
-    rest = 1.0 - alone if alone > 0.0 or total.any() else 0.0
+    rest = 1.0 - alone if alone > 0.0 or effects.total.any() else 0.0
     return Importances(tuple(shares), max(rest, 0.0), len(trials), len(history.failed), model.explained)
 
 
@@ -117,8 +122,11 @@ def _too_little(trials: list[Observation], varying: int) -> str | None:
     return None
 
 
-def _summary(shares: Floats, doubt: float) -> tuple[float, float]:
-    return float(shares.mean()), float(math.hypot(shares.std(), doubt))
+def _summary(shares: Floats, error: float, unexplained: float) -> tuple[float, float]:
+    """Mean and standard deviation of a share (functions,), with the ``error`` of its estimate."""
+    mean = float(shares.mean())
+    doubt = math.hypot(_DOUBT * unexplained, _DOUBT_OF_SHARE * math.sqrt(unexplained * mean))
+    return mean, math.hypot(float(shares.std()), error, doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +193,7 @@ def _explained(features: Floats, targets: Floats, groups: NDArray[np.intp]) -> f
 
 def _effects(
     space: SearchSpace, model: _Model, varying: list[int], best_share: float, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Main and total effects (varying, functions)."""
+) -> Effects:
     functions = model.draw(_FUNCTIONS, rng)
     worst = float(np.quantile(model.posterior.targets, best_share)) if best_share < 1.0 else math.inf
 
@@ -197,9 +204,10 @@ def _effects(
         found = [functions(features[start : start + _CHUNK]) for start in range(0, len(features), _CHUNK)]
         return np.minimum(np.vstack(found), worst)
 
-    design = Design.draw(len(varying), _POINTS, _BASE, rng)
+    base = min(max(_CHANGED // len(varying), _LEAST_BASE), _POINTS)
+    design = Design.draw(len(varying), _POINTS, base, rng)
     cells = [_cells(space.parameters[index], design.points[:, k]) for k, index in enumerate(varying)]
-    return indices(*design.evaluate(values), cells)
+    return effects_of(*design.evaluate(values), cells)
 
 
 def _cells(parameter: Parameter, units: Floats) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ the bins adds to it); the total effect E[(f(A) - f(A with u_i from B))^2] / 2V (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,19 +46,34 @@ class Design:
         return values[: len(self.points)], values[len(self.points) :].reshape(d, base, -1)
 
 
-def indices(values: Floats, changed: Floats, cells: list[NDArray[np.intp]]) -> tuple[Floats, Floats]:
-    """Main and total effects, both (d, S), as shares of the variance. 0 for a function that is constant.
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Shares of the variance, ``main`` and ``total`` (d, S); 0 for a function that is constant.
 
-    ``cells`` holds, for each argument, the bin (M,) in which each of the points lies. Main effects sum to at most 1;
-    a total effect is at least the main one and at most 1.
+    Main effects sum to at most 1; a total effect is at least the main one and at most 1. The errors are standard ones,
+    by the finite number of points: ``main_error`` at most, ``total_error`` (d,) of each argument.
+    """
+
+    main: Floats
+    total: Floats
+    main_error: float
+    total_error: Floats
+
+
+def effects_of(values: Floats, changed: Floats, cells: list[NDArray[np.intp]]) -> Effects:
+    """The effects of the arguments of functions by their ``values`` (M, S) and ``changed`` (d, N, S) at a design.
+
+    ``cells`` holds, for each argument, the bin (M,) in which each of the points lies.
     """
     variance = values.var(axis=0)
     scale = np.where(variance > 0.0, variance, np.inf)
     main = np.array([_between(values, cell, variance) for cell in cells]) / scale
-    base = values[: changed.shape[1]]
-    total = np.array([0.5 * np.mean((base - other) ** 2, axis=0) for other in changed]) / scale
     main /= np.maximum(1.0, main.sum(axis=0))
-    return main, np.clip(total, main, 1.0)
+    base = values[: changed.shape[1]]
+    squares = [0.5 * (base - other) ** 2 / scale for other in changed]
+    total = np.array([square.mean(axis=0) for square in squares])
+    error = np.array([square.std(axis=0).mean() for square in squares]) / math.sqrt(len(base))
+    return Effects(main, np.clip(total, main, 1.0), 0.7 / math.sqrt(len(values)), error)
 
 
 def _between(values: Floats, cell: NDArray[np.intp], variance: Floats) -> Floats:
