@@ -91,10 +91,8 @@ class History:
         Those are the own trials in whatever state, and, where values are comparable (same data, same algorithm), the
         inherited trials that completed: their result is known.
         """
-        used = {space.key(trial.config) for trial in self.own}
-        if self.comparable:
-            used.update(space.key(t.config) for t in self.inherited if t.usable and t.state is TrialState.COMPLETED)
-        return used
+        known = [t for t in self.inherited if t.usable and t.state is TrialState.COMPLETED] if self.comparable else []
+        return set(space.keys([trial.config for trial in (*self.own, *known)]))
 
 
 def best_of(goal: Goal, trials: tuple[Observation, ...]) -> Observation | None:
