@@ -1,0 +1,108 @@
+"""Learning from parents of another scale (F11, F12): the model, its gradients, and what misleading parents cost."""
+
+import numpy as np
+import pytest
+
+from tests.tuning.strategy_suite import MIXED, bowl
+from tuning import strategies
+from tuning.history import History, Observation
+from tuning.simulate import simulate
+from tuning.states import Goal
+from tuning.strategies.transfer import sources_of, transferred
+
+
+def parent(objective=bowl, trials=30, seed=1, name="parent", strategy="random"):
+    history = simulate(strategies.create(strategy, {}), MIXED, objective, trials, seed=seed)
+    return tuple(Observation(t.number, t.config, t.state, t.value, inherited_from=name) for t in history.own)
+
+
+def model(inherited, objective, trials=12, seed=5):
+    """The child's model after random trials of ``objective``, and their features and targets."""
+    history = simulate(strategies.create("random", {}), MIXED, objective, trials, seed=seed)
+    losses = -np.array([trial.value for trial in history.own])
+    targets = (losses - losses.mean()) / losses.std()
+    features = MIXED.unit_features(np.array([MIXED.encode(trial.config) for trial in history.own]))
+    sources = sources_of(MIXED, History(Goal.MAXIMIZE, inherited=inherited, comparable=False))
+    return transferred(sources, features, targets, MIXED.groups), features, targets
+
+
+def random_features(count, seed=3):
+    units = np.random.default_rng(seed).random((count, len(MIXED)))
+    return MIXED.unit_features(units)
+
+
+def test_gradients_are_those_of_the_predictions():
+    found, _, _ = model(parent() + parent(seed=2, name="other"), bowl)
+    found = found.believe(random_features(2, seed=8))
+    at = random_features(4)
+    mean, sd, by_mean, by_sd = found.predict_gradient(at)
+    assert np.allclose(mean, found.predict(at)[0]) and np.allclose(sd, found.predict(at)[1])
+    step = 1e-5
+    for column in range(at.shape[1]):
+        ahead, behind = at.copy(), at.copy()
+        ahead[:, column] += step
+        behind[:, column] -= step
+        (more, wider), (less, narrower) = found.predict(ahead), found.predict(behind)
+        assert np.allclose(by_mean[:, column], (more - less) / (2 * step), atol=1e-4)
+        assert np.allclose(by_sd[:, column], (wider - narrower) / (2 * step), atol=1e-4)
+
+
+def test_a_parent_of_the_same_shape_is_trusted_more_with_every_result():
+    few, _, _ = model(parent(), lambda config: 1000 * bowl(config) - 7, trials=4)
+    many, _, _ = model(parent(), lambda config: 1000 * bowl(config) - 7, trials=30)
+    assert few.weights.sum() > 0.5 and many.weights.sum() > 0.7
+    assert many.unsure[0, 0] < few.unsure[0, 0] < 0.25
+
+
+def test_the_parent_that_fits_is_told_from_the_one_that_does_not():
+    other = parent(lambda config: -abs(float(config["momentum"]) - 0.1), seed=2, name="other")
+    found, _, _ = model(other + parent(), bowl, trials=20)
+    assert [source.parent for source in found.basis.sources] == ["other", "parent"]
+    wrong, right = found.weights
+    assert right > 0.5 and abs(wrong) < 0.4
+
+
+def test_a_parent_of_reversed_order_is_used_upside_down():
+    found, features, targets = model(parent(lambda config: -bowl(config)), bowl, trials=20)
+    assert found.weights.sum() < -0.3
+    assert np.corrcoef(found.predict(features)[0], targets)[0, 1] > 0.9
+
+
+def test_it_is_unsure_where_parents_are_outspoken_and_nothing_was_tried():
+    """A parent may mislead: with few results, what it calls bad may be good."""
+    found, features, _ = model(parent(), bowl, trials=3)
+    at = random_features(200)
+    outspoken = np.abs(found.basis.at(at)[:, 0])
+    _, sd = found.predict(at)
+    assert np.corrcoef(outspoken, sd)[0, 1] > 0.3
+    assert sd.max() > found.predict(features)[1].max()
+
+
+def test_believed_points_move_the_mean_nowhere_and_are_known_then():
+    found, _, _ = model(parent(), bowl)
+    point = random_features(1)
+    believed = found.believe(point)
+    assert np.allclose(believed.predict(point)[0], found.predict(point)[0], atol=0.02)
+    assert believed.predict(point)[1] < 0.5 * found.predict(point)[1]
+    assert found.believe(point[:0]) is found
+
+
+@pytest.mark.parametrize("misled", ["reversed", "shuffled"])
+def test_misleading_parents_cost_almost_nothing(misled):
+    """F12: such a parent helps little; after the cold search's initial design nearly as much is found as without it."""
+    if misled == "reversed":
+        trials = parent(lambda config: -bowl(config))
+    else:
+        honest = parent()
+        order = np.random.default_rng(0).permutation(len(honest))
+        trials = tuple(
+            Observation(t.number, t.config, t.state, honest[i].value, inherited_from="parent")
+            for t, i in zip(honest, order, strict=True)
+        )
+    warm, cold = [], []
+    for seed in range(4):
+        bayesian = strategies.create("bayesian", {})
+        run = simulate(bayesian, MIXED, bowl, trials=20, seed=seed, inherited=trials, comparable=False)
+        warm.append(run.best.value)
+        cold.append(simulate(bayesian, MIXED, bowl, trials=20, seed=seed).best.value)
+    assert np.mean(warm) > np.mean(cold) - 0.03
