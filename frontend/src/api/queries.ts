@@ -194,6 +194,12 @@ export const policies = queryOptions({
   staleTime: NEVER,
 });
 
+export const profiles = queryOptions({
+  queryKey: ["profiles"],
+  queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/profiles", { signal })),
+  staleTime: NEVER,
+});
+
 // --- jobs and trials --------------------------------------------------------------------------------------------------
 
 export interface JobFilter {

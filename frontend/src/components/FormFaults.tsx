@@ -1,5 +1,6 @@
 /** Everything that the server refuses, above a form; each line leads to its field. */
 import type { Faults } from "../api/faults";
+import type { Fault } from "../api/types";
 import classes from "./FormFaults.module.css";
 import { plural } from "./format";
 
@@ -21,6 +22,22 @@ export function FormFaults({ faults }: { faults: Faults }) {
         ))}
       </ul>
     </div>
+  );
+}
+
+/** What is allowed and probably not meant; each line leads to its field. */
+export function Remarks({ advice }: { advice: readonly Fault[] }) {
+  return (
+    <ul className={classes.remarks} aria-label="Remarks">
+      {advice.map((fault) => (
+        <li key={fault.field + fault.message}>
+          <button type="button" className={classes.field} onClick={() => focusField(fault.field)}>
+            {fault.field}
+          </button>{" "}
+          {fault.message}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { JobDetail, JobDocument } from "../../api/types";
+import type { JobDetail, JobDocument, Parameter } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
 import { meaningOfParameter } from "../../components/distributions";
 import { domainWords } from "../../components/domain";
@@ -32,14 +32,7 @@ export function Specification({
       <div className={classes.grid}>
         <div>
           <h3>Space</h3>
-          <Values
-            values={Object.fromEntries(
-              spec.space.map((parameter) => [
-                parameter.name,
-                [domainWords(parameter), meaningOfParameter(parameter)].filter(Boolean).join(". "),
-              ]),
-            )}
-          />
+          <Values values={byName(spec, domainWords)} notes={byName(spec, meaningOfParameter)} />
           {(spec.constraints ?? []).length > 0 && (
             <Part title="Constraints">
               <ul className={`${classes.constraints} mono`}>
@@ -96,6 +89,9 @@ export function Specification({
     </Panel>
   );
 }
+
+const byName = (spec: JobDocument, words: (parameter: Parameter) => string): Record<string, string> =>
+  Object.fromEntries(spec.space.map((parameter) => [parameter.name, words(parameter)]));
 
 const Part = ({ title, children }: { title: string; children: ReactNode }) => (
   <>

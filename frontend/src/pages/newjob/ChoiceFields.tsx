@@ -10,6 +10,8 @@ interface ChoiceFieldsProps {
   field: string;
   entries: readonly CatalogueEntry[];
   value: Picked | null;
+  /** Of options that are left open, where they are not the catalogue's. */
+  defaults?: Readonly<Record<string, unknown>> | undefined;
   /** What stands for choosing none, where that is possible. */
   none?: string;
   faults: Faults;
@@ -17,7 +19,16 @@ interface ChoiceFieldsProps {
 }
 
 /** A strategy or policy with its options, as the service's catalogue describes them. */
-export function ChoiceFields({ label, field, entries, value, none, faults, change }: ChoiceFieldsProps) {
+export function ChoiceFields({
+  label,
+  field,
+  entries,
+  value,
+  defaults,
+  none,
+  faults,
+  change,
+}: ChoiceFieldsProps) {
   const entry = entries.find((each) => each.name === value?.name);
   const data = entries.map((each) => ({ value: each.name, label: each.title }));
   return (
@@ -36,6 +47,7 @@ export function ChoiceFields({ label, field, entries, value, none, faults, chang
           <OptionField
             key={`${entry.name}.${option.name}`}
             option={option}
+            unset={defaults?.[option.name] ?? option.default}
             text={value?.options[option.name] ?? ""}
             field={`${field}.options.${option.name}`}
             error={faults.at(`${field}.options.${option.name}`) ?? faults.at(`${field}.${option.name}`)}
@@ -52,15 +64,16 @@ export function ChoiceFields({ label, field, entries, value, none, faults, chang
 
 interface OptionFieldProps {
   option: CatalogueOption;
+  unset: unknown;
   text: string;
   field: string;
   error: string | undefined;
   change: (text: string) => void;
 }
 
-function OptionField({ option, text, field, error, change }: OptionFieldProps) {
+function OptionField({ option, unset: standard, text, field, error, change }: OptionFieldProps) {
   const label = option.name.replaceAll("_", " ");
-  const unset = option.default === null ? "automatic" : String(option.default);
+  const unset = standard === null ? "automatic" : String(standard);
   const choices = option.type.startsWith("bool") ? ["true", "false"] : option.choices;
   const help = [option.help, boundsOf(option)].filter(Boolean).join(" ");
   if (choices?.length) {

@@ -7,11 +7,12 @@ import { Faults, faultsOf, NO_FAULTS } from "../../api/faults";
 import {
   algorithmVersion,
   policies as policiesQuery,
+  profiles as profilesQuery,
   strategies as strategiesQuery,
 } from "../../api/queries";
-import type { Algorithm, CatalogueEntry, JobCheck } from "../../api/types";
+import type { Algorithm, CatalogueEntry, JobCheck, Profile } from "../../api/types";
 import { Notice } from "../../components/Feedback";
-import { FormFaults } from "../../components/FormFaults";
+import { FormFaults, Remarks } from "../../components/FormFaults";
 import { Panel } from "../../components/Panel";
 import { Fields, Section } from "../../components/Section";
 import { AlgorithmFields } from "./AlgorithmFields";
@@ -28,6 +29,7 @@ import { WarmStartPicker } from "./WarmStartPicker";
 import { WarmStartRules } from "./WarmStartRules";
 
 const NONE: readonly CatalogueEntry[] = [];
+const NO_PROFILES: readonly Profile[] = [];
 
 interface JobFormProps {
   project: string;
@@ -42,6 +44,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
   const [tried, setTried] = useState(false);
   const strategies: readonly CatalogueEntry[] = useQuery(strategiesQuery).data?.items ?? NONE;
   const policies = useQuery(policiesQuery).data?.items ?? NONE;
+  const profiles: readonly Profile[] = useQuery(profilesQuery).data?.items ?? NO_PROFILES;
   // A policy that was chosen before is kept in the form, for whoever goes back to a strategy that can have one.
   const schedules = strategies.some((each) => each.name === draft.strategy.name && each.schedules);
   const document = useMemo(
@@ -98,7 +101,12 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               change={setDraft}
               faults={faults}
             />
-            <ProfileField value={draft.profile} faults={faults} change={(profile) => set({ profile })} />
+            <ProfileField
+              profiles={profiles}
+              value={draft.profile}
+              faults={faults}
+              change={(profile) => set({ profile })}
+            />
           </Fields>
           <Textarea
             label="Description"
@@ -146,7 +154,11 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               <SpaceEditor value={draft} faults={faults} change={set} />
             </Section>
             <Section title="Search" hint="How the next trial is chosen, and when a poor one is ended early.">
-              <SearchFields {...{ draft, strategies, policies, faults }} change={set} />
+              <SearchFields
+                {...{ draft, strategies, policies, faults }}
+                profile={profiles.find((each) => each.name === draft.profile)}
+                change={set}
+              />
             </Section>
             <Section
               title="Completion"
@@ -188,6 +200,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               </p>
             )}
             <FormFaults faults={ruleless} />
+            {check && check.advice.length > 0 && <Remarks advice={check.advice} />}
             {rules.length > 0 && draft.warmStart.parents.length > 0 && (
               <WarmStartRules checks={rules} stale={stale || check?.warm_start.length === 0} />
             )}

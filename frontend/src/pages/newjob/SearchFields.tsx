@@ -1,6 +1,6 @@
 import { TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
-import type { CatalogueEntry } from "../../api/types";
+import type { CatalogueEntry, Profile } from "../../api/types";
 import { Fields } from "../../components/Section";
 import { readNumber } from "../../components/typing";
 import { ChoiceFields } from "./ChoiceFields";
@@ -10,19 +10,24 @@ interface SearchFieldsProps {
   draft: JobDraft;
   strategies: readonly CatalogueEntry[];
   policies: readonly CatalogueEntry[];
+  /** The vendor's, to whose rules the job is held: only what it has is offered, with its defaults. */
+  profile: Profile | undefined;
   faults: Faults;
   change: (part: Partial<JobDraft>) => void;
 }
 
 /** How points are chosen and poor trials ended; a strategy that schedules its trials does both. */
-export function SearchFields({ draft, strategies, policies, faults, change }: SearchFieldsProps) {
+export function SearchFields({ draft, strategies, policies, profile, faults, change }: SearchFieldsProps) {
   const strategy = strategies.find((each) => each.name === draft.strategy.name);
+  const offered = (entries: readonly CatalogueEntry[], names: readonly string[] | undefined, own?: string) =>
+    names ? entries.filter((entry) => names.includes(entry.name) || entry.name === own) : entries;
   return (
     <>
       <ChoiceFields
         label="Strategy"
         field="strategy"
-        entries={strategies}
+        entries={offered(strategies, profile?.strategies, draft.strategy.name)}
+        defaults={profile?.options[draft.strategy.name]}
         value={draft.strategy}
         faults={faults}
         change={(picked) => picked && change({ strategy: picked })}
@@ -39,7 +44,7 @@ export function SearchFields({ draft, strategies, policies, faults, change }: Se
           <ChoiceFields
             label="Early stopping"
             field="early_stopping"
-            entries={policies}
+            entries={offered(policies, profile?.policies, draft.policy?.name)}
             none="Off: every trial runs to its end"
             value={draft.policy}
             faults={faults}
