@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
-from tuning.earlystop import curves
+from tuning.earlystop.board import Board, HistoryBoard
 from tuning.errors import Fault
 from tuning.history import History
 from tuning.registry import Info, Option
@@ -68,23 +68,18 @@ class SuccessiveHalving:
         self.max_resource = max_resource
 
     def judge(self, number: int, history: History) -> Verdict:
-        values = curves.values(history.trial(number))
-        interval = len(values)
+        return self.judge_on(number, HistoryBoard(history))
+
+    def judge_on(self, number: int, board: Board) -> Verdict:
+        reports = board.reports(number)
+        interval, value = reports.interval, reports.last
         rung = self._rung_from(interval)
         last = self.max_resource is not None and rung >= self.max_resource
         if rung != interval or last:
             following = "no rung is left" if last else f"next at report {rung}"
             return Verdict(False, f"Not judged at report {interval}: {following}.", {"interval": interval})
-        value = values[-1]
-        others = [
-            found[rung - 1]
-            for trial in curves.sound(history)
-            if not (trial.number == number and trial.inherited_from is None)
-            and len(found := curves.values(trial)) >= rung
-        ]
-        trials = len(others) + 1
+        better, trials = board.values_better_than(number, value, rung)
         places = -int(-trials // self.reduction_factor)
-        better = sum(history.goal.better(other, value) for other in others)
         stop = better >= places
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at rung {rung}: {better} of the {trials} trials that reached it are "

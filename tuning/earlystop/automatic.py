@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from statistics import fmean, median
-
 from tuning.contracts import Verdict
-from tuning.earlystop import curves, intervals
+from tuning.earlystop import intervals
+from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info
 
@@ -31,25 +30,21 @@ class Automatic:
         self.delay_evaluation = delay_evaluation
 
     def judge(self, number: int, history: History) -> Verdict:
-        values = curves.values(history.trial(number))
-        interval = len(values)
+        return self.judge_on(number, HistoryBoard(history))
+
+    def judge_on(self, number: int, board: Board) -> Verdict:
+        reports = board.reports(number)
+        interval, value = reports.interval, reports.last
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
-        averages = [
-            fmean(found[:interval])
-            for trial in curves.sound(history)
-            if trial.inherited_from is not None or trial.number < number
-            if len(found := curves.values(trial)) >= (1 if trial.state.terminal else interval)
-        ]
-        value = values[-1]
-        if not averages:
+        middle, trials = board.earlier_average(number, interval)
+        if not trials:
             reason = f"Goes on at report {interval}: no earlier trial has come as far."
             return Verdict(False, reason, {"interval": interval, "value": value, "trials": 0})
-        middle = median(averages)
-        stop = history.goal.better(middle, value)
+        stop = board.goal.better(middle, value)
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its value {value:.6g} is "
             f"{'worse' if stop else 'not worse'} than {middle:.6g}, the median of the running averages of "
-            f"{len(averages)} earlier trials."
+            f"{trials} earlier trials."
         )
-        return Verdict(stop, reason, {"interval": interval, "value": value, "median": middle, "trials": len(averages)})
+        return Verdict(stop, reason, {"interval": interval, "value": value, "median": middle, "trials": trials})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
-from tuning.earlystop import curves, intervals
+from tuning.earlystop import intervals
+from tuning.earlystop.board import Board, HistoryBoard
 from tuning.errors import Fault
 from tuning.history import History
 from tuning.registry import Info, Option
@@ -73,26 +74,29 @@ class Bandit:
         self.delay_evaluation = delay_evaluation
 
     def judge(self, number: int, history: History) -> Verdict:
-        values = curves.values(history.trial(number))
-        interval = len(values)
+        return self.judge_on(number, HistoryBoard(history))
+
+    def judge_on(self, number: int, board: Board) -> Verdict:
+        reports = board.reports(number)
+        interval, own = reports.interval, reports.best
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
-        own = curves.best(history.goal, values)
-        reported = [found[:interval] for trial in curves.sound(history) if (found := curves.values(trial))]
-        best = curves.best(history.goal, [own, *(value for found in reported for value in found)])
-        numbers: dict[str, Number] = {"interval": interval, "best": own, "best_of_all": best, "trials": len(reported)}
+        best, trials = board.best(interval)
+        if not trials or board.goal.better(own, best):  # the judged trial counts even if it is over, and broken
+            best = own
+        numbers: dict[str, Number] = {"interval": interval, "best": own, "best_of_all": best, "trials": trials}
         if self.slack_amount is None and best <= 0:
             reason = (
                 f"Not judged at report {interval}: slack_factor is a ratio to the best value, and that is {best:.6g}, "
                 "not above 0. Use slack_amount for this objective."
             )
             return Verdict(False, reason, numbers)
-        bar, slack = self._bar(history.goal, best)
-        stop = history.goal.better(bar, own)
-        side = "below" if history.goal is Goal.MAXIMIZE else "above"
+        bar, slack = self._bar(board.goal, best)
+        stop = board.goal.better(bar, own)
+        side = "below" if board.goal is Goal.MAXIMIZE else "above"
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {own:.6g} is "
-            f"{side if stop else f'not {side}'} {bar:.6g}, the best value {best:.6g} of {len(reported)} trials with "
+            f"{side if stop else f'not {side}'} {bar:.6g}, the best value {best:.6g} of {trials} trials with "
             f"{slack}."
         )
         return Verdict(stop, reason, {**numbers, "bar": bar})

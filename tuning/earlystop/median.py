@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from statistics import fmean, median
-
 from tuning.contracts import Verdict
-from tuning.earlystop import curves, intervals
+from tuning.earlystop import intervals
+from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info
 
@@ -32,21 +30,20 @@ class MedianStopping:
         self.delay_evaluation = delay_evaluation
 
     def judge(self, number: int, history: History) -> Verdict:
-        values = curves.values(history.trial(number))
-        interval = len(values)
+        return self.judge_on(number, HistoryBoard(history))
+
+    def judge_on(self, number: int, board: Board) -> Verdict:
+        reports = board.reports(number)
+        interval, best = reports.interval, reports.best
         if interval == 0:
             return Verdict(False, "Not judged: nothing reported yet.", {"interval": 0})
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
-        others = history.inherited if history.comparable else ()
-        reported = (curves.values(other)[:interval] for other in chain(history.own, others))
-        averages = [fmean(found) for found in reported if found]
-        middle = median(averages)
-        best = curves.best(history.goal, values)
-        stop = history.goal.better(middle, best)
+        middle, trials = board.median_average(interval)
+        stop = board.goal.better(middle, best)
         relation = "worse than" if stop else "not worse than"
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {best:.6g} is {relation} "
-            f"{middle:.6g}, the median of the running averages of {len(averages)} trials."
+            f"{middle:.6g}, the median of the running averages of {trials} trials."
         )
-        return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": len(averages)})
+        return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": trials})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tuning.contracts import Number, Verdict
-from tuning.earlystop import curves, intervals
+from tuning.earlystop import intervals
+from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info, Option
 
@@ -55,26 +56,20 @@ class Truncation:
         self.delay_evaluation = delay_evaluation
 
     def judge(self, number: int, history: History) -> Verdict:
-        values = curves.values(history.trial(number))
-        interval = len(values)
+        return self.judge_on(number, HistoryBoard(history))
+
+    def judge_on(self, number: int, board: Board) -> Verdict:
+        reports = board.reports(number)
+        interval, value = reports.interval, reports.best
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
-        value = curves.best(history.goal, values)
-        others = [
-            curves.best(history.goal, found[:interval])
-            for trial in curves.sound(history)
-            if not (trial.number == number and trial.inherited_from is None)
-            and not (self.exclude_finished and trial.state.terminal)
-            and len(found := curves.values(trial)) >= interval
-        ]
-        trials = len(others) + 1
+        better, trials = board.bests_better_than(number, value, interval, running=self.exclude_finished)
         quota = trials * self.truncation_percentage // 100
-        not_better = 1 + sum(not history.goal.better(other, value) for other in others)
-        stop = not_better <= quota
+        stop = trials - better <= quota
         reason = (
-            f"{'Stopped' if stop else 'Goes on'} at report {interval}: {trials - not_better} of {trials} trials are "
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: {better} of {trials} trials are "
             f"better than its best value {value:.6g} up to there; the worst {self.truncation_percentage} %, {quota}, "
             "are stopped."
         )
         numbers: dict[str, Number] = {"interval": interval, "best": value, "trials": trials}
-        return Verdict(stop, reason, {**numbers, "better": trials - not_better, "quota": quota})
+        return Verdict(stop, reason, {**numbers, "better": better, "quota": quota})
