@@ -187,7 +187,8 @@ class SchedulerSuite(StrategySuite):
             assert not scheduler.judge(number, History(Goal.MAXIMIZE, (silent,))).stop
         assert scheduler.promote(History(Goal.MAXIMIZE), 4) == []
 
-    def test_the_same_seed_gives_the_same_schedule_in_another_process(self):
+    def test_the_same_seed_gives_the_same_trials_in_another_process(self):
+        """As for any strategy, and with the same verdicts and promotions."""
         code = (
             "import json\n"
             "from tests.tuning.scheduler_suite import MIXED, crossing\n"

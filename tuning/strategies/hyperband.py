@@ -185,9 +185,9 @@ class Hyperband:
         bracket = self.bracket(number)
         first = self.level(bracket)
         numbers: dict[str, Number] = {**one.numbers, "bracket": bracket + 1, "first_rung": first}
-        where = f" Bracket {bracket + 1} of {len(self.shares)}:" if len(self.shares) > 1 else ""
-        judged = "runs to its end" if bracket >= len(self.levels) else f"first judged at step {first}"
-        return replace(one, reason=f"{one.reason}{where or ' It'} {judged}.", numbers=numbers)
+        which = f"Bracket {bracket + 1} of {len(self.shares)}: it" if len(self.shares) > 1 else "It"
+        judged = "runs to its end" if bracket >= len(self.levels) else f"is first judged at step {first}"
+        return replace(one, reason=f"{one.reason} {which} {judged}.", numbers=numbers)
 
     def judge(self, number: int, history: History) -> Verdict:
         trial = history.trial(number)
