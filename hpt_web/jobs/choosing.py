@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from hpt_web.jobs.completion import all_ended
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
@@ -80,7 +81,7 @@ def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
     if exhausted and not promotions:  # whoever waited for trials that will never come waits no longer
         promotions = _promote(scheduler, replace(history, budget=total), asked)
     if idle and not promotions and not fresh:
-        used_up = f"All {total} trials of max_trials ended."
+        used_up = all_ended(total)
         told = exhausted and f"{exhausted} {total} trials ended."
         nothing = f"The strategy suggests nothing more. {total} trials ended."
         return Choice(over=told or nothing if left else used_up)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,9 +19,10 @@ from hpt_web.accounts.models import Quota
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs import choosing, launching
 from hpt_web.jobs.admission import Demand, Grant, plan
+from hpt_web.jobs.completion import Ending, completed, ending
 from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.lifecycle import move_job, move_trial, request_stop, seconds_since
+from hpt_web.jobs.lifecycle import move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
 from tuning.backends import Phase, Status
@@ -36,14 +36,6 @@ ACTIVE = [JobState.PENDING, JobState.RUNNING]
 ADMISSION_LOCK = 0x48505401
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a job is to end, and as what."""
-
-    state: JobState
-    reason: str
 
 
 def advance(job_id: int) -> list[int]:
@@ -71,7 +63,7 @@ def advance(job_id: int) -> list[int]:
 
 def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
     counts = counts_by_state([job.pk])[job.pk]
-    end = _ending(job, counts)
+    end = ending(job, counts)
     if end is not None:
         return _wind_up(job, end), []
     if job.state == JobState.PENDING:
@@ -89,34 +81,6 @@ def runs_elsewhere(job: TuningJob) -> bool:
 # --- the end of a job -------------------------------------------------------------------------------------------------
 
 
-def _ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
-    """The reason to end that holds now, if any. Derived from the rows each time, so that it survives a restart."""
-    limits = job.spec["limits"]
-    total = sum(counts.values())
-    over = sum(n for state, n in counts.items() if TrialState(state).terminal)
-    failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
-    if job.stop_requested_at is not None:
-        return Ending(JobState.STOPPED, job.reason or "Stopped on request.")
-    if limits["max_seconds"] and job.started_at and seconds_since(job.started_at) >= limits["max_seconds"]:
-        return Ending(JobState.COMPLETED, f"Ran for max_seconds = {limits['max_seconds']}; {over} trials ended.")
-    if limits["max_failures"] is not None and failed > limits["max_failures"]:
-        return Ending(JobState.FAILED, f"{failed} trials failed, and max_failures is {limits['max_failures']}.")
-    if total >= job.max_trials and over == total:
-        return _completed(job, failed, total, f"All {total} trials of max_trials ended.")
-    return None
-
-
-def _completed(job: TuningJob, failed: int, total: int, reason: str) -> Ending:
-    if total and failed == total:
-        return Ending(JobState.FAILED, f"All {total} trials failed; the newest says: {_newest_failure(job)}")
-    return Ending(JobState.COMPLETED, reason)
-
-
-def _newest_failure(job: TuningJob) -> str:
-    trial = job.trials.filter(state__in=[TrialState.FAILED, TrialState.LOST]).order_by("-number").first()
-    return trial.reason if trial else "nothing."
-
-
 def _wind_up(job: TuningJob, end: Ending) -> list[Entry]:
     """Stop what runs; end the job once nothing does."""
     entries: list[Entry] = []
@@ -126,11 +90,11 @@ def _wind_up(job: TuningJob, end: Ending) -> list[Entry]:
     running = list(live_attempts().filter(trial__job=job))
     for attempt in running:
         entries += stop_attempt(attempt, Attempt.StopKind.JOB, end.reason)
-    if not running:
-        if move_job(job, end.state, reason=end.reason):
-            entries.append(decide(job, Decision.Kind.LIMIT, end.reason))
-    elif job.state in ACTIVE:
-        move_job(job, JobState.STOPPING, reason=end.reason)
+    first = job.state in ACTIVE
+    moved = (first or not running) and move_job(job, JobState.STOPPING if running else end.state, reason=end.reason)
+    if moved and first:  # told once, when it is found out
+        numbers = {**end.numbers, "state": str(end.state)}
+        entries.append(decide(job, Decision.Kind.LIMIT, end.reason, numbers=numbers))
     return entries
 
 
@@ -151,8 +115,7 @@ def end_without_more(job: TuningJob, reason: str) -> list[Entry]:
     """End a job of which nothing runs, and for which nothing will ever be started: who is paused is over, too."""
     entries = choosing.give_up_paused(job)
     counts = counts_by_state([job.pk])[job.pk]
-    failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
-    return [*entries, *_wind_up(job, _completed(job, failed, sum(counts.values()), reason))]
+    return [*entries, *_wind_up(job, completed(job, counts, reason))]
 
 
 def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]:

@@ -8,7 +8,8 @@ from typing import TypedDict
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models.functions import Coalesce, Now
 
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import NotVisible
@@ -24,10 +25,12 @@ from hpt_web.jobs.models import (
     Trial,
     TuningJob,
 )
+from tuning.completion import Criteria, Result, Standing
 from tuning.states import Goal, TrialState
 from tuning.warmstart import WarmStartType
 
 Person = User | AnonymousUser
+USABLE = [TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED]  # their objective is a result
 
 
 class Best(TypedDict):
@@ -149,6 +152,51 @@ def overall_bests(jobs: Iterable[TuningJob]) -> dict[int, OverallBest]:
             if heir not in found or Goal(member.goal).better(trial.objective, found[heir]["objective"]):
                 found[heir] = OverallBest(job=member.name, trial=trial.number, objective=trial.objective)
     return found
+
+
+def standing_of(job: TuningJob, counts: dict[str, int], criteria: Criteria) -> Standing:
+    """Where the job stands for its completion rules; only what they ask is filled in, each by an index.
+
+    `counts` are its trials by state.
+    """
+    goal = Goal(job.goal)
+    usable = job.trials.filter(state__in=USABLE, objective__isnull=False).order_by()
+    rules = (criteria.target, criteria.max_not_improving, criteria.converged)
+    best = _best_of(usable, goal) if any(rule is not None for rule in rules) else None
+    since, before = 0, None
+    if best is not None and criteria.max_not_improving is not None:
+        since = usable.filter(number__gt=best.trial).count()
+    if best is not None and (window := criteria.converged) is not None:
+        last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
+        earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None
+        before = earlier and earlier.value
+    return Standing(
+        goal=goal,
+        best=best,
+        since_best=since,
+        before=before,
+        started=sum(counts.values()),
+        completed=counts.get(TrialState.COMPLETED, 0),
+        finished=sum(n for state, n in counts.items() if TrialState(state).terminal),
+    )
+
+
+def _best_of(usable: QuerySet[Trial], goal: Goal) -> Result | None:
+    order = "-objective" if goal is Goal.MAXIMIZE else "objective"
+    row = usable.order_by(order, "number").values_list("number", "objective").first()
+    return None if row is None or row[1] is None else Result(row[0], row[1])
+
+
+def gpu_hours_of(job: TuningJob) -> float:
+    """The hours for which all attempts of the job together held GPUs: from the reservation, when nobody else could have
+    them any more, to the end.
+    """
+    gpus = (job.spec["resources"] or job.algorithm_version.resources).get("gpus") or 0
+    if not gpus:
+        return 0.0
+    held = ExpressionWrapper(Coalesce("ended_at", Now()) - F("created_at"), output_field=DurationField())
+    total = Attempt.objects.filter(trial__job=job).aggregate(total=Sum(held))["total"]
+    return gpus * total.total_seconds() / 3600 if total else 0.0
 
 
 def median_objectives(jobs: Iterable[int]) -> dict[int, float]:

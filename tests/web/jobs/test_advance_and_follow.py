@@ -37,7 +37,7 @@ def test_a_job_runs_its_budget_and_completes(new_job: NewJob, backend: ScriptedB
         backend.ends(token)
         follower.claim()
     assert state(job) == "Completed"
-    assert job.reason == "All 2 trials of max_trials ended."
+    assert job.reason == "All 2 trials have ended."
     assert [t.state for t in job.trials.order_by("number")] == ["Completed", "Completed"]
     assert points(job) == [
         (1, "loss", 1, 2.0), (1, "score", 1, 0.1), (1, "score", 2, 0.15),

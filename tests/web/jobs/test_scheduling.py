@@ -173,7 +173,7 @@ def test_whoever_is_paused_at_the_end_was_stopped_early(
     for number, token in enumerate(live(job), 1):
         reports(backend, follower, token, 0.1 * number)
         stops(backend, follower, token)
-    assert state(job) == "Completed" and job.reason == "All 2 trials of max_trials ended."
+    assert state(job) == "Completed" and job.reason == "All 2 trials have ended."
     assert [t.state for t in job.trials.order_by("number")] == ["EarlyStopped"] * 2
     assert trial(job).reason == "Not promoted after its pause: Paused at step 1."
     assert trial(job).ended_at is not None
@@ -419,7 +419,7 @@ def test_hyperband_to_its_end(
     options = {"max_resource": EPOCHS, "mode": mode}
     job = new_job(strategy={"name": "hyperband", "options": options}, limits={"max_trials": 9, "max_parallel": 3})
     play(job, backend, follower, checkpoints=checkpoints, parallel=3)
-    assert state(job) == "Completed" and job.reason == "All 9 trials of max_trials ended."
+    assert state(job) == "Completed" and job.reason == "All 9 trials have ended."
     ends = Counter(job.trials.values_list("state", flat=True))
     assert set(ends) == {"Completed", "EarlyStopped"} and ends["Completed"] >= 1 and ends["EarlyStopped"] >= 4
     curves = curves_of(job, "score")

@@ -1,0 +1,87 @@
+"""When a job is to end, and as what: asked of its rows each time, so that it survives a restart.
+
+The cost does not grow with the trials that have ended: the rules are asked of a few numbers, which the database reads
+off its indexes (`queries.standing_of`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hpt_web.jobs.lifecycle import seconds_since
+from hpt_web.jobs.models import Decision, TuningJob
+from hpt_web.jobs.queries import gpu_hours_of, standing_of
+from tuning.completion import Criteria, Spent, met_by
+from tuning.contracts import Number
+from tuning.states import JobState, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a job is to end, and as what; `numbers` are the reason's, for programs."""
+
+    state: JobState
+    reason: str
+    numbers: dict[str, Number] = field(default_factory=dict)
+
+
+def ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
+    """The reason to end that holds now, if any. `counts` are the job's trials by state."""
+    if job.stop_requested_at is not None:
+        return Ending(JobState.STOPPED, job.reason or "Stopped on request.")
+    if job.state == JobState.STOPPING and (first := _told(job)):
+        return first
+    total = sum(counts.values())
+    over = sum(n for state, n in counts.items() if TrialState(state).terminal)
+    failed = _failed(counts)
+    most = job.spec["limits"]["max_failures"]
+    if most is not None and failed > most:
+        reason = f"{failed} trials failed, and max_failures is {most}."
+        return Ending(JobState.FAILED, reason, {"rule": "failures", "count": failed, "limit": most})
+    criteria = criteria_of(job)
+    if met := met_by(criteria, standing_of(job, counts, criteria), _spent(job, criteria)):
+        return completed(job, counts, met.reason, {"rule": met.rule, **met.numbers})
+    if total >= job.max_trials and over == total:
+        return completed(job, counts, all_ended(total), {"rule": "trials_started", "count": total})
+    return None
+
+
+def completed(job: TuningJob, counts: dict[str, int], reason: str, numbers: dict[str, Number] | None = None) -> Ending:
+    """The end of a job that has done what it could; one of which every trial failed has failed, too."""
+    total = sum(counts.values())
+    if total and _failed(counts) == total:
+        newest = job.trials.filter(state__in=[TrialState.FAILED, TrialState.LOST]).order_by("-number").first()
+        which = "The only trial" if total == 1 else f"All {total} trials"
+        says = newest.reason if newest else "nothing."
+        return Ending(JobState.FAILED, f"{which} failed; the newest says: {says}", numbers or {})
+    return Ending(JobState.COMPLETED, reason, numbers or {})
+
+
+def all_ended(total: int) -> str:
+    return "The job's only trial has ended." if total == 1 else f"All {total} trials have ended."
+
+
+def criteria_of(job: TuningJob) -> Criteria:
+    """The job's rules. max_trials is not among them: those that have started are waited for."""
+    rules = job.spec.get("completion") or {}  # a job from before there were rules has none
+    return Criteria(**rules, max_seconds=job.spec["limits"]["max_seconds"])
+
+
+def _failed(counts: dict[str, int]) -> int:
+    return counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
+
+
+def _spent(job: TuningJob, criteria: Criteria) -> Spent:
+    seconds = seconds_since(job.started_at) if job.started_at else 0.0
+    return Spent(seconds, gpu_hours_of(job) if criteria.max_gpu_hours is not None else 0.0)
+
+
+def _told(job: TuningJob) -> Ending | None:
+    """The reason that was first, written down when it was: what came in while its trials are being stopped may be
+    better than the best, or fail, and changes nothing any more.
+    """
+    decision = job.decisions.filter(kind=Decision.Kind.LIMIT).order_by("id").first()
+    if decision is None:
+        return None
+    state = JobState(decision.numbers.get("state", JobState.COMPLETED))
+    return Ending(state, decision.reason, decision.numbers)
