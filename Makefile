@@ -14,7 +14,7 @@ TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install frontend test test-fast test-frontend test-service bench check check-style check-types check-imports check-django check-frontend schema lock clean browser
+.PHONY: help run install frontend test test-fast test-containers test-frontend test-service bench check check-style check-types check-imports check-django check-frontend schema lock clean browser engine
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -64,10 +64,13 @@ frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)
 	@touch $@
 
 # --- tests ------------------------------------------------------------------------------------------------------------
-test: test-fast test-frontend test-service ## Install what the tests need and run all of them
+test: test-fast test-containers test-frontend test-service ## Install what the tests need and run all of them
 
 test-fast: .venv/.dev ## Tests of the engine, the figures and the web side, on a real PostgreSQL and Valkey
 	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/embedded tests/web $(TESTS)
+
+test-containers: .venv/.dev engine ## Tests of trials in containers, on a Docker Engine of their own (needs root)
+	$(PY) -m pytest -q -rs tests/containers $(TESTS)
 
 test-frontend: frontend/node_modules/.installed ## Tests of the page's code
 	@$(NPM) run --silent test
@@ -77,6 +80,13 @@ test-service: .venv/.dev frontend browser ## Tests of the whole service: killed 
 
 bench: .venv/.dev frontend browser ## Measure how long a metric takes from the print to the screen, with 20 running trials
 	$(PY) -m tests.bench.metric_to_screen --screen
+
+# The tests start the engine themselves and skip, with the reason, where there is none.
+engine:
+	@command -v dockerd >/dev/null && command -v docker-registry >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing the Docker Engine"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io docker-registry >/dev/null; \
+	  else echo "The tests of containers need root and a Docker Engine; without them they are skipped. On Debian: sudo apt-get install docker.io docker-registry"; fi; }
 
 browser:
 	@command -v chromium >/dev/null || { \

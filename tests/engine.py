@@ -7,6 +7,7 @@ that no registry is needed. Everything of a run that was killed is removed by th
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -31,13 +32,23 @@ def missing() -> str | None:
 
 
 class Engine:
+    """dockerd and, as on a real host, a containerd of its own beside it."""
+
     def __init__(self, *options: str) -> None:
         for stale in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            if not _in_use(stale):
-                demolish(stale)
+            _demolish_unused(stale)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        (self.folder / "owner").write_text(str(os.getpid()))
+        self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.options = options
+        containerd = self.folder / "containerd"
+        containerd.mkdir()
+        (containerd / "config.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        self.containerd = self._run(
+            *("containerd", "--config", str(containerd / "config.toml"), "--root", str(containerd / "root")),
+            *("--state", str(containerd / "state"), "--address", str(self.folder / "containerd.sock")),
+            *("--log-level", "warn"),
+        )
         self.start()
 
     @property
@@ -49,22 +60,26 @@ class Engine:
 
     def start(self) -> None:
         folder = self.folder
-        command = [
+        self.daemon = self._run(
             *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
-            *("--pidfile", str(folder / "dockerd.pid"), "--host", self.url, "--log-level", "warn"),
-            *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"),
-            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}", *self.options),
-        ]
-        log = folder / "dockerd.log"
-        with log.open("ab") as output:
-            self.daemon = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-            )
+            *("--containerd", str(folder / "containerd.sock"), "--pidfile", str(folder / "dockerd.pid")),
+            *("--host", self.url, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"),
+            *("--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{folder.name}"),
+            *("--log-level", "warn", *self.options),
+        )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.daemon.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"dockerd did not start:\n{log.read_text(errors='replace')[-4000:]}")
+                log = (folder / "engine.log").read_text(errors="replace")
+                self.remove()
+                raise RuntimeError(f"dockerd did not start:\n{log[-4000:]}")
             time.sleep(0.05)
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "engine.log").open("ab") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            )
 
     def _answers(self) -> bool:
         try:
@@ -81,17 +96,25 @@ class Engine:
         (self.folder / "dockerd.pid").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        self.daemon.kill()
-        self.daemon.wait()
+        for process in (self.daemon, self.containerd):
+            process.kill()
+            process.wait()
         demolish(self.folder)
+        os.close(self._lock)
 
 
-def _in_use(folder: Path) -> bool:
+def _demolish_unused(folder: Path) -> None:
     try:
-        owner = int((folder / "owner").read_text())
-        return b"pytest" in Path(f"/proc/{owner}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        return False
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # being made at this moment
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        demolish(folder)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
 
 
 def demolish(folder: Path) -> None:

@@ -43,3 +43,9 @@ class ContainerTrials(Trials):
         attempt = self.start(script, **fields)
         self.until_log(attempt, text)
         return attempt
+
+    def left(self) -> list[str]:
+        """What the engine still has of these attempts, in whatever state, once those that ended are collected."""
+        self.backend.list_owned()
+        names = [self.backend.name(attempt) for attempt in self.launched]
+        return [name for name in names if self.backend.engine.state(name) is not None]

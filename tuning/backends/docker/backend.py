@@ -5,6 +5,7 @@
         token                 what the warden signs the end with
         warden.json           who the warden is to this host; from here on the attempt is launched
         vanished              the container was gone without an end
+        exit.json             the end as the engine told it, where the warden could not
         told/                 what the warden leaves: taken, log, exit.json
         asked/                what it is asked: stop
         input/ code/ model/ output/ home/ tmp/     what the trial sees, see container.FOLDERS
@@ -12,7 +13,7 @@
 The warden is the process backend's own (tuning.backends.warden), first process of the container, and its log and exit
 code are files here. So nothing of a trial is lost or read twice when the engine, the follower or both die, the cap of
 the log holds at its source, and a stop or a limit is carried out with nobody else alive. The engine starts containers,
-bounds what they may use and reach, and removes them when they end.
+bounds what they may use and reach, and keeps them until ``list_owned`` sees that they have ended.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from tuning.backends.contract import LaunchSpec, Phase, Status
 from tuning.backends.docker import container, runtime
 from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_ROOT, TOLD
 from tuning.backends.docker.engine import SOCKET, Engine
-from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, read_token
+from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, read_token
 from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
 from tuning.backends.processes import Identity
 from tuning.backends.start import NotStartedError
@@ -43,6 +44,8 @@ from tuning.errors import BackendError
 LOCK_SECONDS = 60.0  # for another launcher of the same attempt to come to an end
 NOBODY = (65534, 65534)
 KEPT = ("lock", ASKED)
+ALIVE = ("running", "paused", "restarting")  # states of a container in which something of it runs
+COLLECT_SECONDS = 2.0  # for removing ended containers, each time somebody asks what runs
 
 
 class DockerBackend:
@@ -158,15 +161,23 @@ class DockerBackend:
             return Status(Phase.VANISHED)
         if self._alive(attempt):
             return _running(folder)
-        if end := self._end(folder):
-            return end
-        with contextlib.suppress(OSError):  # a full disk: the next call asks again
-            (folder / "vanished").touch(mode=0o600)
-        return Status(Phase.VANISHED)
+        return self._end(folder) or self._bury(attempt)
 
     def _end(self, folder: Path) -> Status | None:
         token = read_token(folder)
-        return read_end(folder, TOLD, token) if token else None
+        return (read_end(folder, TOLD, token) if token else None) or read_end(folder)
+
+    def _bury(self, attempt: str) -> Status:
+        """Of an attempt whose warden is dead, and with it everything in the container."""
+        folder = self.folder(attempt)
+        with contextlib.suppress(BackendError, OSError):
+            state = self.engine.state(self.name(attempt))
+            if state is not None and state.get("OOMKilled"):  # so it was the warden's turn, too
+                note_end(folder, "memory_bytes", signal.SIGKILL)
+                return self._end(folder) or Status(Phase.VANISHED)
+        with contextlib.suppress(OSError):  # a full disk: the next call asks again
+            (folder / "vanished").touch(mode=0o600)
+        return Status(Phase.VANISHED)
 
     def _alive(self, attempt: str) -> bool:
         """With the first process of its pid namespace, everything in a container is dead."""
@@ -189,11 +200,30 @@ class DockerBackend:
             return 0
 
     def list_owned(self) -> list[str]:
-        found = (labels.get(LABEL_ATTEMPT, "") for labels in self.engine.running(f"{LABEL_ROOT}={self._mark}"))
-        # A warden that has reported is about to be gone.
-        return sorted(
-            attempt for attempt in found if layout.ATTEMPT.match(attempt) and not self._end(self.folder(attempt))
-        )
+        """Also removes containers that have ended, which the engine would keep for ever."""
+        owned, over = [], []
+        for state, labels in self.engine.labelled(f"{LABEL_ROOT}={self._mark}"):
+            attempt = labels.get(LABEL_ATTEMPT, "")
+            if not layout.ATTEMPT.match(attempt):
+                continue
+            if state not in ALIVE:
+                over.append(attempt)
+            elif not self._end(self.folder(attempt)):  # a warden that has reported is about to be gone
+                owned.append(attempt)
+        self._collect(over)
+        return sorted(owned)
+
+    def _collect(self, attempts: list[str]) -> None:
+        deadline = time.monotonic() + COLLECT_SECONDS
+        for attempt in attempts:
+            if time.monotonic() > deadline:
+                return  # the next call goes on
+            with contextlib.suppress(FileNotFoundError), locked(self.folder(attempt), 0.0) as lock:
+                if lock is None:
+                    continue  # it is being launched
+                self.status(attempt)  # which takes from the engine what it knows of its end
+            with contextlib.suppress(BackendError):
+                self.engine.remove(self.name(attempt))
 
     def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
         for attempt in attempts:

@@ -72,7 +72,7 @@ def document(
     limits = spec.limits
     memory = None if limits.memory_bytes is None else limits.memory_bytes + WARDEN_BYTES
     host: dict[str, Any] = {
-        "AutoRemove": True,  # what is to be known of its end lies in the attempt's folder
+        # Not AutoRemove: an engine that comes back after a crash kills such containers, live restore or not.
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
@@ -97,7 +97,7 @@ def document(
         "Hostname": layout.HOST,
         "Entrypoint": runtime.command(f"{INSIDE}/{TOLD}", f"{INSIDE}/{ASKED}"),
         "Cmd": [],
-        "WorkingDir": "/",
+        "WorkingDir": _folder(spec, image),  # the engine makes one that the image only names
         "Env": ENVIRONMENT if spec.gpus else [*ENVIRONMENT, NO_GPUS],
         "Labels": {f"hpt.{name}": text for name, text in spec.names.items()}
         | {LABEL_ROOT: root, LABEL_ATTEMPT: spec.attempt},
@@ -115,7 +115,7 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:
     return Order(
         argv=[argument.encode() for argument in (*entrypoint, *spec.command)],
         environment=[f"{name}={value}".encode() for name, value in variables.items()],
-        cwd=(f"{BASE}/code" if spec.code is not None else config.get("WorkingDir") or "/").encode(),
+        cwd=_folder(spec, image).encode(),
         read_only=[],
         wall_seconds=spec.limits.wall_seconds,
         memory_bytes=None,  # the engine sees to these two
@@ -128,6 +128,10 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:
         + [f"{BASE}/checkpoints".encode()]
         + ([f"{BASE}/code".encode()] if spec.code is not None else []),
     )
+
+
+def _folder(spec: LaunchSpec, image: Mapping[str, Any]) -> str:
+    return f"{BASE}/code" if spec.code is not None else str((image.get("Config") or {}).get("WorkingDir") or "/")
 
 
 def _environment(spec: LaunchSpec, config: Mapping[str, Any], cpus: int) -> dict[str, str]:

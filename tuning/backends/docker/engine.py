@@ -71,7 +71,7 @@ class Engine:
             return found
 
     def create(self, name: str, document: dict[str, Any]) -> str:
-        """The new container's id. The name may still be taken by one that is being removed: that is waited for."""
+        """The new container's id. One that has the name already is removed: another launch's, whose launcher died."""
         deadline = time.monotonic() + REMOVAL_SECONDS
         with self.client(f"making the container {name}") as client:
             while True:
@@ -80,7 +80,7 @@ class Engine:
                 except APIError as error:
                     if error.status_code != CONFLICT or time.monotonic() > deadline:
                         raise
-                time.sleep(0.05)
+                self.remove(name)
 
     def start(self, name: str) -> None:
         with self.client(f"starting the container {name}") as client:
@@ -128,10 +128,11 @@ class Engine:
                         raise
                 time.sleep(0.02)
 
-    def running(self, label: str) -> list[dict[str, str]]:
-        """The labels of each running (or paused) container that has ``label``."""
+    def labelled(self, label: str) -> list[tuple[str, dict[str, str]]]:
+        """State (``created``, ``running``, ``exited`` ...) and labels of each container that has ``label``."""
         with self.client("listing containers") as client:
-            return [dict(found.get("Labels") or {}) for found in client.containers(filters={"label": label})]
+            found = client.containers(all=True, filters={"label": label})
+            return [(str(one["State"]), dict(one.get("Labels") or {})) for one in found]
 
 
 def _said(error: APIError) -> str:

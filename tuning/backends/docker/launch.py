@@ -156,10 +156,21 @@ def identify(folder: Path, state: Mapping[str, Any] | None) -> None:
     started = _start_time(pid, str(state["Id"])) if state and pid else None
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     document = {"pid": pid if started else 0, "start_time": started or 0, "boot": boot}
-    new = folder / f"warden.{os.getpid()}.{time.monotonic_ns()}"
+    _publish(folder, "warden.json", document)
+
+
+def note_end(folder: Path, ended_by: str, number: int) -> None:
+    """An end that the engine knows of, as the warden would have left it."""
+    document = {"exit_code": None, "signal": int(number), "ended_by": ended_by, "started_at": None}
+    counted = {"cpu_seconds": 0.0, "max_rss_bytes": 0, "log_lost_bytes": 0}
+    _publish(folder, "exit.json", document | counted | {"ended_at": time.time()})
+
+
+def _publish(folder: Path, name: str, document: Mapping[str, object]) -> None:
+    new = folder / f"{name}.{os.getpid()}.{time.monotonic_ns()}"
     new.write_text(json.dumps(document))
     new.chmod(0o600)
-    new.rename(folder / "warden.json")
+    new.rename(folder / name)
 
 
 def _start_time(pid: int, container_id: str) -> int | None:

@@ -1,0 +1,77 @@
+"""Images as they are found in the world: SageMaker's contract, entrypoints, no Python, no shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.containers.harness import BARE, ContainerTrials
+from tuning.backends import Phase
+from tuning.errors import BackendError
+
+
+class TestSageMaker:
+    def test_an_unmodified_image_whose_train_reads_opt_ml(self, containers: ContainerTrials, tmp_path: Path) -> None:
+        """sagemaker-wire.md 6: `docker run IMAGE train`, an entrypoint in exec form, code in the image; no Python."""
+        data = tmp_path / "train.csv"
+        data.write_text("a,b\n")
+        spec = containers.spec(
+            image=BARE,
+            command=("train",),
+            code=None,
+            hyperparameters={"lr": "0.1"},
+            channels={"train": data},
+            names={"trial": "job-1"},
+        )
+        containers.launch(spec)
+        status = containers.end(spec.attempt)
+        log = containers.log(spec.attempt).decode().splitlines()
+        assert log == ["given: ", '{"lr": "0.1"}', "a,b", "bjob-1 in /srv, in"]
+        assert (status.exit_code, status.failure) == (0, "it was my fault\n")
+        assert (containers.base(spec.attempt) / "model/model.bin").read_text() == "weights\n"
+
+    def test_the_entrypoint_replaced(self, containers: ContainerTrials) -> None:
+        spec = containers.spec(image=BARE, entrypoint=(), command=("/bin/busybox", "echo", "$HOME"), code=None)
+        containers.launch(spec)
+        assert containers.end(spec.attempt).exit_code == 0
+        assert containers.log(spec.attempt) == b"$HOME\n"
+
+
+class TestRefusals:
+    def test_what_only_containers_need(self, containers: ContainerTrials, tmp_path: Path) -> None:
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        spec = containers.spec("", image=None, channels={"train": closed})
+        with pytest.raises(BackendError) as error:
+            containers.launch(spec)
+        assert "image" in str(error.value)
+        assert "chmod" in str(error.value)
+        assert not containers.base(spec.attempt).exists()
+
+    def test_an_image_that_is_not_there(self, containers: ContainerTrials) -> None:
+        spec = containers.spec("", image="hpt-test/none:1")
+        with pytest.raises(BackendError, match="pull it first") as error:
+            containers.launch(spec)
+        assert error.value.retryable
+        assert not containers.base(spec.attempt).exists()
+        assert containers.backend.status(spec.attempt).phase is Phase.UNKNOWN
+
+    def test_gpus_without_their_runtime(self, containers: ContainerTrials) -> None:
+        """The engine makes such a container, and cannot start it: nothing of it may stay."""
+        spec = containers.spec("", gpus=("0",))
+        with pytest.raises(BackendError, match="NVIDIA Container Toolkit") as error:
+            containers.launch(spec)
+        assert not error.value.retryable
+        assert containers.backend.engine.state(containers.backend.name(spec.attempt)) is None
+        assert not containers.base(spec.attempt).exists()
+
+    def test_no_gpus_are_no_obstacle(self, containers: ContainerTrials) -> None:
+        _, log = containers.run("import os; print(os.environ['SM_NUM_GPUS'])", gpus=())
+        assert log == b"0\n"
+
+    def test_a_network_that_is_not_there(self, containers: ContainerTrials) -> None:
+        spec = containers.spec("", network="no-such-network")
+        with pytest.raises(BackendError, match="no-such-network"):
+            containers.launch(spec)
+        assert not containers.base(spec.attempt).exists()
