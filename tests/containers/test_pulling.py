@@ -1,0 +1,159 @@
+"""Tags, digests and pulls, at a real registry."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.harness import PYTHON, ContainerTrials
+from tests.engine import Engine
+from tests.tuning.backends.harness import poll
+from tuning.backends.docker.engine import Engine as Client
+from tuning.backends.docker.images import Progress, Pull, pull, resolve
+from tuning.errors import BackendError
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is missing; on Debian: make engine")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{address}'}}\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        poll(lambda: answers(f"http://{address}/v2/"))
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.URLError:
+        return False
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[Client]:
+    client = Client(engine.url)
+    yield client
+    client.close()
+
+
+def push(engine: Engine, reference: str, folder: Path) -> None:
+    """A new image, to the registry alone: nothing of it stays on this host."""
+    archive = folder / "image.tar"
+    with tarfile.open(archive, "w") as file:
+        content = tarfile.TarInfo("content")
+        content.size = 3_000_000
+        file.addfile(content, io.BytesIO(os.urandom(content.size)))
+    client = engine.client()
+    repository, _, tag = reference.rpartition(":")
+    client.import_image(str(archive), repository=repository, tag=tag)
+    assert not [event for event in client.push(repository, tag=tag, stream=True, decode=True) if "error" in event]
+    client.remove_image(client.inspect_image(reference)["Id"], force=True)
+    client.close()
+
+
+def test_a_tag_is_pinned_and_the_pin_outlives_the_tag(
+    engine: Engine, client: Client, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/team/train:latest"
+    push(engine, reference, tmp_path)
+    pinned = resolve(client, reference)
+    assert pinned.startswith(f"{registry}/team/train@sha256:")
+    assert resolve(client, pinned) == pinned
+    push(engine, reference, tmp_path)
+    assert resolve(client, reference) != pinned
+    with pytest.raises(BackendError, match="pull it first"):
+        client.image(pinned)
+
+    seen: list[Progress] = []
+    pull(client, pinned, seen.append)
+    assert seen[-1].layers == seen[-1].layers_done == 1
+    assert seen[-1].bytes_done == seen[-1].total_bytes > 3_000_000
+    assert pinned in client.image(pinned)["RepoDigests"]
+    assert resolve(client, reference) != pinned, "the tag is not what was pulled"
+    pull(client, pinned, lambda _: pytest.fail("it is there already"))
+
+
+def test_what_is_on_the_host_counts_first(engine: Engine, client: Client, registry: str, tmp_path: Path) -> None:
+    assert resolve(client, PYTHON).startswith("sha256:")
+    reference = f"{registry}/team/both:1"
+    push(engine, reference, tmp_path)
+    at_registry = resolve(client, reference)
+    other = engine.client()
+    other.tag(PYTHON, f"{registry}/team/both", "1")
+    other.close()
+    assert resolve(client, reference).startswith("sha256:")
+    assert resolve(client, reference, fresh=True) == at_registry
+
+
+def test_a_trial_runs_what_was_pinned(containers: ContainerTrials, client: Client) -> None:
+    status, log = containers.run("print('ran')", image=resolve(client, PYTHON))
+    assert (status.exit_code, log) == (0, b"ran\n")
+
+
+@pytest.mark.parametrize("name", ["", "UPPER CASE", "-x", "a@b", "a\nb", "../../etc", "x" * 500, "sha256:1"])
+def test_what_is_no_name(client: Client, name: str) -> None:
+    with pytest.raises(BackendError) as error:
+        resolve(client, name)
+    assert not error.value.retryable or name == "sha256:1"
+
+
+def test_what_is_nowhere(client: Client, registry: str) -> None:
+    with pytest.raises(BackendError, match="neither"):
+        resolve(client, f"{registry}/team/none:1")
+    for pinned in (f"{registry}/team/none@sha256:{'0' * 64}", f"sha256:{'0' * 64}"):
+        with pytest.raises(BackendError) as error:
+            pull(client, pinned)
+        assert not error.value.retryable
+
+
+def test_a_registry_that_is_away_may_come_back(client: Client) -> None:
+    with pytest.raises(BackendError) as error:
+        pull(client, f"127.0.0.1:9/team/none@sha256:{'0' * 64}")
+    assert error.value.retryable
+
+
+def test_progress_is_summed_over_layers() -> None:
+    state = Pull()
+    for event in (
+        {"status": "Pulling from team/train", "id": "latest"},
+        {"status": "Already exists", "id": "a"},
+        {"status": "Pulling fs layer", "id": "b", "progressDetail": {}},
+        {"status": "Pulling fs layer", "id": "c", "progressDetail": {}},
+        {"status": "Downloading", "id": "b", "progressDetail": {"current": 30, "total": 100}},
+    ):
+        state.take(event)
+    assert state.progress == Progress(layers=3, layers_done=1, bytes_done=30, total_bytes=100)
+    state.take({"status": "Download complete", "id": "b", "progressDetail": {}})
+    state.take({"status": "Extracting", "id": "b", "progressDetail": {"current": 7, "total": 100}})
+    assert state.progress == Progress(layers=3, layers_done=1, bytes_done=100, total_bytes=100)
+    state.take({"status": "Pull complete", "id": "b", "progressDetail": {}})
+    assert state.progress.layers_done == 2
+
+
+def test_the_cache_of_images_is_small(pytestconfig: pytest.Config, engine: Engine) -> None:
+    assert pytestconfig.cache is not None
+    archives = list(Path(pytestconfig.cache.mkdir("hpt-images")).glob("*.tar"))
+    assert len(archives) == 2
+    assert sum(path.stat().st_size for path in archives) < 100_000_000

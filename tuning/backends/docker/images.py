@@ -1,0 +1,151 @@
+"""Which image a name means, for good; and bringing it to this host.
+
+A tag may mean another image tomorrow, so a job keeps the digest that it meant when the job was made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from tuning.backends.docker.engine import Engine
+from tuning.errors import BackendError
+
+PINNED = re.compile(r"(?:[^@\s]+@)?sha256:[0-9a-f]{64}\Z")
+REFERENCE = re.compile(r"[a-z0-9](?:[\w.:/-]*\w)?\Z", re.ASCII | re.IGNORECASE)
+MOST_CHARACTERS = 400
+# What the engine says of a layer that is on its way, and of one that is there.
+ON_THE_WAY = {"Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", "Download complete", "Extracting"}
+THERE = {"Already exists", "Pull complete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of a pull. Bytes are those of the layers whose size is known by now, so ``total_bytes`` grows at first."""
+
+    layers: int
+    layers_done: int
+    bytes_done: int
+    total_bytes: int
+
+
+def resolve(engine: Engine, reference: str, *, fresh: bool = False) -> str:
+    """What ``reference`` means now, pinned: ``repository@sha256:...``, or ``sha256:...`` if it is on this host alone.
+
+    An image on this host counts before the registry's, as for ``docker run``, unless it should be ``fresh``.
+    BackendError if neither has it; retryable if the registry did not answer.
+    """
+    if len(reference) > MOST_CHARACTERS or not (PINNED.match(reference) or REFERENCE.match(reference)):
+        raise BackendError(f"image {reference[:MOST_CHARACTERS]!r} is no name of an image: write repository:tag")
+    if PINNED.match(reference):
+        return reference
+    first, second = (_at_registry, _on_host) if fresh else (_on_host, _at_registry)
+    try:
+        return first(engine, reference)
+    except BackendError as error:
+        try:
+            return second(engine, reference)
+        except BackendError as other:
+            raise BackendError(
+                f"image {reference} is neither on this host nor at its registry: {error if fresh else other}",
+                retryable=error.retryable or other.retryable,
+            ) from other
+
+
+def _on_host(engine: Engine, reference: str) -> str:
+    with engine.client(f"looking for the image {reference}") as client:
+        try:
+            found = client.inspect_image(reference)  # type: ignore[no-untyped-call]
+        except ImageNotFound as error:
+            raise BackendError(f"image {reference} is not on this host") from error
+    repository = _repository(reference)
+    digests = [str(digest) for digest in found.get("RepoDigests") or ()]
+    own = [digest for digest in digests if digest.partition("@")[0] == repository]
+    return own[0] if own else str(found["Id"])
+
+
+def _at_registry(engine: Engine, reference: str) -> str:
+    with engine.client(f"asking the registry for {reference}") as client:
+        found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+    return f"{_repository(reference)}@{found['Descriptor']['digest']}"
+
+
+def _repository(reference: str) -> str:
+    """Without the tag: what follows the last colon, unless that belongs to a registry's port."""
+    name, colon, tag = reference.rpartition(":")
+    return name if colon and "/" not in tag else reference
+
+
+class Pull:
+    """Sums up what the engine tells of one pull, event by event."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, tuple[bool, int, int]] = {}  # done, bytes so far, bytes
+
+    def take(self, event: Mapping[str, Any]) -> Progress:
+        layer, said = str(event.get("id", "")), str(event.get("status", ""))
+        if said in ON_THE_WAY | THERE:
+            _, done, total = self._layers.get(layer, (False, 0, 0))
+            detail = event.get("progressDetail") or {}
+            if said == "Downloading":
+                done, total = int(detail.get("current") or done), int(detail.get("total") or total)
+            elif said != "Pulling fs layer" and said != "Waiting":
+                done = total  # it is extracted from here on
+            self._layers[layer] = (said in THERE, done, total)
+        return self.progress
+
+    @property
+    def progress(self) -> Progress:
+        layers = self._layers.values()
+        return Progress(
+            layers=len(layers),
+            layers_done=sum(there for there, _, _ in layers),
+            bytes_done=sum(done for _, done, _ in layers),
+            total_bytes=sum(total for _, _, total in layers),
+        )
+
+
+def pull(
+    engine: Engine,
+    pinned: str,
+    progress: Callable[[Progress], object] = lambda _: None,
+    credentials: Mapping[str, str] | None = None,
+) -> None:
+    """Bring the image to this host, if it is not there. ``progress`` is called when something has changed.
+
+    ``credentials`` are the registry's ``username`` and ``password``. BackendError, not retryable if there is none such.
+    """
+    with engine.client(f"looking for the image {pinned}") as client:
+        try:
+            client.inspect_image(pinned)  # type: ignore[no-untyped-call]
+            return
+        except ImageNotFound:
+            pass
+    if "@" not in pinned:
+        raise BackendError(f"image {pinned} was made on a host and is not there: load it again, or push it")
+    state, told = Pull(), Progress(0, 0, 0, 0)
+    with engine.client(f"pulling {pinned}") as client:
+        try:
+            events = client.pull(
+                pinned, stream=True, decode=True, auth_config=dict(credentials) if credentials else None
+            )
+            for event in events:
+                if "error" in event:
+                    raise BackendError(f"pulling {pinned}: {event['error']}", retryable=not _refused(event["error"]))
+                if (now := state.take(event)) != told:
+                    told = now
+                    progress(now)
+        except NotFound:
+            raise
+        except APIError as error:
+            said = str(error.explanation or error)
+            raise BackendError(f"pulling {pinned}: {said}", retryable=not _refused(said)) from error
+
+
+def _refused(said: str) -> bool:
+    """Whether the registry has answered that we will not get it."""
+    return any(word in said for word in ("not found", "unknown", "denied", "unauthorized", "no basic auth"))
