@@ -34,6 +34,69 @@ def test_a_job_is_created_from_its_document(bob: Api) -> None:
     assert bob.get(f"{JOBS}/second").json == job
 
 
+SEARCH: dict[str, Any] = {
+    "constraints": ["lr * depth < 0.5"],
+    "initial_points": [{"lr": 0.01, "depth": 2}],
+    "repeats": 2,
+    "completion": {
+        "target": 0.95,
+        "max_not_improving": 5,
+        "converged": 4,
+        "tolerance": 0.02,
+        "max_completed": 8,
+        "max_finished": 9,
+        "max_gpu_hours": None,
+    },
+    "profile": None,
+}
+BOTH = [
+    {"name": "lr", "type": "loguniform", "low": -6, "high": -2},
+    {"name": "depth", "type": "quniform", "low": 1, "high": 10, "q": 1},
+]
+
+
+def test_every_member_that_says_how_to_search_comes_back(bob: Api) -> None:
+    answer = bob.post(JOBS, job_document(name="second", space=BOTH, static={}, **SEARCH))
+    assert answer.status == 201, answer.json
+    stored = answer.json["specification"]
+    assert {name: stored[name] for name in SEARCH} == SEARCH
+    assert [parameter["type"] for parameter in stored["space"]] == ["float", "quniform"]
+    again = bob.post(JOBS, {**stored, "name": "third"})  # a clone
+    assert again.status == 201, again.json
+    assert again.json["specification"] == {**stored, "name": "third"}
+
+
+def test_a_condition_comes_back(bob: Api) -> None:
+    when = {"parameter": "depth", "in": [3, 4]}
+    space = [
+        {"name": "depth", "type": "choice", "range": [3, 6]},
+        {"name": "lr", "type": "float", "min": 0.1, "max": 0.5, "step": 0.1, "when": when},
+    ]
+    answer = bob.post(JOBS, job_document(name="second", space=space, static={}))
+    assert answer.status == 201, answer.json
+    assert answer.json["specification"]["space"][0]["values"] == [3, 4, 5]
+    assert answer.json["specification"]["space"][1]["when"] == when
+
+
+def test_a_job_stored_before_these_members_has_their_defaults(vera: Api, world: World) -> None:
+    world.job.spec = {name: value for name, value in world.job.spec.items() if name not in SEARCH}
+    world.job.save()
+    stored = vera.get(FIRST).json["specification"]
+    assert (stored["constraints"], stored["initial_points"], stored["repeats"]) == ([], [], 1)
+    assert stored["completion"]["target"] is None and stored["profile"] is None
+    assert vera.get(f"{FIRST}/snapshot").status == 200
+
+
+def test_advice_is_told_beside_the_faults(alice: Api) -> None:
+    """F47."""
+    uniform = [{"name": "lr", "type": "uniform", "low": 0.001, "high": 0.1}]
+    drive = job_document(name="second", profile="hyperdrive", strategy={"name": "bayesian"}, space=uniform)
+    checked = alice.post("projects/lab/job-checks", drive).json
+    assert checked["faults"] == []
+    assert [found["field"] for found in checked["advice"]] == ["limits.max_trials"]
+    assert alice.post(JOBS, drive).status == 201
+
+
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"name": "FIRST"}, "name"),
     ({"name": "no spaces"}, "name"),
@@ -45,6 +108,12 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"strategy": {"name": "psychic"}}, "strategy.name"),
     ({"limits": {"max_trials": 0}}, "limits.max_trials"),
     ({"surprise": 1}, "surprise"),
+    ({"constraints": ["lr <"]}, "constraints[0]"),
+    ({"initial_points": [{}]}, "initial_points[0]"),
+    ({"repeats": "twice"}, "repeats"),
+    ({"completion": {"target": "best"}}, "completion.target"),
+    ({"profile": "aws"}, "profile"),
+    ({"profile": "modelarts"}, "strategy.name"),
 ]
 
 
@@ -93,6 +162,8 @@ def test_the_overall_best_is_that_of_the_family(alice: Api, world: World) -> Non
     assert same["overall_best"] == {"job": "first", "trial": 3, "objective": pytest.approx(0.3)}
     assert same["parents"] == ["first"]
     assert alice.get(f"{JOBS}/other").json["overall_best"] is None
+    listed = {job["name"]: job["overall_best"] for job in alice.get(JOBS).json["items"]}
+    assert listed == {"same": same["overall_best"], "other": None, "first": None}
     assert alice.get(FIRST).json["children"] == ["same", "other"]
 
 

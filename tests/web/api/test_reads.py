@@ -11,6 +11,8 @@ ADDRESSES = (
     "health",
     "strategies",
     "policies",
+    "profiles",
+    "space-schema",
     "projects",
     "projects/lab",
     "projects/lab/members",

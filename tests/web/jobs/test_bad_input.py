@@ -73,6 +73,19 @@ def faults(team: Team, **changes: Any) -> dict[str, str]:
             "'ghost'",
         ),
         ({"colour": "red"}, "colour", "not known here"),
+        ({"constraints": ["x <"]}, "constraints[0]", "no comparison"),
+        ({"constraints": ["x < n"], "static": {"n": 3}}, "constraints[0]", "names what is static (n is 3)"),
+        ({"initial_points": [{"x": 2}]}, "initial_points[0]", "x is 2, outside"),
+        ({"repeats": 0}, "repeats", "1 to 100"),
+        ({"completion": {"converged": 0}}, "completion.converged", "1 to 10000"),
+        ({"profile": "aws"}, "profile", "sagemaker, hyperdrive, modelarts"),
+        ({"profile": "modelarts"}, "strategy.name", "bayesian, tpe, anneal"),
+        (
+            {"strategy": {"name": "hyperband", "options": {"max_resource": 9}}, "early_stopping": {"name": "median"}},
+            "early_stopping",
+            "hyperband decides itself",
+        ),
+        ({"strategy": {"name": "hyperband"}}, "strategy.options.max_resource", "no static hyperparameter"),
     ],
 )
 def test_each_fault_names_its_field(
@@ -81,6 +94,100 @@ def test_each_fault_names_its_field(
     found = faults(team, **changes)
     assert field in found, found
     assert says in found[field]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "faults_at"),
+    [
+        ({"type": "float", "min": -1, "max": 2}, {"min": "is -1; the algorithm takes 0", "max": "is 2; the algorithm"}),
+        ({"type": "uniform", "low": -1, "high": 2}, {"low": "is -1;", "high": "is 2;"}),
+        (
+            {"type": "loguniform", "low": -3, "high": 1},
+            {"high": "is 1, which makes values up to 2.71828; the algorithm"},
+        ),
+        ({"type": "quniform", "low": -0.9, "high": 1.4, "q": 0.5}, {"low": "down to -1", "high": "up to 1.5"}),
+        ({"type": "normal", "mu": 0.5, "sigma": 1}, {"sigma": "up to 6.5"}),
+        ({"type": "normal", "mu": 2, "sigma": 0.1}, {"mu": "is 2, which makes values up to 2.6"}),
+        ({"type": "lognormal", "mu": 1, "sigma": 0.01}, {"mu": "up to"}),
+        (
+            {"type": "categorical", "values": [0.5, 2, "a"]},
+            {"values[1]": "give 1 or less", "values[2]": "give a number"},
+        ),
+        ({"type": "choice", "range": [0, 3]}, {"range": "holds a value that is 2; give 1 or less"}),
+        ({"type": "choice", "values": [0.1, 0.9]}, {}),
+        ({"type": "quniform", "low": 0, "high": 1, "q": 1}, {"type": "is quniform, whose values are integer; x of"}),
+    ],
+)
+def test_a_range_beyond_the_algorithms_is_named_as_the_document_has_it(
+    team: Team, follower: Follower, parameter: dict[str, Any], faults_at: dict[str, str]
+) -> None:
+    checked = actions.check_job(
+        actor=team.alice, project="lab", document=job_document(space=[{"name": "x", **parameter}])
+    )
+    found = {fault.field: fault.message for fault in checked.faults}
+    assert found.keys() == {f"space[0].{field}" for field in faults_at}
+    assert all(says in found[f"space[0].{field}"] for field, says in faults_at.items())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "faults_at"),
+    [
+        (
+            {"type": "randint", "upper": 5},
+            {"type": "is 'randint', which makes values down to 0; the algorithm takes 1"},
+        ),
+        ({"type": "randint", "upper": 11}, {"type": "down to 0", "upper": "is 11, which makes values up to 10"}),
+        ({"type": "choice", "range": [1, 10]}, {}),
+        ({"type": "categorical", "values": [1, 2.5]}, {"values[1]": "give a whole number"}),
+        ({"type": "qnormal", "mu": 5, "sigma": 0.5, "q": 1}, {}),
+        ({"type": "qnormal", "mu": 5, "sigma": 1, "q": 1}, {"sigma": "up to 11"}),
+    ],
+)
+def test_whole_numbers_too(
+    team: Team, follower: Follower, parameter: dict[str, Any], faults_at: dict[str, str]
+) -> None:
+    document = job_document(space=[X, {"name": "n", **parameter}])
+    checked = actions.check_job(actor=team.alice, project="lab", document=document)
+    found = {fault.field: fault.message for fault in checked.faults}
+    for field, says in faults_at.items():
+        assert says in found[f"space[1].{field}"]
+    assert found.keys() >= {f"space[1].{field}" for field in faults_at}
+    assert bool(found) == bool(faults_at)
+
+
+def test_hyperband_takes_its_epochs_from_the_algorithms_default(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    """F45: a default is a static hyperparameter, too; what was found is stored."""
+    epochs = {"name": "epochs", "type": "integer", "default": 27, "min": 1, "max": 100}
+    document = algorithm_document()
+    document["hyperparameters"] = [*document["hyperparameters"], epochs]
+    add_algorithm_version(actor=team.alice, project="lab", algorithm="line", document=document)
+    job = new_job(strategy={"name": "hyperband"})
+    assert job.spec["strategy"]["options"] == {"max_resource": 27}
+    assert job.spec["static"]["epochs"] == 27
+
+
+def test_a_profile_counts_the_algorithms_defaults_as_static(team: Team, follower: Follower) -> None:
+    """F41: 100 hyperparameters, static and searched."""
+    document = algorithm_document()
+    declared = document["hyperparameters"] + [
+        {"name": f"extra-{n}", "type": "integer", "default": 1} for n in range(98)
+    ]
+    add_algorithm_version(
+        actor=team.alice, project="lab", algorithm="line", document={**document, "hyperparameters": declared}
+    )
+    space = [{"name": name, "type": "integer", "min": 1, "max": 3} for name in ("n", "extra-1")] + [X]
+    checked = actions.check_job(
+        actor=team.alice, project="lab", document=job_document(space=space, profile="sagemaker")
+    )
+    assert not checked.faults  # 3 and 97
+
+
+def test_advice_refuses_nothing(team: Team, new_job: Callable[..., TuningJob]) -> None:
+    document = job_document(completion={"max_gpu_hours": 3})
+    checked = actions.check_job(actor=team.alice, project="lab", document=document)
+    assert [fault.field for fault in checked.advice] == ["completion.max_gpu_hours"]
+    assert not checked.faults
+    new_job(completion={"max_gpu_hours": 3})
 
 
 def test_all_faults_at_once(team: Team, follower: Follower) -> None:

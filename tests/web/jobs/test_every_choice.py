@@ -53,3 +53,49 @@ def test_every_policy_stops_a_hopeless_trial(
     decision = Decision.objects.get(job=job, kind="early_stop")
     assert decision.reason.startswith("Stopped at") and decision.numbers
     assert trial(job, 3).state == "Stopping"
+
+
+def test_points_come_first_each_is_repeated_and_constraints_hold(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    """Whatever the document says of the search is what runs."""
+    space = [{"name": "x", "type": "float", "min": 0, "max": 1}, {"name": "n", "type": "integer", "min": 1, "max": 9}]
+    job = new_job(
+        space=space,
+        constraints=["n * x < 1"],
+        initial_points=[{"x": 0.5, "n": 1}],
+        repeats=2,
+        limits={"max_trials": 8, "max_parallel": 1},
+    )
+    for number in range(1, 9):
+        (token,) = live(job)
+        backend.prints(token, f"score=0.{number}\n")
+        backend.ends(token)
+        follower.claim()
+    assert state(job) == "Completed"
+    tried = [trial(job, number).hyperparameters for number in range(1, 9)]
+    assert tried[0] == tried[1] == {"x": 0.5, "n": 1}
+    assert tried[2] == tried[3] != tried[4] == tried[5] != tried[6] == tried[7]
+    assert all(point["n"] * point["x"] < 1 for point in tried)
+    told = [decision.reason for decision in Decision.objects.filter(job=job, kind="suggest").order_by("id")]
+    assert told[0] == "Initial point 1 of 1, as the job asks."
+    assert told[1] == "Run 2 of 2 of the point of trial 1."
+
+
+def test_a_child_has_constraints_of_its_own(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
+    """F7: a narrower space; the parents' trials outside it are left out, with the reason."""
+    parent = new_job(name="parent", initial_points=[{"x": 0.25}, {"x": 0.75}])
+    for _ in range(2):
+        (token,) = live(parent)
+        backend.prints(token, "score=0.5\n")
+        backend.ends(token)
+        follower.claim()
+    child = new_job(
+        name="child",
+        constraints=["x < 0.5"],
+        warm_start={"type": "IDENTICAL_DATA_AND_ALGORITHM", "parents": ["parent"]},
+    )
+    told = list(child.decisions.filter(kind="warm_start").order_by("id").values_list("reason", flat=True))
+    assert told[0] == "Starts from parent: 1 trials taken over, 1 left out."
+    assert "it breaks the constraint x < 0.5" in told[1]
+    assert trial(child, 1).hyperparameters["x"] < 0.5
