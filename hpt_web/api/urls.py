@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from hpt_web.api.permissions import Anyone
-from hpt_web.api.views import algorithms, catalogue, datasets, figures, jobs, projects, session, trials
+from hpt_web.api.views import algorithms, catalogue, datasets, external, figures, jobs, projects, session, trials
 
 
 class NameConverter(StringConverter):
@@ -56,12 +56,15 @@ urlpatterns = [
     path("projects/<name:project>/job-checks", jobs.JobChecksView.as_view()),
     path(_JOB, jobs.JobView.as_view()),
     path(f"{_JOB}/stop", jobs.StopJobView.as_view()),
+    path(f"{_JOB}/ask", external.AskView.as_view()),
     path(f"{_JOB}/snapshot", jobs.SnapshotView.as_view()),
     path(f"{_JOB}/events", jobs.EventsView.as_view()),
     path(f"{_JOB}/decisions", jobs.JobDecisionsView.as_view()),
     path(f"{_JOB}/trials", trials.TrialsView.as_view()),
     path(_TRIAL, trials.TrialView.as_view()),
     path(f"{_TRIAL}/stop", trials.StopTrialView.as_view()),
+    path(f"{_TRIAL}/report", external.ReportView.as_view()),
+    path(f"{_TRIAL}/tell", external.TellView.as_view()),
     path(f"{_TRIAL}/metrics", trials.MetricsView.as_view()),
     path(f"{_TRIAL}/logs", trials.LogsView.as_view()),
     path(f"{_TRIAL}/decisions", trials.TrialDecisionsView.as_view()),

@@ -295,17 +295,25 @@ def _bundle(actor: User, project: Project, read: VersionDocument, faults: list[F
     return None
 
 
+def _kind(read: VersionDocument) -> AlgorithmVersion.Kind:
+    if read.external:
+        return AlgorithmVersion.Kind.EXTERNAL
+    return AlgorithmVersion.Kind.IMAGE if read.image else AlgorithmVersion.Kind.SCRIPT
+
+
 def _add_version(
     actor: User, row: Algorithm, read: VersionDocument, bundle: StoredBundle | None, twin: AlgorithmVersion | None
 ) -> AlgorithmVersion:
-    source = bundle.digest if bundle else read.image or ""
-    digest = digest_of_what_runs(source=source, entry_point=read.entry_point, environment=read.environment)
     with transaction.atomic():
         Algorithm.objects.select_for_update().get(pk=row.pk)  # numbers are given out one after the other
+        number = _next(row.versions.aggregate(last=Max("number"))["last"])
+        # What runs elsewhere is out of our sight: a new version says that it is something else.
+        source = bundle.digest if bundle else read.image or f"external:{row.pk}/{number}"
+        digest = digest_of_what_runs(source=source, entry_point=read.entry_point, environment=read.environment)
         version = AlgorithmVersion.objects.create(
             algorithm=row,
-            number=_next(row.versions.aggregate(last=Max("number"))["last"]),
-            kind=AlgorithmVersion.Kind.SCRIPT if bundle else AlgorithmVersion.Kind.IMAGE,
+            number=number,
+            kind=_kind(read),
             bundle=bundle.digest if bundle else "",
             files=bundle.files if bundle else [],
             image=read.image or "",

@@ -38,7 +38,8 @@ _RESERVED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class VersionDocument:
-    """What a version declares, checked and complete. Exactly one of `files`, `bundle` and `image` is given."""
+    """What a version declares, checked and complete. Of `files`, `bundle` and `image` one is given, or none if its
+    trials run elsewhere (`external`)."""
 
     files: Mapping[str, str] | None
     bundle: str | None
@@ -51,18 +52,21 @@ class VersionDocument:
     resources: dict[str, object] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     equivalent_to: int | None = None
+    external: bool = False
 
 
 def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
     """The document and all its faults; it may only be used if there are none."""
     doc = Document(value)
-    files, bundle, image = _source(doc.part("source", required=True))
-    metrics = _metrics(doc)
+    source = doc.part("source", required=True)
+    external = source is not None and flag(source, "external", default=False)
+    files, bundle, image = _source(source)
+    metrics = _metrics(doc, external=external)
     read = VersionDocument(
         files=files,
         bundle=bundle,
         image=image,
-        entry_point=_entry_point(doc, script=image is None),
+        entry_point=_entry_point(doc, script=image is None, external=external),
         hyperparameters=_named(doc, "hyperparameters", MAX_HYPERPARAMETERS, _hyperparameter),
         metrics=metrics,
         objectives=_objectives(doc, [str(metric["name"]) for metric in metrics]),
@@ -70,7 +74,10 @@ def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
         resources=asdict(read_resources(doc.part("resources") or Document({}, "resources", doc.faults))),
         environment=_environment(doc),
         equivalent_to=doc.whole("equivalent_to", low=1, high=10**9, optional=True),
+        external=external,
     )
+    if external and read.environment:
+        doc.fault("environment", "has variables; what runs elsewhere is not given any, leave them out")
     doc.close()
     return read, doc.faults
 
@@ -113,10 +120,13 @@ def _source(doc: Document | None) -> tuple[dict[str, str] | None, str | None, st
     if doc is None:
         return None, None, None
     given = [name for name in ("files", "bundle", "image") if doc.raw(name) is not None]
+    given += ["external"] if doc.raw("external") is True else []
     doc.close()
     if len(given) != 1:
-        doc.faults.append(Fault(doc.field, "must have exactly one of files, bundle and image; it has "
+        doc.faults.append(Fault(doc.field, "must have exactly one of files, bundle, image and external: true; it has "
                                 f"{' and '.join(given) or 'none'}", "required"))  # fmt: skip
+        return None, None, None
+    if given == ["external"]:
         return None, None, None
     if given == ["files"]:
         return _files(doc), None, None
@@ -142,16 +152,24 @@ def _files(doc: Document) -> dict[str, str]:
     return {name: text for name, text in files.items() if isinstance(text, str)}
 
 
-def _entry_point(doc: Document, *, script: bool) -> str:
-    entry_point = doc.text("entry_point", default=None if script else "")
+def _entry_point(doc: Document, *, script: bool, external: bool) -> str:
+    entry_point = doc.text("entry_point", default=None if script and not external else "")
+    if external:
+        if entry_point:
+            doc.fault("entry_point", f"is {shown(entry_point)}; nothing is started for external trials, leave it out")
+        return ""
     if script and entry_point and not entry_point.endswith((".py", ".sh")):
         doc.fault("entry_point", f"is {shown(entry_point)}; name a file of the bundle that ends in .py or .sh")
     return entry_point
 
 
-def _metrics(doc: Document) -> list[dict[str, object]]:
-    found = doc.sub(lambda: metrics_from_json(doc.raw("metrics"), "metrics"))
-    return [asdict(metric) for metric in found or ()]
+def _metrics(doc: Document, *, external: bool) -> list[dict[str, object]]:
+    """Names and regexes; what is told of over REST needs no regex, and whatever stands there is not kept."""
+    value = doc.raw("metrics")
+    if external and isinstance(value, list):
+        value = [{**item, "regex": "(.)"} if isinstance(item, Mapping) else item for item in value]
+    found = doc.sub(lambda: metrics_from_json(value, "metrics"))
+    return [asdict(metric) | ({"regex": ""} if external else {}) for metric in found or ()]
 
 
 def _objectives(doc: Document, metrics: list[str]) -> list[dict[str, object]]:

@@ -29,6 +29,7 @@ from hpt_web.jobs.parents import whole_history
 from hpt_web.jobs.queries import live_attempts
 from tuning import earlystop
 from tuning.backends import Backend, Phase, Status
+from tuning.contracts import Verdict
 from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
 from tuning.states import Goal, TrialState
 
@@ -197,7 +198,7 @@ class Follower:
         for name, value in fields.items():
             setattr(attempt, name, value)
         objectives = [row.value for row in rows if row.metric == trial.job.metric]
-        self._take_objective(trial, objectives)
+        take_objective(trial, objectives)
         entries = [
             points_entry(trial, metric, [p.step for p in points], [p.value for p in points], [news.at] * len(points))
             for metric, points in by_metric(rows).items()
@@ -208,19 +209,8 @@ class Follower:
         if news.over:
             return entries + self._settle(news)
         if objectives:
-            entries += judge(attempt, reports=len(objectives))
+            entries += carry_out(attempt, judge(attempt, reports=len(objectives)))
         return entries
-
-    def _take_objective(self, trial: Trial, values: list[float]) -> None:
-        """The last value is the trial's objective (F63). No event: whoever watches has the points."""
-        if not values:
-            return
-        goal = Goal(trial.job.goal)
-        best = max(
-            [*values, *([] if trial.best_objective is None else [trial.best_objective])], key=lambda v: goal.sign * v
-        )
-        trial.objective, trial.best_objective = values[-1], best
-        Trial.objects.filter(pk=trial.pk).update(objective=values[-1], best_objective=best)
 
     def _tell_refusals(self, news: News) -> list[Entry]:
         trial = news.followed.attempt.trial
@@ -254,25 +244,42 @@ class Follower:
         return "\n".join(data.decode("utf-8", "replace").replace("\x00", "").splitlines()[-TAIL_LINES:])
 
 
-def judge(attempt: Attempt, *, reports: int) -> list[Entry]:
-    """Ask the job's policy or scheduler about each of the newest `reports` values of the objective; carry out a stop
-    or a pause."""
+def take_objective(trial: Trial, values: list[float]) -> None:
+    """The last value is the trial's objective (F63). No event: whoever watches has the points."""
+    if not values:
+        return
+    goal = Goal(trial.job.goal)
+    best = max(
+        [*values, *([] if trial.best_objective is None else [trial.best_objective])], key=lambda v: goal.sign * v
+    )
+    trial.objective, trial.best_objective = values[-1], best
+    Trial.objects.filter(pk=trial.pk).update(objective=values[-1], best_objective=best)
+
+
+def judge(attempt: Attempt, *, reports: int) -> Verdict | None:
+    """What the job's policy or scheduler says of the newest `reports` values of the objective; None if nobody judges,
+    or the attempt is to stop anyway."""
     trial = attempt.trial
     policy = None if attempt.stop_requested_at is not None else policy_of(trial.job)
     if policy is None:
-        return []
+        return None
     history = whole_history(trial.job, curves=True)
     observed = history.trial(trial.number)
     judged = max(0, len(observed.curve) - reports) if observed else 0
-    verdict = earlystop.judge_reports(policy, trial.number, history, judged)
-    if not verdict.stop:
+    return earlystop.judge_reports(policy, trial.number, history, judged)
+
+
+def carry_out(attempt: Attempt, verdict: Verdict | None) -> list[Entry]:
+    """Ask the attempt to stop or to pause, if that is the verdict, and tell why."""
+    if verdict is None or not verdict.stop:
         return []
     kind = Attempt.StopKind.PAUSE if verdict.pause else Attempt.StopKind.POLICY
     stopped = stop_attempt(attempt, kind, verdict.reason)
     if not stopped:  # a person was first
         return []
     decided = Decision.Kind.PAUSE if verdict.pause else Decision.Kind.EARLY_STOP
-    return [decide(trial.job, decided, verdict.reason, trial=trial, numbers=verdict.numbers), *stopped]
+    why = decide(attempt.trial.job, decided, verdict.reason, trial=attempt.trial, numbers=verdict.numbers)
+    return [why, *stopped]
 
 
 def steps_before(attempt: Attempt) -> dict[str, int]:

@@ -417,6 +417,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for trials to run elsewhere */
+        post: operations["askTrials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/decisions": {
         parameters: {
             query?: never;
@@ -570,6 +587,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Report values of a running trial, and hear whether to stop */
+        post: operations["reportPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/trials/{number}/stop": {
         parameters: {
             query?: never;
@@ -581,6 +615,23 @@ export interface paths {
         put?: never;
         /** Stop a trial; what it has reported counts */
         post: operations["stopTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/tell": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what came of a trial: its value, or why it failed */
+        post: operations["tellTrial"];
         delete?: never;
         options?: never;
         head?: never;
@@ -748,16 +799,19 @@ export interface components {
             items: components["schemas"]["Algorithm"][];
             next: string | null;
         };
-        /** @description What runs: of the request's three kinds exactly one is given. An answer has `files` for a bundle. */
+        /** @description What runs: of the request's four kinds exactly one is given. An answer has `files` for a bundle. */
         AlgorithmSource: {
             bundle: string | null;
+            external: boolean;
             files: components["schemas"]["BundleFile"][];
             image: string | null;
         };
-        /** @description Exactly one of the three. */
+        /** @description Exactly one of the four. */
         AlgorithmSourceRequest: {
             /** @description The digest that POST bundles answered. */
             bundle?: string;
+            /** @description true: the trials run elsewhere; they are asked for and told of here. */
+            external?: boolean;
             /** @description File names and their texts. */
             files?: {
                 [key: string]: string;
@@ -792,7 +846,7 @@ export interface components {
         };
         AlgorithmVersionRequest: {
             channels?: components["schemas"]["ChannelDefinitionRequest"][];
-            /** @description The script to start; needed unless it is an image. */
+            /** @description The script to start; needed for a script only. */
             entry_point?: string;
             environment?: {
                 [key: string]: string;
@@ -804,6 +858,20 @@ export interface components {
             objectives?: components["schemas"]["ObjectiveRequest"][];
             resources?: components["schemas"]["ResourcesRequest"];
             source: components["schemas"]["AlgorithmSourceRequest"];
+        };
+        AskDocumentRequest: {
+            /** @description How many trials at most; 1 if left out. */
+            n?: number;
+            /** @description A key of your own, at most 64 characters: the same key gets the same trials again. */
+            request?: string;
+        };
+        /** @description What can be run now. No trials and no `wait`: the job is over. */
+        AskedTrials: {
+            /** @description The job's. */
+            state: components["schemas"]["JobState"];
+            trials: components["schemas"]["HandedOutTrial"][];
+            /** @description Why these are fewer than asked for, if more may come. */
+            wait: string | null;
         };
         /** @description One run of a trial. */
         Attempt: {
@@ -1044,6 +1112,23 @@ export interface components {
         };
         /** @enum {string} */
         Goal: "maximize" | "minimize";
+        /** @description A trial to run. */
+        HandedOutTrial: {
+            /** @description To be given back with each report and when it is told of. */
+            attempt: number;
+            /** @description The searched and the static ones. */
+            hyperparameters: {
+                [key: string]: number | string;
+            };
+            number: number;
+            numbers: {
+                [key: string]: number | string;
+            };
+            /** @description Why this point, or why it goes on. */
+            reason: string;
+            /** @description It was paused: go on from the checkpoint that was written then. */
+            resume: boolean;
+        };
         Health: {
             status: components["schemas"]["StatusEnum"];
         };
@@ -1276,13 +1361,13 @@ export interface components {
         };
         MetricDefinition: {
             name: string;
-            /** @description RE2 syntax with exactly one group, which captures the number. */
+            /** @description RE2 syntax with exactly one group, which captures the number. Empty where trials run elsewhere. */
             regex: string;
         };
         MetricDefinitionRequest: {
             name: string;
-            /** @description RE2 syntax with exactly one group, which captures the number. */
-            regex: string;
+            /** @description RE2 syntax with exactly one group, which captures the number. Empty where trials run elsewhere. */
+            regex?: string;
         };
         Metrics: {
             items: components["schemas"]["MetricSeries"][];
@@ -1520,6 +1605,32 @@ export interface components {
             /** @description Its name in addresses: small letters, digits and single hyphens. */
             slug: string;
         };
+        /** @description Whether the trial is to stop, and why (also why not). */
+        ReportAnswer: {
+            numbers: {
+                [key: string]: number | string;
+            };
+            /** @description With stop: write a checkpoint first, as the trial may be handed out again with resume. */
+            pause: boolean;
+            reason: string;
+            /** @description Stop now, then tell. */
+            stop: boolean;
+            /** @description How many of the points were new. */
+            stored: number;
+        };
+        ReportDocumentRequest: {
+            attempt: number;
+            /** @description The objective if left out. */
+            metric?: string;
+            /** @description In their order, at most 1000. */
+            points: components["schemas"]["ReportedPointRequest"][];
+        };
+        ReportedPointRequest: {
+            /** @description Such as the epoch; the next one if left out. A step that is not ahead of the last is left out. */
+            step?: number | null;
+            /** Format: double */
+            value: number;
+        };
         /** @description What one trial needs. */
         Resources: {
             /** Format: double */
@@ -1572,6 +1683,16 @@ export interface components {
         };
         /** @enum {string} */
         StatusEnum: "ok";
+        TellDocumentRequest: {
+            attempt: number;
+            /** @description Why it has none, in at most 10000 characters; in place of a value. */
+            failure?: string;
+            /**
+             * Format: double
+             * @description Its objective; the last one reported if left out.
+             */
+            value?: number | null;
+        };
         Trial: {
             /** @description The newest attempt's number; 0 before the first. */
             attempt: number;
@@ -2883,6 +3004,41 @@ export interface operations {
             };
         };
     };
+    askTrials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AskDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedTrials"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listJobDecisions: {
         parameters: {
             query?: {
@@ -3198,6 +3354,42 @@ export interface operations {
             };
         };
     };
+    reportPoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stopTrial: {
         parameters: {
             query?: never;
@@ -3210,6 +3402,42 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tellTrial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TellDocumentRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {

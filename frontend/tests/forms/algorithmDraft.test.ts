@@ -11,7 +11,12 @@ import {
 const version: AlgorithmVersion = {
   number: 2,
   kind: "script",
-  source: { bundle: "sha256:ab", image: null, files: [{ name: "train.py", size: 10 }] },
+  source: {
+    bundle: "sha256:ab",
+    image: null,
+    external: false,
+    files: [{ name: "train.py", size: 10 }],
+  } as AlgorithmVersion["source"],
   entry_point: "train.py",
   hyperparameters: [
     {

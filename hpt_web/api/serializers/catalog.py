@@ -78,7 +78,11 @@ class HyperparameterDefinition(Shape):
 
 class MetricDefinition(Shape):
     name = serializers.CharField()
-    regex = serializers.CharField(help_text="RE2 syntax with exactly one group, which captures the number.")
+    regex = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="RE2 syntax with exactly one group, which captures the number. Empty where trials run elsewhere.",
+    )
 
 
 class Objective(Shape):
@@ -101,11 +105,12 @@ class Resources(Shape):
 
 
 class AlgorithmSource(Shape):
-    """What runs: of the request's three kinds exactly one is given. An answer has `files` for a bundle."""
+    """What runs: of the request's four kinds exactly one is given. An answer has `files` for a bundle."""
 
     bundle = serializers.CharField(allow_null=True)
     image = serializers.CharField(allow_null=True)
     files = BundleFile(many=True)
+    external = serializers.BooleanField()
 
 
 class AlgorithmVersion(Shape):
@@ -128,7 +133,12 @@ class AlgorithmVersion(Shape):
 
     @extend_schema_field(AlgorithmSource)
     def get_source(self, version: AlgorithmVersionRow) -> Any:
-        return {"bundle": version.bundle or None, "image": version.image or None, "files": version.files}
+        return {
+            "bundle": version.bundle or None,
+            "image": version.image or None,
+            "files": version.files,
+            "external": version.kind == AlgorithmVersionRow.Kind.EXTERNAL,
+        }
 
 
 class Algorithm(Shape):
@@ -141,13 +151,16 @@ class Algorithm(Shape):
 
 
 class AlgorithmSourceRequest(Shape):
-    """Exactly one of the three."""
+    """Exactly one of the four."""
 
     files = serializers.DictField(
         child=serializers.CharField(), required=False, help_text="File names and their texts."
     )
     bundle = serializers.CharField(required=False, help_text="The digest that POST bundles answered.")
     image = serializers.CharField(required=False, help_text="A container image: `repository/name:tag`.")
+    external = serializers.BooleanField(
+        required=False, help_text="true: the trials run elsewhere; they are asked for and told of here."
+    )
 
     class Meta:
         ref_name = "AlgorithmSource"
@@ -155,7 +168,7 @@ class AlgorithmSourceRequest(Shape):
 
 class AlgorithmVersionRequest(Shape):
     source = AlgorithmSourceRequest()  # type: ignore[assignment]
-    entry_point = serializers.CharField(required=False, help_text="The script to start; needed unless it is an image.")
+    entry_point = serializers.CharField(required=False, help_text="The script to start; needed for a script only.")
     hyperparameters = HyperparameterDefinition(many=True, required=False)
     metrics = MetricDefinition(many=True)
     objectives = Objective(many=True, required=False)

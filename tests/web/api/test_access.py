@@ -39,6 +39,8 @@ BODIES: dict[str, Any] = {
     "createJob": factories.job_document(name="second"),
     "checkJob": factories.job_document(name="second"),
     "createAccessKey": {"scopes": ["read"]},
+    "reportPoints": {"attempt": 1, "points": [{"value": 0.5}]},
+    "tellTrial": {"attempt": 1, "value": 0.5},
 }
 OPEN = {"getSession", "login", "logout", "getHealth"}  # to whoever is not logged in
 OWNERS = {"updateProject", "deleteProject", "addMember", "changeMember", "removeMember"}
