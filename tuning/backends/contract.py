@@ -18,6 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from tuning.backends.usage import Usage
+
 LOG_BYTES = 256 * 1024 * 1024
 FAILURE_CHARS = 1024  # SageMaker's FailureReason takes so many of output/failure
 
@@ -121,6 +123,9 @@ class Backend(Protocol):
 
     def status(self, attempt: str) -> Status:
         """Where the attempt stands. ``ended`` and ``vanished`` are final, and promise that nothing of it runs."""
+
+    def usage(self, attempt: str) -> Usage | None:
+        """What a running attempt uses of its host now; None if it does not run, or that cannot be told."""
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """At most ``limit`` bytes of stdout and stderr from ``offset`` on; empty at the end or if there is no log."""

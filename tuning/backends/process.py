@@ -29,6 +29,7 @@ from tuning.backends.contract import LaunchSpec, Phase, Status
 from tuning.backends.folder import abandon, ask_to_stop, clear, launched, locked, read_end, remove
 from tuning.backends.processes import Census, Identity, census
 from tuning.backends.start import ENTRANCE, NotStartedError, furnish, start_warden
+from tuning.backends.usage import Usage, of_processes
 from tuning.backends.watch import Watcher
 from tuning.errors import BackendError
 
@@ -87,6 +88,12 @@ class ProcessBackend:
         if not warden.alive():
             return read_end(folder) or self._bury(attempt)
         return _running(folder)
+
+    def usage(self, attempt: str) -> Usage | None:
+        if self.status(attempt).phase is not Phase.RUNNING:
+            return None
+        warden = Identity.read(self.folder(attempt) / "warden.json")
+        return of_processes(warden.pid) if warden is not None and warden.alive() else None
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         try:

@@ -73,6 +73,29 @@ class TestEnding(BackendContract):
         assert status.max_rss_bytes is not None
         assert status.max_rss_bytes > 50_000_000
 
+    def test_use_is_read_while_it_runs(self, trials: Trials) -> None:
+        script = """
+import os, sys, time
+x = bytearray(b"x") * 40_000_000
+if os.fork() == 0:
+    y = bytearray(b"y") * 40_000_000
+    sum(range(3 * 10**6))
+    print("started", flush=True)
+    time.sleep(600)
+time.sleep(600)
+"""
+        attempt = trials.start(script)
+        trials.until_log(attempt, b"started\n")
+        usage = trials.backend.usage(attempt)
+        assert usage is not None
+        assert 75_000_000 < usage.memory_bytes < 200_000_000
+        assert usage.cpu_seconds > 0.02
+        assert len(usage.pids) == 3, "the warden and two of the trial"
+        trials.backend.stop(attempt, 0)
+        trials.end(attempt)
+        assert trials.backend.usage(attempt) is None
+        assert trials.backend.usage("never") is None
+
     def test_a_program_that_does_not_exist_is_the_trials_failure(self, trials: Trials) -> None:
         attempt = trials.launch(trials.spec(command=("no-such-program",)))
         assert trials.end(attempt).exit_code == 127

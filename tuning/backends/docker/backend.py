@@ -38,6 +38,7 @@ from tuning.backends.docker.launch import Handover, check, furnish, identify, ma
 from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
 from tuning.backends.processes import Identity
 from tuning.backends.start import NotStartedError
+from tuning.backends.usage import Usage, of_container
 from tuning.backends.watch import Watcher
 from tuning.errors import BackendError
 
@@ -186,6 +187,12 @@ class DockerBackend:
             return warden.alive()
         state = self.engine.state(self.name(attempt))
         return state is not None and bool(state["Running"])
+
+    def usage(self, attempt: str) -> Usage | None:
+        if self.status(attempt).phase is not Phase.RUNNING:
+            return None
+        warden = Identity.read(self.folder(attempt) / "warden.json")
+        return of_container(warden.pid) if warden is not None and warden.alive() else None
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         try:

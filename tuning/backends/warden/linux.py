@@ -29,9 +29,9 @@ def prctl(option: int, value: int) -> int:
     return libc(b"prctl", option, value, 0, 0, 0)
 
 
-def descendants() -> "Iterator[int]":
+def descendants(warden: int = 0) -> "Iterator[int]":
     """Every process of the trial: orphans too, for the warden is their subreaper, whatever session they are in."""
-    stack = [posix.getpid()]
+    stack = [warden or posix.getpid()]
     while stack:
         parent = stack.pop()
         try:
