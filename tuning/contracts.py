@@ -1,8 +1,8 @@
 """The contracts of the engine: what a strategy, an early-stopping policy and a scheduler promise.
 
 All are pure: they hold nothing but their options, are given the whole history at each call, and answer the same for
-the same arguments in any process. tests/tuning/strategy_suite.py and policy_suite.py are these contracts as tests;
-every implementation inherits them.
+the same arguments in any process. tuning/testing/ holds these contracts as tests; every implementation inherits them,
+also one of another package (plugins.py).
 """
 
 from __future__ import annotations

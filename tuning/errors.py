@@ -3,6 +3,8 @@
 TuningError
 |-- InvalidSpec       change the document: every fault in it is listed at once
 |-- SpaceExhausted    end the search: no untried point is left
+|   `-- StrategyFailed     the same, because a strategy of another package broke
+|-- Unusable          choose something else: what another package offers broke
 `-- BackendError      the machinery failed: try again if ``retryable``, else fail the trial
 """
 
@@ -53,6 +55,14 @@ class SpaceExhausted(TuningError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class StrategyFailed(SpaceExhausted):
+    """A strategy of another package broke; no more points will come. ``reason`` names the package and the error."""
+
+
+class Unusable(TuningError):
+    """What another package offers cannot be made; the message names the package and the error."""
 
 
 class BackendError(TuningError):

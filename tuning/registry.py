@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from threading import RLock
 from typing import Generic, Literal, TypeVar
 
 from tuning.documents import shown
-from tuning.errors import Fault, InvalidSpec
+from tuning.errors import Fault, InvalidSpec, Unusable
 
 T = TypeVar("T")
 OptionValue = float | int | str | bool | None
@@ -61,21 +62,69 @@ class Info:
     schedules: bool = False
 
 
-class Registry(Generic[T]):
-    """The implementations of one contract, by name, in the order in which they are offered."""
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """One implementation. ``package`` is the one that it comes from, with its version; empty for those of HPT."""
 
-    def __init__(self) -> None:
-        self._entries: dict[str, tuple[Info, Callable[..., T], Check | None]] = {}
+    info: Info
+    build: Callable[..., T]
+    check: Check | None = None
+    package: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An implementation that a package offers and that cannot be used; ``reason`` is a sentence for its author."""
+
+    name: str
+    package: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """What other packages offer."""
+
+    entries: tuple[Entry[T], ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+
+class Registry(Generic[T]):
+    """The implementations of one contract, by name, in the order in which they are offered.
+
+    ``discover`` is given the names that are taken and finds what other packages offer (see plugins.py). It is called
+    once, when somebody asks for the catalogue or for a name that is not known.
+    """
+
+    def __init__(self, discover: Callable[[Collection[str]], Found[T]] | None = None) -> None:
+        self._entries: dict[str, Entry[T]] = {}
+        self._discover = discover
+        self._found: Found[T] | None = None
+        self._lock = RLock()
 
     def add(self, info: Info, build: Callable[..., T], check: Check | None = None) -> None:
         """``build`` is called with the options as keyword arguments, all present and checked.
 
         ``check`` finds what is wrong with several options together. It is given all of them, each perhaps bad itself.
         """
-        self._entries[info.name] = (info, build, check)
+        self._entries[info.name] = Entry(info, build, check)
 
     def catalogue(self) -> list[Info]:
-        return [info for info, _, _ in self._entries.values()]
+        return [entry.info for entry in (*self._entries.values(), *self.found().entries)]
+
+    def found(self) -> Found[T]:
+        """What other packages offer."""
+        with self._lock:
+            if self._found is None:
+                # A package that asks for the catalogue while it is imported sees it without the packages.
+                self._found = Found()
+                self._found = self._discover(self._entries.keys()) if self._discover else Found()
+            return self._found
+
+    def forget_found(self) -> None:
+        """Look again for what other packages offer; for tests, which install packages while they run."""
+        with self._lock:
+            self._found = None
 
     def create(self, name: str, options: Mapping[str, object], field: str) -> T:
         """Build the implementation called ``name``.
@@ -83,20 +132,40 @@ class Registry(Generic[T]):
         Raises:
             InvalidSpec: with a fault at ``field.name``, or one at ``field.options.x`` for each bad or unknown option.
         """
-        if not isinstance(name, str) or name not in self._entries:
-            message = f"is {shown(name)}; choose one of {', '.join(self._entries)}"
-            raise InvalidSpec([Fault(f"{field}.name", message, "unknown")])
-        info, build, check = self._entries[name]
-        declared = {option.name: option for option in info.options}
+        entry = self._entry(name, field)
+        declared = {option.name: option for option in entry.info.options}
         known = ", ".join(declared) or "none"
         faults = [
             Fault(f"{field}.options.{unknown}", f"is not an option of {name}; its options are: {known}", "unknown")
             for unknown in options.keys() - declared.keys()
         ]
-        values = {option.name: options.get(option.name, option.default) for option in info.options}
-        found = [option.problem_with(values[option.name]) for option in info.options]
-        found.extend(check(values) if check else ())
+        values = {option.name: options.get(option.name, option.default) for option in entry.info.options}
+        found = [option.problem_with(values[option.name]) for option in entry.info.options]
+        unusable: Unusable | None = None
+        try:
+            found.extend(entry.check(values) if entry.check else ())
+        except Unusable as error:  # perhaps for an option that is bad by itself
+            unusable = error
         faults.extend(Fault(f"{field}.options.{fault.field}", fault.message, fault.code) for fault in found if fault)
         if faults:
             raise InvalidSpec(faults)
-        return build(**values)
+        try:
+            if unusable:
+                raise unusable
+            return entry.build(**values)
+        except Unusable as error:
+            raise InvalidSpec([Fault(f"{field}.name", str(error))]) from error
+
+    def _entry(self, name: object, field: str) -> Entry[T]:
+        if isinstance(name, str) and name in self._entries:
+            return self._entries[name]
+        found = self.found()
+        for entry in found.entries:
+            if entry.info.name == name:
+                return entry
+        names = ", ".join(info.name for info in self.catalogue())
+        message = f"is {shown(name)}; choose one of {names}"
+        for broken in found.broken:
+            if broken.name == name:
+                message = f"is {shown(name)}, which {broken.package} offers, but {broken.reason}; choose one of {names}"
+        raise InvalidSpec([Fault(f"{field}.name", message, "unknown")])

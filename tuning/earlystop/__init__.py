@@ -1,19 +1,24 @@
-"""The early-stopping policies, by name. A new one is a file here, an entry below, and a subclass of policy_suite.py."""
+"""The early-stopping policies, by name. A new one is a file here, an entry below, and a subclass of
+testing.PolicySuite; one of another package is found by its entry point (plugins.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
+from tuning import plugins
 from tuning.contracts import Policy, Verdict
 from tuning.earlystop import asha, automatic, bandit, median, truncation
 from tuning.history import History
+from tuning.registry import Broken, Option, Registry
 from tuning.registry import Info as PolicyInfo
-from tuning.registry import Option, Registry
+from tuning.watched import watch_policy
 
-__all__ = ["Option", "PolicyInfo", "catalogue", "create", "judge_reports"]
+__all__ = ["Broken", "Option", "PolicyInfo", "broken", "catalogue", "create", "judge_reports", "look_again"]
 
-_REGISTRY: Registry[Policy] = Registry()
+_REGISTRY: Registry[Policy] = Registry(partial(plugins.discover, plugins.POLICIES, watch_policy))
 _REGISTRY.add(median.INFO, median.MedianStopping)
 _REGISTRY.add(bandit.INFO, bandit.Bandit, bandit.faults)
 _REGISTRY.add(truncation.INFO, truncation.Truncation)
@@ -22,8 +27,18 @@ _REGISTRY.add(automatic.INFO, automatic.Automatic)
 
 
 def catalogue() -> list[PolicyInfo]:
-    """Every policy with its options, in the order in which they are offered."""
+    """Every policy with its options, in the order in which they are offered; those of other packages come last."""
     return _REGISTRY.catalogue()
+
+
+def broken() -> tuple[Broken, ...]:
+    """The policies of other packages that cannot be used, and why (see plugins.py)."""
+    return _REGISTRY.found().broken
+
+
+def look_again() -> None:
+    """Find the policies of packages that were installed meanwhile; for tests."""
+    _REGISTRY.forget_found()
 
 
 def create(name: str, options: Mapping[str, object], field: str = "early_stopping") -> Policy:

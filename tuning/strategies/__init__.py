@@ -1,20 +1,36 @@
-"""The strategies, by name. A new one is a file here, an entry below and a subclass of strategy_suite.py."""
+"""The strategies, by name. A new one is a file here, an entry below and a subclass of testing.StrategySuite; one of
+another package is found by its entry point (plugins.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+from tuning import plugins
 from tuning.contracts import Scheduler, Strategy
 from tuning.initial_points import InitialPoints, Points
+from tuning.registry import Broken, Option, Registry
 from tuning.registry import Info as StrategyInfo
-from tuning.registry import Option, Registry
 from tuning.repeats import Repeated
 from tuning.strategies import anneal, bayesian, grid, hyperband, random_search, sobol, tpe
 from tuning.strategies.scheduled import Scheduled
+from tuning.watched import watch_strategy
 
-__all__ = ["Option", "StrategyInfo", "catalogue", "create", "inferred", "planned", "wrapped"]
+__all__ = [
+    "Broken",
+    "Option",
+    "StrategyInfo",
+    "broken",
+    "catalogue",
+    "create",
+    "inferred",
+    "look_again",
+    "planned",
+    "wrapped",
+]
 
-_REGISTRY: Registry[Strategy] = Registry()
+_REGISTRY: Registry[Strategy] = Registry(partial(plugins.discover, plugins.STRATEGIES, watch_strategy))
 _REGISTRY.add(bayesian.INFO, bayesian.Bayesian)
 _REGISTRY.add(tpe.INFO, tpe.TPE)
 _REGISTRY.add(anneal.INFO, anneal.Anneal)
@@ -25,8 +41,18 @@ _REGISTRY.add(hyperband.INFO, hyperband.Hyperband, hyperband.faults)
 
 
 def catalogue() -> list[StrategyInfo]:
-    """Every strategy with its options, in the order in which they are offered."""
+    """Every strategy with its options, in the order in which they are offered; those of other packages come last."""
     return _REGISTRY.catalogue()
+
+
+def broken() -> tuple[Broken, ...]:
+    """The strategies of other packages that cannot be used, and why (see plugins.py)."""
+    return _REGISTRY.found().broken
+
+
+def look_again() -> None:
+    """Find the strategies of packages that were installed meanwhile; for tests."""
+    _REGISTRY.forget_found()
 
 
 def create(name: str, options: Mapping[str, object], field: str = "strategy") -> Strategy:
