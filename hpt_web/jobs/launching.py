@@ -53,7 +53,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         environment={
             **version.environment,
             "HPT_OBJECTIVE": job.metric,
-            "HPT_SEED": str(job.seed),
+            "HPT_SEED": str(seed_of(trial)),
             "HPT_TRIAL_NUMBER": str(trial.number),
             "HPT_ATTEMPT_NUMBER": str(attempt.number),
         },
@@ -70,6 +70,17 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
             file_bytes=None,
         ),
     )
+
+
+def seed_of(trial: Trial) -> int:
+    """The job's seed in every trial, so that points are compared under the same luck; one more in each further run of a
+    point that is repeated, which would else only be run again.
+    """
+    job = trial.job
+    if job.spec.get("repeats", 1) == 1:
+        return job.seed
+    earlier = job.trials.filter(number__lt=trial.number, hyperparameters=trial.hyperparameters)
+    return job.seed + earlier.count()
 
 
 def as_text(value: Value) -> str:

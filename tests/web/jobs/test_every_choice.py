@@ -67,12 +67,15 @@ def test_points_come_first_each_is_repeated_and_constraints_hold(
         repeats=2,
         limits={"max_trials": 8, "max_parallel": 1},
     )
+    seeds = []
     for number in range(1, 9):
         (token,) = live(job)
+        seeds.append(int(backend.plays[token].spec.environment["HPT_SEED"]))
         backend.prints(token, f"score=0.{number}\n")
         backend.ends(token)
         follower.claim()
     assert state(job) == "Completed"
+    assert seeds == [job.seed, job.seed + 1] * 4  # a run with the same seed would tell nothing new
     tried = [trial(job, number).hyperparameters for number in range(1, 9)]
     assert tried[0] == tried[1] == {"x": 0.5, "n": 1}
     assert tried[2] == tried[3] != tried[4] == tried[5] != tried[6] == tried[7]
