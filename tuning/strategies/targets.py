@@ -13,6 +13,7 @@ import numpy as np
 from tuning.parameters import Floats
 
 _EXPONENTS = np.linspace(-3.0, 3.0, 121)
+_ROOM = 128.0  # a power of 2: what is divided by it keeps its digits
 _CLIP = 30.0  # interquartile ranges above the median; beyond, only "very bad" is worth knowing
 
 
@@ -30,21 +31,23 @@ class Targets:
     @classmethod
     def fit(cls, losses: Floats) -> Targets:
         """Learn the transform of ``losses``, shape (n,), finite, n >= 1."""
+        # Values near the largest float must not overflow in differences, nor in squares.
+        losses = losses / _ROOM
         low, middle, high = np.quantile(losses, [0.25, 0.5, 0.75])
         clipped = np.minimum(losses, middle + _CLIP * (high - low)) if high > low else losses
-        # Halved before summing: values near the largest float must not overflow.
-        centre = float(2 * np.mean(clipped / 2))
-        scale = float(2 * np.std(clipped / 2)) or 1.0
-        standard = (clipped - centre) / scale
+        unit = float(np.abs(clipped).max()) or 1.0
+        centre, scale = float(np.mean(clipped / unit)), float(np.std(clipped / unit))
+        standard = (clipped / unit - centre) / (scale or 1.0)
         exponent = _best_exponent(standard)
         bent = _bend(standard, exponent)
         mean, sd = float(bent.mean()), float(bent.std()) or 1.0
-        return cls((bent - mean) / sd, centre, scale, exponent, mean, sd)
+        return cls((bent - mean) / sd, centre * unit * _ROOM, scale * unit * _ROOM or 1.0, exponent, mean, sd)
 
     def to_loss(self, values: Floats | float) -> Floats:
         """The losses that have these transformed values."""
         bent = np.asarray(values, dtype=float) * self.sd + self.mean
-        loss: Floats = _unbend(bent, self.exponent) * self.scale + self.centre
+        with np.errstate(over="ignore"):
+            loss: Floats = np.nan_to_num(_unbend(bent, self.exponent) * self.scale + self.centre)
         return loss
 
 
