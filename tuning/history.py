@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,7 +95,7 @@ class History:
         return set(space.keys([trial.config for trial in (*self.own, *known)]))
 
 
-def best_of(goal: Goal, trials: tuple[Observation, ...]) -> Observation | None:
+def best_of(goal: Goal, trials: Sequence[Observation]) -> Observation | None:
     """The trial with the best value, the first of equals; None if there is none. All must be ``usable``."""
     best: Observation | None = None
     for trial in trials:

@@ -15,6 +15,7 @@ from tuning.strategies.untried import draw_untried, exhausted, free
 _LISTED = 4096  # spaces up to this many points are scored whole
 _SCATTERED = 1000
 _NEAR = 60  # points around each anchor, at each of these scales
+_MANY = 250  # observations, with more of which a score costs so much that half as many points are scored
 _SCALES = (0.2, 0.05, 0.01)
 _STARTS = 5  # points that are improved by ascent
 _ASCENT_STEPS = 30
@@ -32,15 +33,21 @@ class Proposal:
 
 
 def propose(
-    acquisition: Acquisition, space: SearchSpace, anchors: Floats, used: set[str], rng: np.random.Generator
+    acquisition: Acquisition,
+    space: SearchSpace,
+    anchors: Floats,
+    used: set[str],
+    rng: np.random.Generator,
+    observed: int = 0,
 ) -> Proposal:
-    """The best point found whose key is not in ``used``. ``anchors`` (k, d): snapped units of the best trials so far.
+    """The best point found whose key is not in ``used``. ``anchors`` (k, d): snapped units of the best trials so far;
+    ``observed``: how many trials the model has learnt from.
 
     Raises:
         SpaceExhausted: no untried point is left.
     """
     listed = space.size is not None and space.size <= _LISTED
-    units = every_unit(space) if listed else _search(acquisition, space, anchors, rng)
+    units = every_unit(space) if listed else _search(acquisition, space, anchors, rng, 2 if observed > _MANY else 1)
     scores = acquisition.score(space.unit_features(units))
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
@@ -61,8 +68,11 @@ def every_unit(space: SearchSpace) -> Floats:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
-def _search(acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: np.random.Generator) -> Floats:
-    units = space.snap(np.vstack([rng.random((_SCATTERED, len(space))), _near(space, anchors, rng)]))
+def _search(
+    acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: np.random.Generator, thinned: int
+) -> Floats:
+    scattered, near = rng.random((_SCATTERED // thinned, len(space))), _near(space, anchors, _NEAR // thinned, rng)
+    units = space.snap(np.vstack([scattered, near]))
     scores = acquisition.score(space.unit_features(units))
     best = units[np.argsort(-scores, kind="stable")[:_STARTS]]
     found = [best]
@@ -77,11 +87,13 @@ def _search(acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: 
     return np.vstack([units, *found])
 
 
-def _near(space: SearchSpace, anchors: Floats, rng: np.random.Generator) -> Floats:
-    """Points around the anchors: a few coordinates of each moved, so that good combinations survive."""
+def _near(space: SearchSpace, anchors: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Points around the anchors, ``count`` of each at each scale: a few coordinates moved, so that good combinations
+    survive.
+    """
     d = len(space)
-    centres = np.repeat(anchors, _NEAR * len(_SCALES), axis=0)
-    scales = np.tile(np.repeat(_SCALES, _NEAR), len(anchors))[:, None]
+    centres = np.repeat(anchors, count * len(_SCALES), axis=0)
+    scales = np.tile(np.repeat(_SCALES, count), len(anchors))[:, None]
     moves = rng.random(centres.shape) < max(0.4, 1.5 / d)
     step = rng.normal(size=centres.shape) * scales
     anew = rng.random(centres.shape)
