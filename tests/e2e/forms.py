@@ -9,7 +9,7 @@ def choose(at: Page | Locator, label: str, option: str) -> None:
     """Open a selection by its label and take the option of that text, or the one that begins with it and a colon."""
     at.get_by_role("combobox", name=label, exact=True).click()
     page = at if isinstance(at, Page) else at.page
-    named = re.compile(rf"^{re.escape(option)}($|:)")
+    named = re.compile(rf"^{re.escape(option)}($| ?:)")
     page.get_by_role("option", name=named).locator("visible=true").first.click()
 
 

@@ -4,6 +4,7 @@ import { type Argument, FORMS, type Form, meaningOf, rangeOf } from "../../compo
 import { domainWords } from "../../components/domain";
 import { plural } from "../../components/format";
 import { readNumber, writeValue } from "../../components/typing";
+import { explained } from "./explained";
 import classes from "./SpaceEditor.module.css";
 import type { PartProps } from "./SpaceRowFields";
 import { isForeign, listedValues } from "./space";
@@ -128,12 +129,9 @@ function Range({ row, field, faults, update, label }: PartProps) {
         comboboxProps={{ width: 250, position: "bottom-end" }}
         data-field={`${field}.scale`}
         error={faults.at(`${field}.scale`)}
-        renderOption={({ option }) => (
-          <span>
-            {option.label}
-            <span className={classes.why}>{SCALES.find(({ value }) => value === option.value)?.why}</span>
-          </span>
-        )}
+        renderOption={({ option }) =>
+          explained(option.label, SCALES.find(({ value }) => value === option.value)?.why)
+        }
         onChange={(scale) => scale && update({ scale })}
       />
     </div>

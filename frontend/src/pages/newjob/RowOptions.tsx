@@ -1,10 +1,13 @@
 import { Checkbox, MultiSelect, Select, TagsInput, TextInput } from "@mantine/core";
-import { FORMS, type Form, formsOf, stepsOf } from "../../components/distributions";
+import { FORMS, type Form, formsOf, isForm, stepsOf } from "../../components/distributions";
 import { plural } from "../../components/format";
 import { readNumber } from "../../components/typing";
+import { explained } from "./explained";
 import classes from "./SpaceEditor.module.css";
 import type { PartProps } from "./SpaceRowFields";
 import { listedValues, type SpaceRow } from "./space";
+
+const summaryOf = (form: string): string | undefined => (isForm(form) ? FORMS[form].summary : undefined);
 
 /** What few hyperparameters need: an expression, a step or an order, and the condition under which one is active. */
 export function RowOptions(part: PartProps & { others: readonly SpaceRow[] }) {
@@ -22,12 +25,7 @@ export function RowOptions(part: PartProps & { others: readonly SpaceRow[] }) {
         value={row.form ?? ""}
         allowDeselect={false}
         comboboxProps={{ width: 320, position: "bottom-start" }}
-        renderOption={({ option }) => (
-          <span>
-            {option.label}
-            {option.value && <span className={classes.why}>{FORMS[option.value as Form].summary}</span>}
-          </span>
-        )}
+        renderOption={({ option }) => explained(option.label, summaryOf(option.value))}
         onChange={(form) => update({ form: (form || null) as Form | null })}
       />
       {!listed && !row.form && <Step {...part} />}

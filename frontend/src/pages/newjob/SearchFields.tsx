@@ -50,7 +50,7 @@ export function SearchFields({ draft, strategies, policies, profile, faults, cha
             faults={faults}
             change={(policy) => change({ policy })}
           />
-          <PolicyAdvice chosen={draft.policy?.name} />
+          {draft.policy === null && <PolicyAdvice />}
         </>
       )}
       <Fields>
@@ -81,20 +81,15 @@ function TrialsAdvice({ draft }: { draft: JobDraft }) {
     <p className="small quiet">
       Azure's advice for a Bayesian search: at least {PER_HYPERPARAMETER} trials per hyperparameter, here{" "}
       {PER_HYPERPARAMETER} × {searched} = {advised}
-      {fewer ? ` (this job has ${trials})` : ""}. Fewer at a time converge better, as each can learn from
-      those before.
+      {fewer ? `; this job has ${trials}` : ""}.
     </p>
   );
 }
 
-/** F70: what the policies save. */
-function PolicyAdvice({ chosen }: { chosen: string | undefined }) {
-  const median = "Median with interval 1 and delay 5 saves about 25 to 35 % without loss of the objective";
-  const bold = "Bandit with a small slack, or truncation with a larger percentage, saves more";
-  if (chosen !== undefined && !["median", "bandit", "truncation"].includes(chosen)) return null;
-  return (
-    <p className="small quiet">
-      {median}; {bold.charAt(0).toLowerCase() + bold.slice(1)}, at more risk.
-    </p>
-  );
-}
+/** F70: what the policies save; each says it of itself once it is chosen. */
+const PolicyAdvice = () => (
+  <p className="small quiet">
+    Median stopping with interval 1 and delay 5 saves about 25 to 35 % without loss of the objective; bandit
+    with a small slack, or truncation with a larger percentage, saves more.
+  </p>
+);
