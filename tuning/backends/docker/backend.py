@@ -98,6 +98,8 @@ class DockerBackend:
         try:
             _clear(folder)
             image = self.engine.image(spec.image)
+            if spec.gpus and self.engine.is_podman():  # it takes the request for devices, and forgets it
+                raise BackendError("this engine is Podman, whose Docker socket gives no GPUs: use a Docker Engine")
             token = furnish(folder, spec, self._user)
             handover = Handover(folder, spec, image, token)
             try:

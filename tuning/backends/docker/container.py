@@ -7,6 +7,7 @@ training contract, /tmp and a home are the only places to write to.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ LABEL_ROOT, LABEL_ATTEMPT = "hpt.root", "hpt.attempt"
 WARDEN_BYTES = 32 << 20  # of memory, for the warden itself
 WARDEN_TASKS = 1
 SHM_BYTES = 1 << 30  # of /dev/shm, which frameworks share batches through; at most half of the memory
+SOFT_FILES, HARD_FILES = 1024, 65536  # that a process may have open; an engine's own defaults are without end
 GPU_USES = ["gpu", "compute", "utility"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Of the warden; the trial's come with its order, so that `inspect` shows none. What an image wants to be loaded into
@@ -81,6 +83,7 @@ def document(
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "none"},  # the warden keeps it
         "Mounts": mounts(spec, folder, lent),
+        "Ulimits": [{"Name": "nofile", "Soft": SOFT_FILES, "Hard": _hard_files()}],
         "ShmSize": SHM_BYTES if memory is None else min(SHM_BYTES, memory // 2),
     }
     if memory is not None:
@@ -102,9 +105,15 @@ def document(
         "Labels": {f"hpt.{name}": text for name, text in spec.names.items()}
         | {LABEL_ROOT: root, LABEL_ATTEMPT: spec.attempt},
         "StopSignal": "SIGTERM",
-        "Healthcheck": {"Test": ["NONE"]},
+        **({"Healthcheck": {"Test": ["NONE"]}} if (image.get("Config") or {}).get("Healthcheck") else {}),
         "HostConfig": host,
     }
+
+
+def _hard_files() -> int:
+    """Not more than this process has itself: an engine without privileges may not be able to give more."""
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return HARD_FILES if own == resource.RLIM_INFINITY else min(HARD_FILES, own)
 
 
 def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:

@@ -61,6 +61,11 @@ class Engine:
                 self._client.close()
             self._client = None
 
+    def is_podman(self) -> bool:
+        with self.client("asking the engine who it is") as client:
+            components = client.version().get("Components") or ()
+        return any("podman" in str(component.get("Name", "")).lower() for component in components)
+
     def image(self, reference: str) -> dict[str, Any]:
         """What the engine knows of an image that it has. Retryable if it has none, as it may be pulled."""
         with self.client(f"looking for the image {reference}") as client:
