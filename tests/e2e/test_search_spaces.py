@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -181,3 +184,32 @@ def test_hyperband_pauses_and_promotes_to_the_end(sign_in: SignIn, alice: Person
     expect(decisions.get_by_text("Paused", exact=True).first).to_be_attached()
     page.get_by_role("button", name=re.compile("^Open trial")).first.click()
     expect(page.get_by_role("complementary", name=re.compile("^Trial"))).to_be_visible()
+
+
+def test_trials_that_run_elsewhere_are_asked_for_and_told_of(sign_in: SignIn, alice: Person, project: str) -> None:
+    """Made in the forms; then the very lines that the job's page shows run its trials."""
+    page = sign_in("alice")
+    page.goto(f"/projects/{project}/new-algorithm")
+    page.get_by_role("textbox", name="Name", exact=True).fill("notebook")
+    page.get_by_text("Runs elsewhere").click()
+    page.get_by_label("Name of the hyperparameter").fill("x")
+    page.get_by_label("Least x").fill("0")
+    page.get_by_label("Greatest x").fill("1")
+    page.get_by_label("Name of the metric").fill("score")
+    page.get_by_role("button", name="Create the algorithm").click()
+    expect(page.get_by_text("trials run elsewhere")).to_be_visible()
+    page.get_by_role("link", name="Tune it").click()
+    page.get_by_label("Name", exact=True).fill("asked")
+    page.get_by_label("Trials", exact=True).fill("4")
+    choose(page, "Strategy", "Random")
+    start(page, "asked")
+    lines = page.get_by_role("region", name="Lines to copy").inner_text()
+    made = alice.post("/access-keys", {"name": project, "scopes": ["read", "write"], "project": project})
+    train = "def train(epoch, values):\n    return values['x'] * (1 - 0.5 ** epoch)\n\n\n"
+    run = [sys.executable, "-c", train + lines]
+    subprocess.run(run, env={**os.environ, "HPT_KEY": f"{made['id']}.{made['secret']}"}, check=True, timeout=60)
+    job = alice.wait_for_job(project, "asked")
+    assert job["counts"] == {"Completed": 4}
+    expect(page.locator("h1 + span")).to_contain_text("Completed")
+    page.get_by_role("button", name="Open trial 1", exact=True).click()
+    expect(page.get_by_role("complementary", name="Trial 1")).to_contain_text("what it prints stays where it runs")

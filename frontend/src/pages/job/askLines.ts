@@ -3,34 +3,39 @@
 export const jobAddress = (origin: string, project: string, job: string): string =>
   `${origin}/api/v1/projects/${project}/jobs/${job}`;
 
-export const pythonLines = (address: string): string => `import os
+export const pythonLines = (address: string): string => `import json
+import os
 import time
-
-import requests
+import urllib.request
 
 JOB = "${address}"
-hpt = requests.Session()
-hpt.headers["Authorization"] = f"Bearer {os.environ['HPT_KEY']}"
+HEADERS = {"Authorization": "Bearer " + os.environ["HPT_KEY"], "Content-Type": "application/json"}
 
 
 def call(path, **body):
-    answer = hpt.post(f"{JOB}/{path}", json=body)
-    answer.raise_for_status()
-    return answer.json()
+    request = urllib.request.Request(f"{JOB}/{path}", json.dumps(body).encode(), HEADERS)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
 
 
-while hpt.get(JOB).json()["ended_at"] is None:
+while True:
     asked = call("ask", n=1)
+    if not asked["trials"]:
+        if asked["wait"] is None:
+            break  # the job is over
+        time.sleep(2)
     for trial in asked["trials"]:
         at, attempt = f"trials/{trial['number']}", trial["attempt"]
-        for epoch in range(1, 11):
-            value = train(epoch, **trial["hyperparameters"])  # yours
-            told = call(f"{at}/report", attempt=attempt, points=[{"value": value, "step": epoch}])
-            if told["stop"]:
-                break
-        call(f"{at}/tell", attempt=attempt, value=value)
-    if not asked["trials"]:
-        time.sleep(5)  # asked["wait"] says what it waits for
+        try:
+            for epoch in range(1, 11):
+                value = train(epoch, trial["hyperparameters"])  # yours
+                told = call(f"{at}/report", attempt=attempt, points=[{"value": value, "step": epoch}])
+                if told["stop"]:  # with told["pause"] it may be resumed: keep its checkpoint
+                    break
+        except ArithmeticError as error:  # or whatever else your training raises
+            call(f"{at}/tell", attempt=attempt, failure=str(error))
+        else:
+            call(f"{at}/tell", attempt=attempt)  # the last value counts
 `;
 
 export const shellLines = (address: string): string => `JOB=${address}
