@@ -150,6 +150,19 @@ def parse(document: object) -> JobSpec:
     return spec
 
 
+def stored(document: object) -> JobSpec:
+    """A document that was checked when it was stored. A package whose strategy or policy it names may be gone since:
+    who makes them (`strategies.planned`, `earlystop.create`) learns of it.
+
+    Raises:
+        InvalidSpec: its space cannot be read.
+    """
+    spec, faults = read(document)
+    if not spec.has_space:
+        raise InvalidSpec(faults)
+    return pinned(spec)[0]
+
+
 def read(document: object) -> tuple[JobSpec, list[Fault]]:
     """Read as much as can be: a specification to reason about, and every fault.
 

@@ -68,6 +68,18 @@ class WatchedStrategy:
         return found
 
 
+class Missing:
+    """Stands for a strategy of a package that is gone: the search is over, with ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        if not numbers:
+            return []
+        raise StrategyFailed(self.reason)
+
+
 class WatchedScheduler(WatchedStrategy):
     def __init__(self, scheduler: Scheduler, name: str, package: str) -> None:
         super().__init__(scheduler, name, package)

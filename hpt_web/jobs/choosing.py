@@ -5,6 +5,7 @@ The choice is made of the stored history alone and writes nothing; what is writt
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,9 +17,12 @@ from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.parents import whole_history
 from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
-from tuning.errors import SpaceExhausted
+from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed
 from tuning.history import History
 from tuning.states import TrialState
+from tuning.watched import Missing
+
+logger = logging.getLogger(__name__)
 
 WAITS = "The strategy waits for results of what runs before it starts more."
 
@@ -28,13 +32,15 @@ class Choice:
     """What a job would start now.
 
     `fresh` are new points with the numbers of their trials. `waits` says why it would start less than there is room
-    for; `over` why nothing will ever come any more, although nothing of the job runs.
+    for; `over` why nothing will ever come any more, although nothing of the job runs; `failed`: because its strategy,
+    which is of another package, is broken or gone.
     """
 
     promotions: tuple[Promotion, ...] = ()
     fresh: tuple[tuple[int, Suggestion], ...] = ()
     waits: str = ""
     over: str = ""
+    failed: bool = False
 
     @property
     def size(self) -> int:
@@ -44,22 +50,29 @@ class Choice:
 @lru_cache(maxsize=64)
 def strategy_of(job_id: int) -> Strategy:
     """A stored job's strategy. It holds nothing but options, and these never change, so it may be kept."""
-    spec = specification.parse(TuningJob.objects.get(pk=job_id).spec)
-    return strategies.planned(spec.strategy.name, spec.strategy.options, spec.initial_points, spec.repeats)
+    spec = specification.stored(TuningJob.objects.get(pk=job_id).spec)
+    try:
+        return strategies.planned(spec.strategy.name, spec.strategy.options, spec.initial_points, spec.repeats)
+    except InvalidSpec as error:  # of a package that is gone
+        return Missing(f"The job's strategy cannot be made: {error}.")
 
 
 def policy_of(job: TuningJob) -> Policy | None:
     """Who judges the job's trials at each report of the objective: its early-stopping policy, or its scheduler."""
     chosen = job.spec["early_stopping"]
     if chosen is not None:
-        return earlystop.create(chosen["name"], chosen["options"])
+        try:
+            return earlystop.create(chosen["name"], chosen["options"])
+        except InvalidSpec as error:  # of a package that is gone: what trials report must be stored all the same
+            logger.error("Job %s goes on without its early stopping: %s", job.pk, error)
+            return None
     strategy = strategy_of(job.pk)
     return strategy if isinstance(strategy, Scheduler) else None
 
 
 def may_run_out(job: TuningJob) -> bool:
     """Whether the job's space can be exhausted: it has finitely many points."""
-    return specification.parse(job.spec).space.size is not None
+    return specification.stored(job.spec).space.size is not None
 
 
 def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
@@ -82,12 +95,13 @@ def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
         promotions = _promote(scheduler, replace(history, budget=total), asked)
     if idle and not promotions and not fresh:
         used_up = all_ended(total)
-        told = exhausted and f"{exhausted} {total} trials ended."
+        told = exhausted and f"{exhausted.reason} {total} trials ended."
         nothing = f"The strategy suggests nothing more. {total} trials ended."
-        return Choice(over=told or nothing if left else used_up)
+        return Choice(over=told or nothing if left else used_up, failed=isinstance(exhausted, StrategyFailed))
     more = left > len(fresh) or paused > len(promotions)
+    waits = exhausted.reason if exhausted else WAITS
     short = len(promotions) + len(fresh) < asked and more
-    return Choice(tuple(promotions[: max(0, room)]), tuple(fresh), waits=(exhausted or WAITS) if short else "")
+    return Choice(tuple(promotions[: max(0, room)]), tuple(fresh), waits=waits if short else "")
 
 
 def _promote(scheduler: Scheduler | None, history: History, room: int) -> list[Promotion]:
@@ -96,15 +110,15 @@ def _promote(scheduler: Scheduler | None, history: History, room: int) -> list[P
 
 def _suggest(
     job: TuningJob, strategy: Strategy, history: History, numbers: Sequence[int]
-) -> tuple[list[tuple[int, Suggestion]], str]:
+) -> tuple[list[tuple[int, Suggestion]], SpaceExhausted | None]:
     """New points for trials `numbers`, and why there are none where the space has run out."""
     if not numbers:
-        return [], ""
-    space = specification.parse(job.spec).space
+        return [], None
+    space = specification.stored(job.spec).space
     try:
-        return list(zip(numbers, strategy.suggest(space, history, numbers, job.seed), strict=False)), ""
+        return list(zip(numbers, strategy.suggest(space, history, numbers, job.seed), strict=False)), None
     except SpaceExhausted as exhausted:
-        return [], exhausted.reason
+        return [], exhausted
 
 
 def _with_promoted(history: History, promotions: Sequence[Promotion]) -> History:

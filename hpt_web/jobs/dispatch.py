@@ -111,11 +111,11 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
     return [trial_entry(attempt.trial)]
 
 
-def end_without_more(job: TuningJob, reason: str) -> list[Entry]:
+def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
     """End a job of which nothing runs, and for which nothing will ever be started: who is paused is over, too."""
     entries = choosing.give_up_paused(job)
     counts = counts_by_state([job.pk])[job.pk]
-    return [*entries, *_wind_up(job, completed(job, counts, reason))]
+    return [*entries, *_wind_up(job, Ending(JobState.FAILED, reason) if failed else completed(job, counts, reason))]
 
 
 def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]:
@@ -125,7 +125,7 @@ def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]
     if active or (unused and not choosing.may_run_out(job)):
         return []
     choice = choosing.choose(job, counts, room=1)
-    return end_without_more(job, choice.over) if choice.over else []
+    return end_without_more(job, choice.over, failed=choice.failed) if choice.over else []
 
 
 # --- the start of trials ----------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], 
     queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[:room])
     choice = choosing.choose(job, counts, room - len(queued))
     if choice.over:
-        return end_without_more(job, choice.over), []
+        return end_without_more(job, choice.over, failed=choice.failed), []
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADMISSION_LOCK])
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.

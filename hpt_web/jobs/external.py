@@ -137,7 +137,7 @@ def _hand_out(job: TuningJob, wanted: int, key: str) -> tuple[list[Attempt], str
     queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[: max(0, room)])
     choice = choosing.choose(job, counts, room - len(queued))
     if choice.over:
-        return [], None, dispatch.end_without_more(job, choice.over)
+        return [], None, dispatch.end_without_more(job, choice.over, failed=choice.failed)
     chosen, told = choosing.write(job, choice, room - len(queued))
     attempts = [_begin(trial, key) for trial in [*queued, *chosen]]
     before = job.reason

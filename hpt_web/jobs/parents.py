@@ -44,7 +44,7 @@ def outline_of(job: TuningJob) -> JobOutline:
     """The outline of a stored job."""
     channels = {channel.name: channel.dataset_version for channel in job.channels.select_related("dataset_version")}
     return outline(
-        specification.parse(job.spec),
+        specification.stored(job.spec),
         job.algorithm_version,
         channels,
         state=JobState(job.state),
@@ -73,7 +73,7 @@ def inherited_from(parents: Iterable[TuningJob], spec: JobSpec, *, curves: bool 
 def inherited(job_id: int, *, curves: bool = False) -> Inherited:
     """What a stored job inherits. Parents are over when the child is made, so this never changes and may be kept."""
     job = TuningJob.objects.get(pk=job_id)
-    return inherited_from(parents_of(job), specification.parse(job.spec), curves=curves)
+    return inherited_from(parents_of(job), specification.stored(job.spec), curves=curves)
 
 
 def whole_history(job: TuningJob, *, curves: bool = False) -> History:
