@@ -25,6 +25,7 @@ from tuning.watched import Missing
 logger = logging.getLogger(__name__)
 
 WAITS = "The strategy waits for results of what runs before it starts more."
+NOT_PROMOTED = "Not promoted after its pause: the search is over, and the strategy let no paused trial go on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,10 @@ def give_up_paused(job: TuningJob) -> list[Entry]:
     """Nobody is promoted any more: whoever is paused has been stopped early, and what it reported is its result."""
     entries: list[Entry] = []
     for trial in job.trials.select_related("job").filter(state=TrialState.PAUSED).order_by("number"):
-        reason = f"Not promoted after its pause: {trial.reason}" if trial.reason else "Not promoted after its pause."
-        if move_trial(trial, TrialState.EARLY_STOPPED, reason=reason):
+        if move_trial(trial, TrialState.EARLY_STOPPED, reason=NOT_PROMOTED):
             entries.append(trial_entry(trial))
             numbers: dict[str, float | int | str] = {"promotions": trial.promotions}
             if trial.objective is not None:
                 numbers["objective"] = trial.objective
-            entries.append(decide(job, Decision.Kind.EARLY_STOP, reason, trial=trial, numbers=numbers))
+            entries.append(decide(job, Decision.Kind.EARLY_STOP, NOT_PROMOTED, trial=trial, numbers=numbers))
     return entries

@@ -175,7 +175,7 @@ def test_whoever_is_paused_at_the_end_was_stopped_early(
         stops(backend, follower, token)
     assert state(job) == "Completed" and job.reason == "All 2 trials have ended."
     assert [t.state for t in job.trials.order_by("number")] == ["EarlyStopped"] * 2
-    assert trial(job).reason == "Not promoted after its pause: Paused at step 1."
+    assert trial(job).reason == choosing.NOT_PROMOTED
     assert trial(job).ended_at is not None
     told = Decision.objects.filter(job=job, kind="early_stop").order_by("id")
     assert [decision.numbers for decision in told] == [
