@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.containers.harness import BARE, ContainerTrials
+from tests.engine import Engine
+from tests.tuning.backends.harness import poll
 from tuning.backends import Phase
+from tuning.backends.docker.engine import Engine as Client
+from tuning.backends.docker.hosts import concerns, sound
 from tuning.errors import BackendError
 
 
@@ -75,3 +80,35 @@ class TestRefusals:
         with pytest.raises(BackendError, match="no-such-network"):
             containers.launch(spec)
         assert not containers.base(spec.attempt).exists()
+
+    @pytest.mark.parametrize("network", ["host", "container:other", "ns:/proc/1/ns/net", "default", ""])
+    def test_the_hosts_own_network(self, containers: ContainerTrials, network: str) -> None:
+        with pytest.raises(BackendError, match="network") as error:
+            containers.launch(containers.spec("", network=network))
+        assert not error.value.retryable
+
+
+def test_a_network_that_was_granted(containers: ContainerTrials, engine: Engine) -> None:
+    client = engine.client()
+    made = client.create_network("hpt-granted", driver="bridge", internal=True)
+    try:
+        _, log = containers.run("import os; print(sorted(os.listdir('/sys/class/net')))", network="hpt-granted")
+        assert log == b"['eth0', 'lo']\n"
+        poll(lambda: containers.left() == [])
+    finally:
+        client.remove_network(made["Id"])
+        client.close()
+
+
+def test_what_an_administrator_should_know(engine: Engine) -> None:
+    """security.md 4b: a warning at start on hosts whose runc could be escaped from."""
+    client = Client(engine.url)
+    told = concerns(client)
+    with client.client("asking") as api:
+        components = {one["Name"]: one["Version"] for one in api.version()["Components"]}
+    number = tuple(int(part) for part in re.findall(r"\d+", components["runc"])[:3])
+    assert any("runc" in concern for concern in told) != sound(number)
+    assert not any("live-restore" in concern or "seccomp" in concern for concern in told)
+    client.close()
+    versions = [(1, 1, 5), (1, 2, 7), (1, 2, 8), (1, 3, 0), (1, 3, 3), (1, 4, 0)]
+    assert [sound(version) for version in versions] == [False, False, True, False, True, True]

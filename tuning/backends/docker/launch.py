@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import stat
 import time
@@ -23,6 +24,8 @@ from tuning.backends.warden.order import pack
 from tuning.errors import BackendError
 
 LOOK_SECONDS = 0.25  # between asking the engine whether a container that says nothing is still there
+NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")  # so none of another container's, as container:... is
+SHARED = ("host", "default", "private", "pasta", "slirp4netns")  # not networks, but the host's own, by some engine
 TOKEN = "token"  # noqa: S105 - the name of the file
 
 
@@ -32,6 +35,8 @@ def check(spec: LaunchSpec, user: tuple[int, int]) -> None:
     faults = []
     if not spec.image:
         faults.append("image is missing: name the image that the container is made from")
+    if spec.network is not None and (not NETWORK.match(spec.network) or spec.network in SHARED):
+        faults.append(f"network {spec.network!r} is none of the engine's own networks: name one that it has made")
     for channel, source in spec.channels.items():
         if not _readable(source, user):
             faults.append(f"channel {channel!r}: {source} cannot be read by user {user[0]}: chmod -R o+rX it")
