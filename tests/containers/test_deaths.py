@@ -86,6 +86,31 @@ class TestOfTheLauncher:
                 assert (containers.base(spec.attempt) / "model/ran").read_text() == "x"
         assert Phase.UNKNOWN in phases
 
+    @pytest.mark.parametrize("moment", ["create", "start"])
+    def test_what_it_left_is_collected(
+        self, containers: ContainerTrials, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        """A container that was made, and maybe started, but has no order: its warden starts nothing."""
+        spec = containers.spec("print('ran')")
+        backend = containers.backend
+        real = getattr(backend.engine, moment)
+
+        def die(*arguments: object) -> None:
+            real(*arguments)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("tuning.backends.docker.launch.Handover._push", lambda _: None)
+        monkeypatch.setattr(backend.engine, moment, die)
+        with pytest.raises(KeyboardInterrupt):
+            containers.launch(spec)
+        monkeypatch.undo()
+        assert backend.status(spec.attempt).phase is Phase.UNKNOWN
+        assert (containers.left() == []) == (moment == "create")
+        containers.launch(spec)
+        assert containers.end(spec.attempt).exit_code == 0
+        assert containers.log(spec.attempt) == b"ran\n"
+        poll(lambda: containers.left() == [])
+
     def test_after_it_asked_for_the_end(self, containers: ContainerTrials) -> None:
         """A container that ignores SIGTERM gets SIGKILL although nobody of ours is alive to send it."""
         spec = containers.spec(DEAF)

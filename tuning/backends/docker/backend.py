@@ -210,29 +210,31 @@ class DockerBackend:
 
     def list_owned(self) -> list[str]:
         """Also removes containers that have ended, which the engine would keep for ever."""
-        owned, over = [], []
-        for state, labels in self.engine.labelled(f"{LABEL_ROOT}={self._mark}"):
+        owned, over = [], {}
+        for identity, state, labels in self.engine.labelled(f"{LABEL_ROOT}={self._mark}"):
             attempt = labels.get(LABEL_ATTEMPT, "")
             if not layout.ATTEMPT.match(attempt):
                 continue
             if state not in ALIVE:
-                over.append(attempt)
+                over[identity] = attempt
             elif not self._end(self.folder(attempt)):  # a warden that has reported is about to be gone
                 owned.append(attempt)
         self._collect(over)
         return sorted(owned)
 
-    def _collect(self, attempts: list[str]) -> None:
+    def _collect(self, over: dict[str, str]) -> None:
+        """Remove containers, by their ids: a name may be another's by now."""
         deadline = time.monotonic() + COLLECT_SECONDS
-        for attempt in attempts:
+        for identity, attempt in over.items():
             if time.monotonic() > deadline:
                 return  # the next call goes on
             with contextlib.suppress(FileNotFoundError), locked(self.folder(attempt), 0.0) as lock:
-                if lock is None:
-                    continue  # it is being launched
-                self.status(attempt)  # which takes from the engine what it knows of its end
+                # Listed before it was started, it may run by now. Its status takes along what the engine knows of
+                # its end.
+                if lock is None or self.status(attempt).phase is Phase.RUNNING:
+                    continue
             with contextlib.suppress(BackendError):
-                self.engine.remove(self.name(attempt))
+                self.engine.remove(identity)
 
     def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
         for attempt in attempts:

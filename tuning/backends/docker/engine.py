@@ -133,11 +133,11 @@ class Engine:
                         raise
                 time.sleep(0.02)
 
-    def labelled(self, label: str) -> list[tuple[str, dict[str, str]]]:
-        """State (``created``, ``running``, ``exited`` ...) and labels of each container that has ``label``."""
+    def labelled(self, label: str) -> list[tuple[str, str, dict[str, str]]]:
+        """Id, state (``created``, ``running``, ``exited`` ...) and labels of each container that has ``label``."""
         with self.client("listing containers") as client:
             found = client.containers(all=True, filters={"label": label})
-            return [(str(one["State"]), dict(one.get("Labels") or {})) for one in found]
+            return [(str(one["Id"]), str(one["State"]), dict(one.get("Labels") or {})) for one in found]
 
 
 def _said(error: APIError) -> str:
