@@ -36,6 +36,7 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
     },
   });
   const faults = faultsOf(save.error);
+  const external = draft.source === "external";
   const submit = (event: FormEvent) => {
     event.preventDefault();
     save.mutate();
@@ -67,17 +68,23 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
       <CodeEditor project={project} draft={draft} faults={faults} change={set} />
       <HyperparameterEditor
         rows={draft.hyperparameters}
+        external={external}
         faults={faults}
         change={(hyperparameters) => set({ hyperparameters })}
       />
       <MetricEditor
         rows={draft.metrics}
-        told={draft.source === "external"}
+        told={external}
         faults={faults}
         change={(metrics) => set({ metrics })}
       />
-      <ChannelEditor rows={draft.channels} faults={faults} change={(channels) => set({ channels })} />
-      {draft.source !== "external" && <ResourceFields draft={draft} faults={faults} change={set} />}
+      <ChannelEditor
+        rows={draft.channels}
+        external={external}
+        faults={faults}
+        change={(channels) => set({ channels })}
+      />
+      {!external && <ResourceFields draft={draft} faults={faults} change={set} />}
       {name !== undefined && owner && earlier.length > 0 && (
         <Section
           title="Same algorithm"

@@ -7,17 +7,22 @@ import { type ChannelRow, emptyChannel } from "./draft";
 
 interface ChannelEditorProps {
   rows: readonly ChannelRow[];
+  external: boolean;
   faults: Faults;
   change: (rows: readonly ChannelRow[]) => void;
 }
 
-export function ChannelEditor({ rows, faults, change }: ChannelEditorProps) {
+export function ChannelEditor({ rows, external, faults, change }: ChannelEditorProps) {
   const update = (key: string, part: Partial<ChannelRow>) =>
     change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
   return (
     <Section
       title="Channels"
-      hint="The data that it reads. The script finds a channel's files in the folder SM_CHANNEL_<NAME>."
+      hint={
+        external
+          ? "The data that its results come from, kept with each job; it is fetched by whoever runs the trials."
+          : "The data that it reads. The script finds a channel's files in the folder SM_CHANNEL_<NAME>."
+      }
     >
       <div className={classes.rows} data-field="channels">
         {rows.map((row, index) => {

@@ -7,17 +7,19 @@ import { emptyHyperparameter, type HyperparameterRow } from "./draft";
 
 interface HyperparameterEditorProps {
   rows: readonly HyperparameterRow[];
+  /** Its trials run elsewhere: no script is started with them. */
+  external: boolean;
   faults: Faults;
   change: (rows: readonly HyperparameterRow[]) => void;
 }
 
-export function HyperparameterEditor({ rows, faults, change }: HyperparameterEditorProps) {
+export function HyperparameterEditor({ rows, external, faults, change }: HyperparameterEditorProps) {
   const update = (key: string, part: Partial<HyperparameterRow>) =>
     change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
   return (
     <Section
       title="Hyperparameters"
-      hint="What the script takes as --name value. A job searches them or keeps them at one value."
+      hint={`What ${external ? "a trial is given" : "the script takes as --name value"}. A job searches them or keeps them at one value.`}
     >
       <div className={classes.rows} data-field="hyperparameters">
         {rows.length > 0 && (

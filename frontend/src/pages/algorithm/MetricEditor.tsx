@@ -29,13 +29,14 @@ const HINTS = {
 export function MetricEditor({ rows, told = false, faults, change }: MetricEditorProps) {
   const update = (key: string, part: Partial<MetricRow>) =>
     change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  const metric = told ? `${classes.metric} ${classes.told}` : classes.metric;
   return (
     <Section title="Metrics" hint={told ? HINTS.told : HINTS.printed}>
       <div className={classes.rows} data-field="metrics">
         {rows.length > 0 && (
-          <div className={`${classes.metric} ${classes.head}`} aria-hidden="true">
+          <div className={`${metric} ${classes.head}`} aria-hidden="true">
             <span>Name</span>
-            <span>{told ? "" : "Regular expression"}</span>
+            {!told && <span>Regular expression</span>}
             <span>May be tuned to</span>
             <span />
           </div>
@@ -44,7 +45,7 @@ export function MetricEditor({ rows, told = false, faults, change }: MetricEdito
           const field = `metrics[${index}]`;
           const label = row.name || "the new metric";
           return (
-            <div key={row.key} className={classes.metric} role="group" aria-label={label} data-field={field}>
+            <div key={row.key} className={metric} role="group" aria-label={label} data-field={field}>
               <TextInput
                 aria-label="Name of the metric"
                 placeholder="f1"
@@ -53,9 +54,7 @@ export function MetricEditor({ rows, told = false, faults, change }: MetricEdito
                 error={faults.at(`${field}.name`) ?? faults.at(field)}
                 onChange={(event) => update(row.key, { name: event.currentTarget.value })}
               />
-              {told ? (
-                <span />
-              ) : (
+              {!told && (
                 <TextInput
                   aria-label={`Regular expression of ${label}`}
                   placeholder="f1:\s+(-?[0-9.]+)"

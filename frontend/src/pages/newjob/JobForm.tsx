@@ -15,6 +15,7 @@ import { Notice } from "../../components/Feedback";
 import { FormFaults, Remarks } from "../../components/FormFaults";
 import { Panel } from "../../components/Panel";
 import { Fields, Section } from "../../components/Section";
+import { isExternal } from "../algorithm/draft";
 import { AlgorithmFields } from "./AlgorithmFields";
 import { CompletionFields } from "./CompletionFields";
 import { DataFields } from "./DataFields";
@@ -167,7 +168,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               <CompletionFields draft={draft} faults={faults} change={set} />
             </Section>
             <Section title="Limits">
-              <LimitFields draft={draft} faults={faults} change={set} />
+              <LimitFields draft={draft} external={isExternal(declared)} faults={faults} change={set} />
             </Section>
             <Section title="Warm start" hint="Begin with what earlier jobs have found.">
               <WarmStartPicker

@@ -16,19 +16,23 @@ const WORDS = {
     placeholder: "no limit",
   },
 };
+const SILENCE = { label: "Seconds of silence", description: "Then a trial is given to the next who asks." };
 type Name = keyof typeof WORDS;
 
 interface LimitFieldsProps {
   draft: JobDraft;
+  /** Its trials run elsewhere, and take nothing of this host. */
+  external: boolean;
   faults: Faults;
   change: (part: Partial<JobDraft>) => void;
 }
 
-export function LimitFields({ draft, faults, change }: LimitFieldsProps) {
+export function LimitFields({ draft, external, faults, change }: LimitFieldsProps) {
   const limit = (name: Name) => (
     <TextInput
       key={name}
       {...WORDS[name]}
+      {...(external && name === "trial_seconds" && SILENCE)}
       inputMode="numeric"
       value={draft.limits[name]}
       data-field={`limits.${name}`}
@@ -57,9 +61,13 @@ export function LimitFields({ draft, faults, change }: LimitFieldsProps) {
     <>
       <Fields>{(Object.keys(WORDS) as Name[]).map(limit)}</Fields>
       <Fields>
-        {resource("cpus", "Processors", "For each trial.")}
-        {resource("memory_mb", "Memory, MB", "For each trial.", "no limit")}
-        {resource("gpus", "GPUs", "For each trial.")}
+        {!external && (
+          <>
+            {resource("cpus", "Processors", "For each trial.")}
+            {resource("memory_mb", "Memory, MB", "For each trial.", "no limit")}
+            {resource("gpus", "GPUs", "For each trial.")}
+          </>
+        )}
         <TextInput
           label="Seed"
           description="The same seed, the same suggestions."

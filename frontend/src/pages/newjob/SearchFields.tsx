@@ -50,7 +50,7 @@ export function SearchFields({ draft, strategies, policies, profile, faults, cha
             faults={faults}
             change={(policy) => change({ policy })}
           />
-          {draft.policy === null && <PolicyAdvice />}
+          {draft.policy === null && (profile?.policies.includes("median") ?? true) && <PolicyAdvice />}
         </>
       )}
       <Fields>
