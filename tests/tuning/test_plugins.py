@@ -247,3 +247,8 @@ def test_a_scheduler_stays_one_and_promotes_nobody_when_it_breaks(tmp_path):
     assert isinstance(made, Scheduler) and made.promote(History(Goal.MAXIMIZE), 3) == []
     (one,) = made.suggest(MIXED, History(Goal.MAXIMIZE), [1], 0)
     assert MIXED.problem_with(one.config) is None
+
+
+@pytest.mark.parametrize("file", ["hpt_hill_climbing.py", "pyproject.toml", "test_hill_climbing.py"])
+def test_the_documentation_shows_what_is_tested(file):
+    assert f"\n{(EXAMPLE / file).read_text().rstrip()}\n```" in (ROOT / "docs" / "plugins.md").read_text()

@@ -6,12 +6,8 @@ from tuning.contracts import Suggestion
 from tuning.registry import Info, Option
 from tuning.strategies.untried import draw_untried, in_turn
 
-INFO = Info(
-    name="hill-climbing",
-    title="Hill climbing",
-    summary="Tries points around the best one so far.",
-    options=(Option("step", "float", 0.1, 0.001, 1, help="How far a step goes, as a share of the range."),),
-)
+STEP = Option("step", "float", 0.1, 0.001, 1, help="How far a step goes, as a share of the range.")
+INFO = Info("hill-climbing", "Hill climbing", "Tries points around the best one so far.", (STEP,))
 
 
 class HillClimbing:
@@ -26,8 +22,7 @@ class HillClimbing:
             return space.decode(np.clip(units, 0.0, 1.0))
 
         def suggest(number):
-            rng = np.random.default_rng([seed, number])
-            config = draw_untried(space, used, rng, near_best if history.best else None)
+            config = draw_untried(space, used, np.random.default_rng([seed, number]), history.best and near_best)
             used.add(space.key(config))
             if history.best is None:
                 return Suggestion(config, "A random point: nothing is known yet.", {"finished": 0})
