@@ -46,6 +46,11 @@ class TestPromotionBrackets(SchedulerSuite):
     options = {"mode": "promotion", "max_resource": EPOCHS, "brackets": 2, "reduction_factor": 2.5}
 
 
+class TestBayesian(SchedulerSuite):
+    name = "hyperband"
+    options = {"mode": "promotion", "max_resource": EPOCHS, "searcher": "bayesian"}
+
+
 class PromotionMachine(SchedulerMachine):
     options = {"mode": "promotion"}
 
@@ -197,9 +202,11 @@ def promoted(scheduler, *own, room=9, **more):
 
 def test_the_highest_rung_and_the_best_go_first():
     own = [observed(n, [n / 10]) for n in range(1, 7)]
-    own += [observed(n, [0.9, 0.9, n / 10], promotions=1) for n in (7, 8, 9)]
     scheduler = hyperband(mode="promotion")
-    assert promoted(scheduler, *own) == [9]  # 7 to 9 hold the three best places of the first rung
+    above = [observed(n, [0.9, 0.9, n / 10], promotions=1) for n in (7, 8, 9)]
+    assert promoted(scheduler, *own, *above) == [9]  # 7 to 9 hold the three best places of the first rung
+    above = [observed(n, [0.0, 0.0, n / 10], promotions=1) for n in (7, 8, 9)]
+    assert promoted(scheduler, *own, *above) == [9, 6, 5, 4]
     assert promoted(scheduler, *own[:6]) == [6, 5]
     assert promoted(scheduler, *own[:6], room=1) == [6]
 
@@ -215,9 +222,10 @@ def test_a_promoted_trial_is_not_judged_below_its_rung_again():
 
 def test_who_began_again_keeps_its_place_at_the_rungs_below():
     again = observed(1, [], TrialState.RUNNING, promotions=1)
-    others = [observed(n, [n / 10]) for n in (2, 3)]
-    assert promoted(hyperband(mode="promotion"), again, *others) == []  # it is the one of three
-    assert promoted(hyperband(mode="promotion"), again, *others, *[observed(n, [0.1]) for n in (4, 5, 6)]) == [3]
+    others = [observed(n, [n / 10]) for n in range(2, 7)]
+    assert promoted(hyperband(mode="promotion"), *others[:3]) == [4]
+    assert promoted(hyperband(mode="promotion"), again, *others[:3]) == []  # it is the best one of four
+    assert promoted(hyperband(mode="promotion"), again, *others) == [6]
 
 
 def test_whoever_breaks_leaves_its_bracket_and_its_place_is_not_given_away():
@@ -295,6 +303,15 @@ def test_parents_count_where_their_values_are_comparable():
     trial = observed(1, [0.1], TrialState.RUNNING)
     for comparable in (True, False):
         assert hyperband().judge(1, History(Goal.MAXIMIZE, (trial,), parents, comparable)).stop is comparable
+
+
+@pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.LOST])
+def test_what_a_trial_printed_before_it_broke_is_no_bar(state):
+    broken = [observed(n, [1.0], state) for n in (1, 2, 3)]
+    trial = observed(4, [0.1], TrialState.RUNNING)
+    assert not hyperband().judge(4, History(Goal.MAXIMIZE, (*broken, trial))).stop
+    paused = [observed(n, [n / 10]) for n in (4, 5, 6)]
+    assert promoted(hyperband(mode="promotion"), *broken, *paused) == [6]
 
 
 @pytest.mark.parametrize("name", ["epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs"])

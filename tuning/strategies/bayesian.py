@@ -14,6 +14,7 @@ from tuning.space import SearchSpace
 from tuning.strategies import sobol
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind
 from tuning.strategies.candidates import Proposal, propose
+from tuning.strategies.fidelity import Fidelities, fidelities_of
 from tuning.strategies.gp import one_thread
 from tuning.strategies.surrogate import Surrogate, pooled, with_parents
 from tuning.strategies.transfer import STARTERS, Source, sources_of, starter
@@ -64,26 +65,38 @@ class Bayesian:
     value are observations like the own ones, and shorten the design. With parents whose values are not comparable, the
     first trials are taken from the parents' good regions (see transfer.py). Pending trials are believed to give what
     the model expects of them. Failed trials count as the worst value seen; lost ones, and stopped ones without a value,
-    are ignored.
+    are ignored. Where trials were stopped or are paused on their way, the model is of whole trials, learnt from the
+    values of all lengths (see fidelity.py); ``fidelities`` tell these lengths, which are else seen from the trials.
     """
 
     def __init__(
-        self, n_initial_points: int | None = None, kind: Kind = "ei", kappa: float = 2.5, xi: float = 0.0
+        self,
+        n_initial_points: int | None = None,
+        kind: Kind = "ei",
+        kappa: float = 2.5,
+        xi: float = 0.0,
+        fidelities: Fidelities | None = None,
     ) -> None:
         self.n_initial_points = n_initial_points
         self.kind = kind
         self.kappa = kappa
         self.xi = xi
+        self.fidelities = fidelities
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
         with one_thread():
-            return in_turn(numbers, _Search(self, space, history, seed).suggest)
+            fidelities = self.fidelities or fidelities_of(history)
+            seen = fidelities.ended(space, history) if fidelities else history
+            return in_turn(numbers, _Search(self, space, seen, seed, fidelities).suggest)
 
 
 class _Search:
     """One call of ``Bayesian.suggest``: the model is fitted at most once, each suggestion is pending for the next."""
 
-    def __init__(self, options: Bayesian, space: SearchSpace, history: History, seed: int) -> None:
+    def __init__(
+        self, options: Bayesian, space: SearchSpace, history: History, seed: int, fidelities: Fidelities | None
+    ) -> None:
+        self.fidelities = fidelities
         self.options, self.space, self.history, self.seed = options, space, history, seed
         self.used = history.used_keys(space)
         self.pending = list(space.encode_all([trial.config for trial in history.pending]))
@@ -130,17 +143,18 @@ class _Search:
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
         if self._surrogate is None:
-            self._surrogate = (
-                with_parents(self.space, self.history, self._parents())
-                if self._transfers()
-                else pooled(self.space, self.history)
-            )
+            self._surrogate = self._fitted()
         pending = np.array(self.pending).reshape(-1, len(self.space))
         model = self._surrogate.model.believe(self.space.unit_features(pending))
         options = self.options
         acquisition = Acquisition(model, model.incumbent, options.kind, options.kappa, options.xi)
         proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng)
         return _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
+
+    def _fitted(self) -> Surrogate:
+        if self._transfers():
+            return with_parents(self.space, self.history, self._parents())
+        return (self.fidelities.surrogate if self.fidelities else pooled)(self.space, self.history)
 
     def _transfers(self) -> bool:
         """Whether there is something to learn from parents whose values are not comparable."""
@@ -188,6 +202,9 @@ def _explained(
     if surrogate.trust is not None:
         numbers["parents_weight"] = surrogate.trust
         sources += f" (weight {surrogate.trust:.2f})"
+    if surrogate.on_the_way:
+        numbers["values_on_the_way"] = surrogate.on_the_way
+        sources += f" and {surrogate.on_the_way} values on their way"
     if pending:
         sources += f", {pending} running"
     reason = (

@@ -22,6 +22,8 @@ from tuning.space import SearchSpace
 from tuning.states import TrialState
 from tuning.strategies import brackets as bracketing
 from tuning.strategies import promotions
+from tuning.strategies.bayesian import Bayesian
+from tuning.strategies.fidelity import Fidelities
 from tuning.strategies.random_search import RandomSearch
 
 Mode = Literal["stopping", "promotion", "synchronous"]
@@ -155,7 +157,8 @@ class Hyperband:
         self.mode = mode
         self.levels = rungs.levels(min_resource, self.most, reduction_factor)
         self.shares = bracketing.sizes(len(self.levels), brackets, reduction_factor)
-        self.searcher: Strategy = RandomSearch()
+        fidelities = Fidelities(self.levels, self.most)
+        self.searcher: Strategy = Bayesian(fidelities=fidelities) if searcher == "bayesian" else RandomSearch()
 
     def bracket(self, number: int) -> int:
         """The bracket of trial ``number``, from 0; it is also the index of the first rung it is judged at."""

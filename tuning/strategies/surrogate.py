@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +15,32 @@ from tuning.strategies import gp
 from tuning.strategies.targets import Targets
 from tuning.strategies.transfer import Source, Transferred, transferred
 
-_FITTED = 250  # observations that the kernel is fitted on
-_CONDITIONED = 700  # observations that the posterior is conditioned on
-_ANCHORS = 5
+FITTED = 250  # observations that the kernel is fitted on
+CONDITIONED = 700  # observations that the posterior is conditioned on
+ANCHORS = 5
+
+
+class Believer(gp.Model, Protocol):
+    """A model that can be asked to believe what it expects of pending points."""
+
+    def believe(self, features: Floats) -> Self:
+        """The model after observing its own mean at ``features`` (m, D)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Surrogate:
-    """A model of the transformed loss. ``anchors`` (k, d) are the units of the best trials; counts are for people."""
+    """A model of the transformed loss. ``anchors`` (k, d) are the units of the best trials; counts are for people.
 
-    model: gp.Posterior | Transferred
+    ``on_the_way`` counts the values of trials before their end that the model has learnt from as well.
+    """
+
+    model: Believer
     targets: Targets
     anchors: Floats
     own: int
     inherited: int
+    on_the_way: int = 0
 
     @property
     def trust(self) -> float | None:
@@ -44,11 +57,11 @@ def pooled(space: SearchSpace, history: History) -> Surrogate:
     inherited = [trial for trial in history.inherited if trial.usable] if history.comparable else []
     units, losses = _losses(space, history, inherited)
     own = len(losses) - len(inherited)
-    kept = _kept(losses, _CONDITIONED)
-    units, losses = units[kept], losses[kept]
+    chosen = kept(losses, CONDITIONED)
+    units, losses = units[chosen], losses[chosen]
     targets = Targets.fit(losses)
     features = space.unit_features(units)
-    fitted = _kept(losses, _FITTED)
+    fitted = kept(losses, FITTED)
     kernel = gp.fit(features[fitted], targets.values[fitted], space.groups)
     model = gp.condition(kernel, features, targets.values)
     return Surrogate(model, targets, _anchors(units, losses), own, len(inherited))
@@ -58,8 +71,8 @@ def with_parents(space: SearchSpace, history: History, sources: tuple[Source, ..
     """Own trials, modelled as what the parents' models leave unexplained (see transfer.py)."""
     units, losses = _losses(space, history, [])
     own = len(losses)
-    kept = _kept(losses, _FITTED)
-    units, losses = units[kept], losses[kept]
+    chosen = kept(losses, FITTED)
+    units, losses = units[chosen], losses[chosen]
     targets = Targets.fit(losses)
     model = transferred(sources, space.unit_features(units), targets.values, space.groups)
     anchors = np.vstack([_anchors(units, losses), *(source.units[:2] for source in sources)])
@@ -75,10 +88,10 @@ def _losses(space: SearchSpace, history: History, inherited: list[Observation]) 
 
 
 def _anchors(units: Floats, losses: Floats) -> Floats:
-    return units[np.argsort(losses, kind="stable")[:_ANCHORS]]
+    return units[np.argsort(losses, kind="stable")[:ANCHORS]]
 
 
-def _kept(losses: Floats, most: int) -> NDArray[np.intp]:
+def kept(losses: Floats, most: int) -> NDArray[np.intp]:
     """Indices of at most ``most`` observations: the best two fifths of that many, and an even spread of the others."""
     if len(losses) <= most:
         return np.arange(len(losses))
