@@ -104,3 +104,44 @@ def test_it_beats_random():
         )
         assert np.median([t.value for t in found.own]) > np.median([t.value for t in random.own]) + 0.2
         assert found.best.value > -0.2
+
+
+def inherited(xs, name="a"):
+    """A parent's trials; the value is the position: the last is the best."""
+    return tuple(
+        Observation(n, {"x": x}, TrialState.COMPLETED, float(n), inherited_from=name) for n, x in enumerate(xs, start=1)
+    )
+
+
+def test_parents_of_the_same_objective_are_among_the_ranked_trials():
+    """F1, F2: identical data and algorithm."""
+    history = History(Goal.MAXIMIZE, (observation(1, {"x": 0.2}, 1.5),), inherited([0.9, 0.5]))
+    found = strategies.create("anneal", {"avg_best_idx": 1}).suggest(LINE, history, [5], 0)[0]
+    assert found.reason.startswith("Random near trial 2 of a, number 1 of 3 trials by objective")
+
+
+def test_parents_of_another_scale_give_the_centre_first_and_ever_more_seldom():
+    """F11: with trust t and n own trials, with probability t / (t + n / 4)."""
+    anneal = strategies.create("anneal", {"avg_best_idx": 1})
+    parents = inherited([0.5, 0.1]) + inherited([0.5, 0.5, 0.9], "b")
+    (first,) = anneal.suggest(LINE, History(Goal.MAXIMIZE, (), parents, comparable=False), [1], 0)
+    assert first.numbers["parents_weight"] == pytest.approx(1.4)
+    assert first.numbers["share_of_range"] == 1 / (1 + 0.7 * 5 * 0.1)
+    assert "trial 2 of a" in first.reason or "trial 3 of b" in first.reason
+    own = tuple(observation(n, {"x": 0.3}, 0.0) for n in range(1, 9))
+    found = anneal.suggest(LINE, History(Goal.MAXIMIZE, own, parents, comparable=False), NUMBERS, 0)
+    trust = found[0].numbers["parents_weight"]
+    of_parents = sum(" of a," in one.reason or " of b," in one.reason for one in found)
+    assert of_parents / len(found) == pytest.approx(trust / (trust + 2), abs=0.06)
+
+
+def test_misleading_parents_are_forgotten():
+    """F12: own results of the opposite order leave no trust, and the parents are not asked again."""
+    own = tuple(observation(n, {"x": n / 12}, float(n)) for n in range(1, 12))
+    history = History(Goal.MAXIMIZE, own, inherited([1 - n / 20 for n in range(20)]), comparable=False)
+    found = strategies.create("anneal", {}).suggest(LINE, history, NUMBERS, 0)
+    assert all(" of a," not in one.reason and "parents_weight" not in one.numbers for one in found)
+    (tested,) = strategies.create("anneal", {}).suggest(
+        LINE, History(Goal.MAXIMIZE, own[:1], history.inherited, comparable=False), [2], 0
+    )
+    assert tested.reason == "Uniform random: to compare with the trials that were chosen after the parents."

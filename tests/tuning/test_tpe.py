@@ -131,8 +131,44 @@ def test_comparable_parents_are_observations_and_spare_random_points():
     parents = tuple(Observation(t.number, t.config, t.state, t.value, inherited_from="a") for t in ladder(30))
     (one,) = tpe().suggest(PLANE, History(Goal.MAXIMIZE, (), parents), [1], 0)
     assert one.numbers["model"] == "tpe" and one.numbers["good_trials"] == 8
-    (one,) = tpe().suggest(PLANE, History(Goal.MAXIMIZE, (), parents, comparable=False), [1], 0)
-    assert "Random point 1 of 20" in one.reason
+
+
+def parents_of_the_ladder(count=30, name="a"):
+    return tuple(Observation(t.number, t.config, t.state, t.value, inherited_from=name) for t in ladder(count))
+
+
+def test_parents_of_another_scale_say_where_to_begin():
+    """F2, F11: before the first result the parents' good trials are the model; the ladder's lie near (1, 1)."""
+    history = History(Goal.MAXIMIZE, (), parents_of_the_ladder(), comparable=False)
+    first, second, third = tpe().suggest(PLANE, history, [1, 2, 3], 0)
+    for one in (first, third):
+        assert min(one.config.values()) > 0.6
+        assert one.numbers["inherited_trials"] == 30 and one.numbers["parents_weight"] == pytest.approx(0.7)
+        assert "among 0 own trials and the good ones of 30 of the parents (weight 0.70)" in one.reason
+    assert second.numbers == {"tests_parents": True}
+
+
+def test_parents_with_fewer_trials_than_initial_points_leave_the_rest_of_them():
+    history = History(Goal.MAXIMIZE, (), parents_of_the_ladder(8), comparable=False)
+    one, two = tpe().suggest(PLANE, history, [12, 13], 0)
+    assert one.reason == "Random point 12 of 12 before the model is used."
+    assert two.numbers["model"] == "tpe"
+
+
+def test_transfer_finds_good_points_at_once_and_forgets_misleading_parents():
+    """F11, F12: what is known of another scale helps; upside down it costs next to nothing."""
+
+    def child(seed, sign=None, trials=12):
+        parent = run("random", seed=seed + 50, trials=40, objective=lambda c: 1000 * (sign or 1) * bowl(c) - 7)
+        inherited = tuple(Observation(t.number, t.config, t.state, t.value, inherited_from="a") for t in parent.own)
+        return run(seed=seed, trials=trials, inherited=inherited if sign else (), comparable=not sign)
+
+    best = {
+        (sign, trials): np.mean([child(seed, sign, trials).best.value for seed in range(5)])
+        for sign, trials in [(None, 12), (1, 12), (None, 40), (-1, 40)]
+    }
+    assert best[1, 12] > best[None, 12] + 0.05
+    assert best[-1, 40] > best[None, 40] - 0.05
 
 
 @pytest.mark.parametrize(("trials", "seconds"), [(100, 0.012), (500, 0.030)])

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from tuning import strategies
 from tuning.space import Categorical, Float, Integer, SearchSpace
 from tuning.states import Goal, JobState
 from tuning.warmstart import JobOutline, WarmStartLimits, WarmStartType, check
@@ -72,7 +73,7 @@ def test_every_rule_is_reported_when_all_are_broken():
     found = checks(child(strategy="grid"), [broken] * 6)
     assert {one.rule for one in found} == set(ALL)
     assert {one.rule for one in found if one.refuses} == {
-        "F2", "F6", "F8", "F9", "F13", "F14", "F15", "F16", "F17", "F20", "F21",
+        "F6", "F8", "F9", "F13", "F14", "F15", "F16", "F17", "F20", "F21",
     }  # fmt: skip
 
 
@@ -88,12 +89,32 @@ def test_before_a_parent_is_chosen_only_their_number_is_wrong():
     assert one("F14", parents=[]).detail == "no parent chosen yet"
 
 
-@pytest.mark.parametrize(
-    ("strategy", "ok"), [("bayesian", True), ("random", True), ("grid", False), ("hyperband", False)]
-)
-def test_f2_bayesian_and_random_only(strategy, ok):
+@pytest.mark.parametrize("strategy", [info.name for info in strategies.catalogue()])
+def test_f2_f28_every_strategy_says_what_it_makes_of_parents(strategy):
+    """C4, C17: the known points and the curves are of use to every strategy by IDENTICAL."""
     found = one("F2", child(strategy=strategy))
-    assert found.ok is ok and strategy in found.detail
+    assert found.ok and found.detail.startswith(f"{strategy} search: ")
+    assert "points that parents completed are not run again" in found.detail and "curves" in found.detail
+
+
+@pytest.mark.parametrize("strategy", ["bayesian", "tpe", "anneal", "random", "hyperband"])
+def test_f2_strategies_that_learn_from_parents_of_other_data(strategy):
+    found = one("F2", child(strategy=strategy), kind=TRANSFER)
+    assert found.ok and "each parent" in found.detail
+
+
+@pytest.mark.parametrize("strategy", ["grid", "sobol"])
+def test_f2_strategies_that_have_no_use_for_parents_of_other_data(strategy):
+    found = one("F2", child(strategy=strategy), kind=TRANSFER)
+    assert refused(child(strategy=strategy), kind=TRANSFER) == ["F2"]
+    assert found.detail == (
+        f"{strategy} search has no use for parents of other data; choose auto, bayesian, tpe, anneal, random, "
+        "hyperband or type IDENTICAL_DATA_AND_ALGORITHM, or start without parents"
+    )
+
+
+def test_f2_a_strategy_of_another_package_is_given_the_parents():
+    assert one("F2", child(strategy="theirs")).ok and one("F2", child(strategy="theirs"), kind=TRANSFER).ok
 
 
 @pytest.mark.parametrize("strategy", ["bayesian", "random", "grid"])

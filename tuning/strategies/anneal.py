@@ -11,13 +11,16 @@ from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import SearchSpace, Value
+from tuning.strategies.parents import Parent, parents_of, parents_test, tests_parents
 from tuning.strategies.untried import draw_untried, in_turn
+
+_OWN_PER_PARENT = 4.0  # own trials that are worth as much as one parent that is trusted fully
 
 INFO = Info(
     name="anneal",
     title="Anneal",
     summary="Picks one of the best trials and draws near it, ever closer as trials accumulate. A runner-up may be "
-    "picked, which leads out of local optima. Cannot be warm-started.",
+    "picked, which leads out of local optima. Learns from warm-start parents.",
     options=(
         Option(
             "avg_best_idx",
@@ -49,6 +52,12 @@ class Anneal:
     categorical one keeps its value with probability 1 - s and is else drawn anew. The rate is not adaptive. Without any
     usable trial the point is uniform. Failed trials are ignored; running ones only keep their points from being drawn
     again. Unlike in hyperopt, all hyperparameters are drawn around the same trial, so that good combinations survive.
+
+    Inherited trials of comparable value are among the ranked ones. Parents whose values are not comparable have
+    rankings of their own. One of them gives the centre instead with probability t / (t + n / 4), where n is the number
+    of own trials with a value and t is the parents' trust (see parents.py) summed up: at first always, later less and
+    less, and never where own results contradict them. As far as they are trusted, their trials make the neighbourhood
+    smaller. A few of the first trials are uniform, to tell whether the parents are right.
     """
 
     def __init__(self, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> None:
@@ -60,35 +69,48 @@ class Anneal:
         inherited = [trial for trial in history.inherited if trial.usable] if history.comparable else []
         # A stable sort: of equal trials, the earlier is the better.
         ranked = sorted([*inherited, *history.finished], key=lambda trial: -history.goal.sign * (trial.value or 0.0))
+        parents = parents_of(space, history)
 
         def suggest(number: int) -> Suggestion:
-            suggestion = self._one(space, used, ranked, np.random.default_rng([seed, number]))
+            rng = np.random.default_rng([seed, number])
+            if tests_parents(number) and any(parent.trust for parent in parents):
+                suggestion = parents_test(space, used, rng)
+            else:
+                suggestion = self._one(space, used, ranked, parents, rng)
             used.add(space.key(suggestion.config))
             return suggestion
 
         return in_turn(numbers, suggest)
 
     def _one(
-        self, space: SearchSpace, used: set[str], ranked: list[Observation], rng: np.random.Generator
+        self,
+        space: SearchSpace,
+        used: set[str],
+        ranked: Sequence[Observation],
+        parents: Sequence[Parent],
+        rng: np.random.Generator,
     ) -> Suggestion:
+        trials = len(ranked) + sum(parent.trust * len(parent.trials) for parent in parents)
+        numbers: dict[str, Number] = {}
+        trust = sum(parent.trust for parent in parents)
+        if trust > 0.0:
+            numbers["parents_weight"] = trust
+            if rng.random() < trust / (trust + len(ranked) / _OWN_PER_PARENT):
+                shares = np.array([parent.trust for parent in parents]) / trust
+                ranked = parents[int(rng.choice(len(parents), p=shares))].trials
         if not ranked:
             config = draw_untried(space, used, rng)
             return Suggestion(config, "Uniform random: no trial has a value yet.", {"trials": 0})
         rank = min(int(rng.geometric(1.0 / self.avg_best_idx)), len(ranked))
         centre = ranked[rank - 1]
-        share = 1.0 / (1.0 + len(ranked) * self.shrink_coef)
+        share = 1.0 / (1.0 + trials * self.shrink_coef)
         unit = space.encode(centre.config)
         config = draw_untried(space, used, rng, lambda r: _near(space, unit, share, r))
         whose = f"trial {centre.number}" + (f" of {centre.inherited_from}" if centre.inherited_from else "")
         reason = (
             f"Random near {whose}, number {rank} of {len(ranked)} trials by objective, on {share:.1%} of the range."
         )
-        numbers: dict[str, Number] = {
-            "centre": centre.number,
-            "rank": rank,
-            "trials": len(ranked),
-            "share_of_range": share,
-        }
+        numbers |= {"centre": centre.number, "rank": rank, "trials": len(ranked), "share_of_range": share}
         return Suggestion(config, reason, numbers)
 
 

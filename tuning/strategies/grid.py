@@ -14,7 +14,8 @@ INFO = Info(
     name="grid",
     title="Grid",
     summary="Tries every combination: all values of categorical hyperparameters, evenly spaced ones of numeric "
-    "hyperparameters. The job ends when all have been tried. Cannot be warm-started.",
+    "hyperparameters. The job ends when all have been tried. Of warm-start "
+    "parents with the same data and algorithm it only uses which points are known.",
     options=(
         Option(
             "points_per_axis",
@@ -33,6 +34,9 @@ class Grid:
     """The combinations of ``SearchSpace.grid`` in its order, without those already tried.
 
     The vendors' grids take categorical hyperparameters only; there this is the same: 3 x 2 values make six trials.
+
+    Warm-start parents with the same data and algorithm leave out the points that they have completed (F2, F28); those
+    with other data or another algorithm change nothing, and the rules of warm start refuse them.
     """
 
     def __init__(self, points_per_axis: int = 5) -> None:

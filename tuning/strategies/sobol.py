@@ -17,14 +17,16 @@ INFO = Info(
     name="sobol",
     title="Quasi-random (Sobol)",
     summary="Spreads the trials evenly over the space, without the clusters and gaps of random draws. Like random "
-    "search it needs no results, so any number of trials can run at a time. Cannot be warm-started.",
+    "search it needs no results, so any number of trials can run at a time. Of warm-start parents with the "
+    "same data and algorithm it only uses which points are known.",
 )
 
 
 class QuasiRandom:
     """Trial n is the n-th point of a Sobol sequence that the job's seed has scrambled (Owen), whatever else happens.
 
-    Where the points of a discrete space coincide, a point that has been tried is replaced by a random untried one.
+    Where the points of a discrete space coincide, a point that has been tried, or that a warm-start parent with the
+    same data and algorithm has completed, is replaced by a random untried one.
     """
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:

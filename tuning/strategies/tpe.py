@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from tuning.history import History
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import Config, SearchSpace, Value
+from tuning.strategies.parents import parents_of, parents_test, tests_parents
 from tuning.strategies.parzen import Parzen, axes_of
 from tuning.strategies.untried import draw_untried, free, in_turn
 
@@ -22,8 +25,8 @@ INFO = Info(
     name="tpe",
     title="TPE",
     summary="Models where good trials lie and where the others do (tree-structured Parzen estimator), and tries the "
-    "point where the ratio is highest. Fast with thousands of trials and with many categorical hyperparameters. Cannot "
-    "be warm-started.",
+    "point where the ratio is highest. Fast with thousands of trials and with many categorical hyperparameters. Learns "
+    "from warm-start parents.",
     options=(
         Option(
             "n_initial_points",
@@ -32,7 +35,7 @@ INFO = Info(
             1,
             1000,
             help="Random trials before the model is used. For a job of 50 trials or fewer, 10 with a gamma of 0.1 "
-            "finds better points.",
+            "finds better points. Parents' trials count towards it.",
         ),
         Option(
             "gamma",
@@ -51,6 +54,11 @@ class TPE:
 
     l is the Parzen estimator of the ceil(gamma n) best of n trials, the better ones weighing more; g that of the others
     and of failed and running trials: a running trial counts as bad until it is known, so that parallel trials spread.
+
+    Inherited trials of comparable value are observations like the own ones. Each parent whose values are not comparable
+    has an l and a g of its own, by its own ranks; candidates are drawn from its l too, and its log l(x) / g(x), times
+    the trust that the own results leave it (see parents.py) and divided by the number of parents, is added.
+    A few of the first trials are uniform, to tell whether the parents are right.
     """
 
     def __init__(self, n_initial_points: int = 20, gamma: float = 0.25) -> None:
@@ -61,17 +69,32 @@ class TPE:
         return in_turn(numbers, _Search(self, space, history, seed).suggest) if numbers else []
 
 
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Good trials and others as estimators; ``trust`` is how much the log of their ratio counts."""
+
+    good: Parzen
+    others: Parzen
+    trust: float = 1.0
+
+    def log_ratio(self, points: Floats) -> Floats:
+        ratio: Floats = self.trust * (self.good.log_density(points) - self.others.log_density(points))
+        return ratio
+
+
 class _Search:
     """One call of ``TPE.suggest``: each suggestion is a running trial for the next."""
 
     def __init__(self, options: TPE, space: SearchSpace, history: History, seed: int) -> None:
-        self.options, self.space, self.seed = options, space, seed
+        self.options, self.space, self.history, self.seed = options, space, history, seed
         self.used = history.used_keys(space)
         self.axes = axes_of(space)
-        inherited = [trial for trial in history.inherited if trial.usable] if history.comparable else []
+        inherited = [trial for trial in history.inherited if trial.usable]
+        pooled = inherited if history.comparable else []
         # A stable sort: of equal trials, the earlier is the better.
-        ranked = sorted([*inherited, *history.finished], key=lambda trial: -history.goal.sign * (trial.value or 0.0))
+        ranked = sorted([*pooled, *history.finished], key=lambda trial: -history.goal.sign * (trial.value or 0.0))
         self.valued = len(ranked)
+        self.inherited = len(inherited)
         self.random = max(0, options.n_initial_points - len(inherited))
         good = math.ceil(options.gamma * len(ranked))
         self.bar = ranked[good - 1].value if ranked else None
@@ -83,10 +106,33 @@ class _Search:
     def _units(self, configs: Sequence[Config]) -> Floats:
         return self.space.encode_all(configs)
 
+    @cached_property
+    def parents(self) -> list[_Split]:
+        """The parents whose values are not comparable, and that are trusted."""
+        found = parents_of(self.space, self.history)
+        splits = []
+        for parent in found:
+            if len(parent.trials) < _SPLIT or parent.trust == 0.0:
+                continue
+            good = math.ceil(self.options.gamma * len(parent.trials))
+            units = self._units([trial.config for trial in parent.trials])
+            splits.append(self._split(units[:good], units[good:], parent.trust / len(found)))
+        return splits
+
+    def _split(self, good: Floats, others: Floats, trust: float = 1.0) -> _Split:
+        weights = np.arange(len(good), 0, -1) * 2 / (len(good) + 1)
+        return _Split(Parzen(self.axes, good, weights), Parzen(self.axes, others, np.ones(len(others))), trust)
+
     def suggest(self, number: int) -> Suggestion:
         """The suggestion for trial ``number``. Raises SpaceExhausted."""
         rng = np.random.default_rng([self.seed, number])
-        suggestion = self._random(number, rng) if number <= self.random or self.valued < _SPLIT else self._modelled(rng)
+        unknown = self.valued < _SPLIT and not self.parents
+        if number <= self.random or unknown:
+            suggestion = self._random(number, rng)
+        elif self.parents and tests_parents(number):
+            suggestion = parents_test(self.space, self.used, rng)
+        else:
+            suggestion = self._modelled(rng)
         self.used.add(self.space.key(suggestion.config))
         self.others = np.vstack([self.others, self.space.encode(suggestion.config)])
         self.pending += 1
@@ -100,33 +146,39 @@ class _Search:
         return Suggestion(config, reason, {"initial_point": number, "n_initial_points": self.random})
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
-        count = len(self.good)
-        good = Parzen(self.axes, self.good, np.arange(count, 0, -1) * 2 / (count + 1))
-        others = Parzen(self.axes, self.others, np.ones(len(self.others)))
-        points = self.space.snap(good.draw(_CANDIDATES, rng))
-        ratios = good.log_density(points) - others.log_density(points)
+        splits = [self._split(self.good, self.others), *self.parents]
+        drawn = [split.good.draw(_CANDIDATES, rng) for split in splits if len(split.good.units)]
+        points = self.space.snap(np.vstack(drawn))
+        ratios = np.sum([split.log_ratio(points) for split in splits], axis=0)
         for index in np.argsort(-ratios, kind="stable"):
             config = self.space.decode(points[index])
             if free(self.space, config, self.used):
                 return self._explained(config, float(ratios[index]))
         config = draw_untried(self.space, self.used, rng)
         unit = self.space.encode(config)[None]
-        return self._explained(config, float(good.log_density(unit)[0] - others.log_density(unit)[0]))
+        return self._explained(config, float(sum(split.log_ratio(unit)[0] for split in splits)))
 
     def _explained(self, config: dict[str, Value], log_ratio: float) -> Suggestion:
-        assert self.bar is not None
         ratio = math.exp(min(log_ratio, 700.0))
         numbers: dict[str, Number] = {
             "model": "tpe",
             "good_trials": len(self.good),
             "other_trials": len(self.others),
             "pending_trials": self.pending,
-            "bar": self.bar,
             "ratio": ratio,
         }
+        trials = f"{self.valued} own trials"
+        if self.bar is not None:
+            numbers["bar"] = self.bar
+            trials = f"the {len(self.good)} good trials ({self.bar:.6g} or better)"
+        weighed = ""
+        if self.parents:
+            trust = sum(parent.trust for parent in self.parents)
+            numbers |= {"inherited_trials": self.inherited, "parents_weight": trust}
+            weighed = f" and the good ones of {self.inherited} of the parents (weight {trust:.2f})"
         running = f", {self.pending} running" if self.pending else ""
         reason = (
-            f"Parzen estimators: {ratio:.3g} times as likely among the {len(self.good)} good trials ({self.bar:.6g} or "
-            f"better) as among the {len(self.others)} others{running}."
+            f"Parzen estimators: {ratio:.3g} times as likely among {trials}{weighed} as among the "
+            f"{len(self.others)} others{running}."
         )
         return Suggestion(config, reason, numbers)

@@ -129,6 +129,16 @@ class StrategySuite:
         (left,) = self.suggest(SMALL, History(Goal.MAXIMIZE, own), [6])
         assert left.config == configs[5]
 
+    def test_points_that_parents_completed_are_not_run_again_where_values_are_comparable(self) -> None:
+        """F2, F28: whatever else a strategy makes of parents, it knows what is known."""
+        configs = [dict(config) for config in SMALL.grid(9)]
+        parents = tuple(
+            Observation(n, config, TrialState.COMPLETED, float(n), inherited_from="parent")
+            for n, config in enumerate(configs[:5], start=1)
+        )
+        (left,) = self.suggest(SMALL, History(Goal.MAXIMIZE, (), parents), [1])
+        assert left.config == configs[5]
+
     def test_several_numbers_give_that_many_different_points_in_order(self) -> None:
         history = simulate(self.make(), MIXED, bowl, trials=10)
         together = self.suggest(MIXED, history, [11, 12, 13])

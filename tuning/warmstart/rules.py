@@ -13,11 +13,9 @@ from typing import Generic, TypeVar
 from tuning.contracts import Number
 from tuning.warmstart.changes import count_changes, moved, range_changes, type_change
 from tuning.warmstart.outline import JobOutline, RuleCheck, Severity, WarmStartLimits, WarmStartType
+from tuning.warmstart.uses import strategies_that_learn, use_of_parents
 
 T = TypeVar("T")
-
-# The documents name Bayesian and random search. Grid has nothing to learn, and would only skip points.
-WARM_STRATEGIES = ("bayesian", "random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +89,11 @@ def check(
 
 def _strategy(family: _Family) -> _Finding:
     chosen = family.child.strategy
-    if chosen in WARM_STRATEGIES:
-        return _Finding(True, f"{chosen} search learns from parents")
-    remedy = f"choose {' or '.join(WARM_STRATEGIES)}, or start without parents"
-    return _Finding(False, f"{chosen} search has no use for parents; {remedy}")
+    if use := use_of_parents(chosen, family.kind):
+        return _Finding(True, f"{chosen} search: {use}")
+    learning = ", ".join(strategies_that_learn())
+    remedy = f"choose {learning} or type {WarmStartType.IDENTICAL_DATA_AND_ALGORITHM}, or start without parents"
+    return _Finding(False, f"{chosen} search has no use for parents of other data; {remedy}")
 
 
 def _type(family: _Family) -> _Finding:
