@@ -2,7 +2,8 @@
 
 The bench makes ``Class(space, seed, budget, history=None)`` and calls ``ask() -> config`` and ``tell(config, value)``;
 values are minimised. For learning curves it calls ``suggest() -> [trial, config]``, ``report(trial, epoch, loss) ->
-"go" | "stop"`` and ``complete(trial, loss)``. Run, from the bench's folder:
+"go" | "stop" | "pause"`` and ``complete(trial, loss)``; a trial that ``suggest`` gives a second time goes on. Run, from
+the bench's folder:
 
     python bench.py run --adapter .../tests/bench/engine_adapter.py:Bayesian --name hpt --python .../.venv/bin/python
         --suite core --seeds 0 --out /tmp/runs.jsonl
@@ -90,6 +91,18 @@ class Identical(Bayesian):
     comparable = True
 
 
+class Auto(Bayesian):
+    """What a job gets that names no strategy."""
+
+    strategy = "auto"
+
+
+class AutoIdentical(Auto):
+    """As ``Identical``; what latency is measured of."""
+
+    comparable = True
+
+
 class TPE(Bayesian):
     strategy = "tpe"
 
@@ -132,3 +145,52 @@ class CurvesMedian(Curves):
 
 class CurvesBandit(Curves):
     policy = {"name": "bandit", "slack_factor": 0.1, "delay_evaluation": 5}
+
+
+class CurvesHyperband(Curves):
+    """Hyperband in one of its modes: trials pause, and come back from ``suggest``."""
+
+    mode: ClassVar[str] = "stopping"
+    searcher: ClassVar[str] = "random"
+    brackets: ClassVar[int] = 1
+
+    def __init__(self, space: list[dict[str, Any]], seed: int, budget: int, history: object = None) -> None:
+        self.tuner = Tuner(
+            SearchSpace(tuple(parameter(one) for one in space)),
+            "minimize",
+            "hyperband",
+            seed,
+            mode=self.mode,
+            searcher=self.searcher,
+            brackets=self.brackets,
+            max_resource=budget,
+        )
+        self.running: dict[int, Trial] = {}
+
+    def report(self, number: int, epoch: int, loss: float) -> str:
+        trial = self.running[number]
+        self.tuner.report(trial, loss, epoch)
+        verdict = self.tuner.should_stop(trial)
+        if verdict.pause:
+            self.tuner.tell(self.running.pop(number))
+        return "pause" if verdict.pause else "stop" if verdict.stop else "go"
+
+
+class CurvesPromotion(CurvesHyperband):
+    mode = "promotion"
+
+
+class CurvesSynchronous(CurvesHyperband):
+    mode = "synchronous"
+
+
+class CurvesStoppingBayesian(CurvesHyperband):
+    searcher = "bayesian"
+
+
+class CurvesPromotionBayesian(CurvesPromotion):
+    searcher = "bayesian"
+
+
+class CurvesSynchronousBayesian(CurvesSynchronous):
+    searcher = "bayesian"

@@ -50,7 +50,7 @@ def test_lengths_are_seen_from_the_trials_where_some_were_cut():
     assert seen() is None
     assert seen(whole, trial(2, [0.5] * 5, TrialState.COMPLETED), trial(3, [0.5], TrialState.RUNNING)) is None
     assert seen(whole, trial(2, [0.5] * 5)) == Fidelities((1, 3, 9), 20)
-    assert seen(trial(1, [0.5] * 7, TrialState.RUNNING), trial(2, [0.5] * 5)) == Fidelities((1, 3), 7)
+    assert seen(trial(1, [0.5] * 7, TrialState.RUNNING), trial(2, [0.5] * 5)) == Fidelities((1, 3, 9), 21)
     assert seen(trial(1, [0.5] * 5), trial(2, [0.5] * 5)) is None
     assert seen(whole, trial(2, [0.5] * 5, TrialState.FAILED)) is None
     late = Observation(3, {"x": 1}, TrialState.COMPLETED, 0.5, ((100, 0.4), (200, 0.5), (1000, 0.5)))

@@ -133,14 +133,16 @@ class Fidelities:
 def fidelities_of(history: History) -> Fidelities | None:
     """The lengths of a history in which trials were stopped on their way; None where all that ended are whole.
 
-    A whole trial is as long as the longest so far.
+    A whole trial is as long as the longest so far; while none has completed, it is taken for ``_FACTOR`` times as long,
+    so that the search looks beyond the values of today.
     """
     trials = [trial for trial in rungs.sound(history) if trial.curve]
     most = max(map(rungs.resource, trials), default=0)
     if not any(trial.state in _CUT and rungs.resource(trial) < most for trial in trials):
         return None
     first = max(1, min(trial.curve[0][0] for trial in trials))
-    return Fidelities(rungs.levels(first, most, _FACTOR), most)
+    whole = most if any(trial.state is TrialState.COMPLETED for trial in trials) else round(_FACTOR * most)
+    return Fidelities(rungs.levels(first, whole, _FACTOR), whole)
 
 
 def _told(trial: Observation, value: float | None) -> Observation:
