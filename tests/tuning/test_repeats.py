@@ -132,3 +132,17 @@ def test_a_scheduler_stays_a_scheduler_and_nothing_else_becomes_one():
 def test_less_than_once_is_refused():
     with pytest.raises(ValueError, match="at least once"):
         Repeated(0, strategies.create("random", {}))
+
+
+@pytest.mark.parametrize("mode", ["stopping", "promotion", "synchronous"])
+def test_a_scheduler_judges_each_run_by_its_own_curve(mode):
+    strategy = strategies.planned("hyperband", {"mode": mode, "max_resource": 9}, repeats=2)
+    noise = iter(range(1, 10**6))
+    history = simulate(
+        strategy, MIXED, lambda c: [bowl(c) + (7 * next(noise) % 5) / 10 - 1 / e for e in range(1, 10)], 18, parallel=3
+    )
+    keys = [MIXED.key(trial.config) for trial in history.own]
+    assert keys[::2] == keys[1::2] and len(set(keys)) == 9
+    assert all(trial.state.terminal for trial in history.own)
+    lengths = [len(trial.curve) for trial in history.own]
+    assert max(lengths) == 9 and lengths[::2] != lengths[1::2]
