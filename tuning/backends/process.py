@@ -126,6 +126,10 @@ class ProcessBackend:
     def wake(self) -> None:
         self._watch().wake()
 
+    def fileno(self) -> int:
+        """Readable when ``wait`` may have something to return: for those who wait for several backends."""
+        return self._watch().fileno()
+
     def close(self) -> None:
         """Give the descriptors of ``wait`` back. Running attempts are not touched."""
         with self._watcher_lock:

@@ -52,6 +52,10 @@ class Watcher:
         """False in a fork, which would share these descriptors with its parent."""
         return self._process == os.getpid()
 
+    def fileno(self) -> int:
+        """Readable when something that is watched may have changed, or somebody woke us."""
+        return self._epoll.fileno()
+
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
             os.eventfd_write(self._waker, 1)

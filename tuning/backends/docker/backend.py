@@ -249,6 +249,10 @@ class DockerBackend:
     def wake(self) -> None:
         self._watch().wake()
 
+    def fileno(self) -> int:
+        """Readable when ``wait`` may have something to return: for those who wait for several backends."""
+        return self._watch().fileno()
+
     def close(self) -> None:
         """Give the descriptors of ``wait`` and the engine's connections back. Running attempts are not touched."""
         with self._watcher_lock:
