@@ -6,7 +6,7 @@ from tuning import strategies
 from tuning.errors import InvalidSpec
 from tuning.registry import Info, Option, Registry
 
-NAMES = ["bayesian", "tpe", "anneal", "random", "sobol", "grid", "hyperband"]
+NAMES = ["auto", "bayesian", "tpe", "anneal", "random", "sobol", "grid", "hyperband"]
 
 
 def faults(name, options, field="strategy"):

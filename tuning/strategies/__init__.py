@@ -13,7 +13,7 @@ from tuning.initial_points import InitialPoints, Points
 from tuning.registry import Broken, Option, Registry
 from tuning.registry import Info as StrategyInfo
 from tuning.repeats import Repeated
-from tuning.strategies import anneal, bayesian, grid, hyperband, random_search, sobol, tpe
+from tuning.strategies import anneal, auto, bayesian, grid, hyperband, random_search, sobol, tpe
 from tuning.strategies.scheduled import Scheduled
 from tuning.watched import watch_strategy
 
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _REGISTRY: Registry[Strategy] = Registry(partial(plugins.discover, plugins.STRATEGIES, watch_strategy))
+_REGISTRY.add(auto.INFO, auto.Auto)
 _REGISTRY.add(bayesian.INFO, bayesian.Bayesian)
 _REGISTRY.add(tpe.INFO, tpe.TPE)
 _REGISTRY.add(anneal.INFO, anneal.Anneal)
