@@ -35,9 +35,20 @@ FILE_UPLOAD_TEMP_DIR = home.uploads()  # the system's folder for temporary files
 # How many trials this host runs at once, over all jobs. Two small trials per core keep a core busy while one of them
 # imports or waits for its disk.
 HPT_TRIAL_SLOTS = _whole("HPT_TRIAL_SLOTS", 2 * (os.cpu_count() or 1))
+# The GPUs that trials may have, such as 0:80GB,1:80GB (ids or UUIDs with their memory); empty for none. Unset: all that
+# NVIDIA's driver finds.
+HPT_GPUS = os.environ.get("HPT_GPUS")
+# Of two who hold as much, the one who has used less lately comes first; what was used counts half after so many days.
+HPT_HALF_LIFE_DAYS = _whole("HPT_HALF_LIFE_DAYS", 7)
+# The container engine, such as unix:///var/run/docker.sock; empty for none. Unset: that socket, where there is one.
+HPT_DOCKER = os.environ.get("HPT_DOCKER")
+# What scripts run in that are to run in containers and name no image.
+HPT_BASE_IMAGE = os.environ.get("HPT_BASE_IMAGE", "")
+HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
 HPT_LEASE_SECONDS = _whole("HPT_LEASE_SECONDS", 15)
 HPT_SWEEP_SECONDS = _whole("HPT_SWEEP_SECONDS", 5)
 HPT_STOP_GRACE_SECONDS = _whole("HPT_STOP_GRACE_SECONDS", 30)
+HPT_PREEMPT_GRACE_SECONDS = _whole("HPT_PREEMPT_GRACE_SECONDS", 120)
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 DEBUG = os.environ.get("HPT_DEBUG", "") == "1"

@@ -80,12 +80,33 @@ class User(AbstractUser):
         ]
 
 
+class Team(models.Model):
+    """Projects that share what is guaranteed to them of the pools. Projects without a team share as one."""
+
+    name = models.CharField(max_length=63)
+    created_at = models.DateTimeField(db_default=Now())
+
+    if TYPE_CHECKING:
+        projects: RelatedManager[Project]
+        shares: RelatedManager[PoolShare]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="team_name_unique"),
+            models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="team_name_in_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Project(models.Model):
-    """What a team works in: datasets, algorithms and tuning jobs. `slug` is its name in addresses."""
+    """What people work in: datasets, algorithms and tuning jobs. `slug` is its name in addresses."""
 
     slug = models.CharField(max_length=63)
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, default="")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="projects")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -159,24 +180,83 @@ class AccessKey(models.Model):
         return None if self.user.is_active else "of a deactivated account"
 
 
+class Pool(models.Model):
+    """How many of its devices this installation gives to trials; a pool without a row is as large as the host's.
+
+    `pools.py` says which pools there are. `device_type` and `memory_bytes` describe one device to people.
+    """
+
+    name = models.CharField(max_length=63, unique=True)
+    devices = models.PositiveIntegerField()
+    device_type = models.CharField(max_length=100, blank=True, default="")
+    memory_bytes = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="pool_name_in_form"),
+            models.CheckConstraint(
+                condition=Q(memory_bytes__isnull=True) | Q(memory_bytes__gt=0), name="pool_memory_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PoolShare(models.Model):
+    """What a team has of a pool: so many devices `guaranteed`, `cap` at most, and of the rest by `weight`."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shares")
+    pool = models.CharField(max_length=63)  # its name; the host's pools have no row
+    guaranteed = models.PositiveIntegerField(default=0)
+    cap = models.PositiveIntegerField(null=True, blank=True)
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "pool"], name="share_once"),
+            models.CheckConstraint(
+                condition=Q(weight__gt=0) & (Q(cap__isnull=True) | Q(cap__gte=models.F("guaranteed"))),
+                name="share_makes_sense",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.team_id} of {self.pool}"
+
+
 class Quota(models.Model):
-    """A limit for a project, for a person, for a person within a project, or (both empty) for the installation."""
+    """A limit for a project, for a person, for a person within a project, or (both empty) for the installation.
+
+    What is asked for beyond a limit on jobs, trials of a job, GPU-hours or bytes is refused; what would run beyond a
+    limit on running trials or devices waits.
+    """
 
     class Resource(models.TextChoices):
         RUNNING_TRIALS = "running_trials"
+        DEVICES = "devices"  # of `pool`, at once
         QUEUED_JOBS = "queued_jobs"
         TRIALS_PER_JOB = "trials_per_job"
+        GPU_HOURS_PER_WEEK = "gpu_hours_per_week"  # from Monday, UTC
+        GPU_HOURS_PER_MONTH = "gpu_hours_per_month"  # from the first, UTC
         STORAGE_BYTES = "storage_bytes"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="quotas")
     resource = models.CharField(max_length=32, choices=Resource.choices)
+    pool = models.CharField(max_length=63, blank=True, default="")  # for DEVICES alone
     limit = models.BigIntegerField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "user", "resource"], nulls_distinct=False, name="quota_once"),
+            models.UniqueConstraint(
+                fields=["project", "user", "resource", "pool"], nulls_distinct=False, name="quota_once"
+            ),
             models.CheckConstraint(condition=Q(limit__gte=0), name="quota_not_negative"),
+            models.CheckConstraint(
+                condition=Q(resource="devices") & ~Q(pool="") | ~Q(resource="devices") & Q(pool=""),
+                name="quota_of_devices_names_a_pool",
+            ),
         ]
 
     def __str__(self) -> str:
