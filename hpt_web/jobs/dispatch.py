@@ -12,13 +12,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models.functions import Least, Now
 
-from hpt_web.accounts.models import Quota
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import choosing, launching
-from hpt_web.jobs.admission import Demand, Grant, plan
+from hpt_web.jobs import capacity, choosing, launching
 from hpt_web.jobs.completion import Ending, completed, ending
 from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
@@ -32,8 +29,6 @@ from tuning.states import Goal, JobState, TrialState
 logger = logging.getLogger(__name__)
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]
-# Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.
-ADMISSION_LOCK = 0x48505401
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
@@ -58,7 +53,7 @@ def advance(job_id: int) -> list[int]:
     if started:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
-    return waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
+    return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 
 def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
@@ -131,80 +126,23 @@ def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]
 # --- the start of trials ----------------------------------------------------------------------------------------------
 
 
-def demands(asking: int = 0) -> list[Demand]:
-    """What every job that is not over runs and wants, in one query whose cost does not grow with finished trials.
-
-    Paused trials want a place as much as new ones. A job whose strategy waits for results wants nothing more until it
-    asks itself (`asking` is its id), which it does whenever something of it has moved.
-    """
-    trials = Trial.objects.filter(job=OuterRef("pk"))
-    live = Attempt.objects.filter(trial__job=OuterRef("pk"), ended_at__isnull=True)
-    jobs = (
-        TuningJob.objects.filter(ended_at__isnull=True)
-        .exclude(algorithm_version__kind=AlgorithmVersion.Kind.EXTERNAL)
-        .annotate(
-            live=_count(live),
-            queued=_count(trials.filter(state=TrialState.QUEUED)),
-            paused=_count(trials.filter(state=TrialState.PAUSED)),
-            total=Coalesce(Subquery(trials.order_by("-number").values("number")[:1]), 0),
-        )
-        .order_by("pk")
-    )
-    return [
-        Demand(
-            job=job.pk,
-            name=job.name,
-            project=job.project_id,
-            live=job.live,
-            wanted=_wanted(
-                job,
-                live=job.live,
-                queued=job.queued,
-                more=job.paused + job.max_trials - job.total,
-                asks=job.pk == asking,
-            ),
-        )
-        for job in jobs
-    ]
-
-
-def _wanted(job: TuningJob, *, live: int, queued: int, more: int, asks: bool) -> int:
-    if job.state not in ACTIVE:
-        return live
-    return min(job.max_parallel, live + queued + (more if asks or not job.waits else 0))
-
-
-def _count(rows: QuerySet[Trial] | QuerySet[Attempt]) -> Coalesce:
-    """The number of `rows` as a subquery."""
-    return Coalesce(
-        Subquery(rows.order_by().annotate(one=Value(1)).values("one").annotate(n=Count("pk")).values("n")), 0
-    )
-
-
-def grants(asking: int = 0) -> dict[int, Grant]:
-    """How many trials each job may start now; the job `asking` would take whatever it gets."""
-    caps = Quota.objects.filter(resource=Quota.Resource.RUNNING_TRIALS, project__isnull=False, user__isnull=True)
-    return plan(settings.HPT_TRIAL_SLOTS, demands(asking), dict(caps.values_list("project_id", "limit")))
-
-
-def waiting_jobs(*, besides: int) -> list[int]:
-    """Jobs that could start something if they were advanced now."""
-    return [job for job, grant in grants().items() if grant.start and job != besides]
-
-
 def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], list[Attempt]]:
-    room = grants(asking=job.pk)[job.pk].start
-    queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[:room])
-    choice = choosing.choose(job, counts, room - len(queued))
+    likely = capacity.likely(job)
+    queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[: likely.start])
+    choice = choosing.choose(job, counts, likely.start - len(queued))
     if choice.over:
         return end_without_more(job, choice.over, failed=choice.failed), []
+    if not queued and not choice.size:
+        say(job, likely.text, waits=choice.waits)
+        return [], []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADMISSION_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [capacity.ADMISSION_LOCK])
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
-    grant = grants(asking=job.pk)[job.pk]
+    grant = capacity.grants(asking=job.pk)[job.pk]
+    place = capacity.place_of(job)
     chosen, told = choosing.write(job, choice, grant.start - len(queued))
-    attempts = [write_attempt(trial) for trial in [*queued[: grant.start], *chosen]]
-    say(job, grant.reason, waits=choice.waits if len(chosen) == choice.size else "")
+    attempts = [write_attempt(trial, place=place) for trial in [*queued[: grant.start], *chosen]]
+    say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
     return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
 
 
@@ -215,7 +153,9 @@ def say(job: TuningJob, reason: str, *, waits: str) -> None:
         TuningJob.objects.filter(pk=job.pk).update(reason=job.reason, waits=job.waits)
 
 
-def write_attempt(trial: Trial, backend: str = launching.PROCESS) -> Attempt:
+def write_attempt(
+    trial: Trial, backend: str = launching.PROCESS, place: capacity.Place = capacity.ELSEWHERE
+) -> Attempt:
     """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
     number = trial.attempt + 1
     base = _resumed_from(trial, backend)
@@ -228,6 +168,8 @@ def write_attempt(trial: Trial, backend: str = launching.PROCESS) -> Attempt:
         number=number,
         token=f"{trial.job_id}-{trial.number}-{number}-{secrets.token_hex(4)}",
         backend=backend,
+        pool=place.pool,
+        device_count=place.devices,
         resumed=base is not None,
         steps=base.steps if base else {},
     )

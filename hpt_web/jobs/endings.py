@@ -17,6 +17,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from hpt_web.jobs import ledger
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision
@@ -107,6 +108,7 @@ def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
     code = {"exit_code": status.exit_code, "signal": status.signal, "failure": end.failure}
     if not end_attempt(attempt, end.outcome, **code):
         return []
+    ledger.enter(attempt, end.state)
     if trial.state == TrialState.STARTING and (end.state.terminal or end.state is TrialState.PAUSED):
         move_trial(trial, TrialState.STOPPING if attempt.stop_kind else TrialState.RUNNING)
     elif trial.state == TrialState.RUNNING and end.state in _AFTER_A_STOP:

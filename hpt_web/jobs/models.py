@@ -151,6 +151,10 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     token = models.CharField(max_length=64, unique=True)
     backend = models.CharField(max_length=32)
+    # What it holds: so many devices (of the pool "cpu": slots). Nothing of this host if it runs elsewhere.
+    pool = models.CharField(max_length=63, blank=True, default="cpu")
+    device_count = models.PositiveSmallIntegerField(default=1)
+    devices = models.JSONField(default=list)  # the ids of GPUs
     # Continues from the checkpoint of the attempt before it, and goes on counting steps where that one stood.
     resumed = models.BooleanField(default=False)
     # A later attempt began anew: what this one reported is no longer part of the trial's curve.
@@ -186,6 +190,49 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+
+class UsageEntry(models.Model):
+    """What an attempt that is over held, and for how long: one row for each, which never changes (`ledger.py`).
+
+    Every figure of usage is a sum of these. The names stay when what they name is deleted.
+    """
+
+    class Outcome(models.TextChoices):
+        COMPLETED = "completed"
+        EARLY_STOPPED = "early_stopped"
+        STOPPED = "stopped"
+        FAILED = "failed"
+        LOST = "lost"
+        PAUSED = "paused"
+        SUSPENDED = "suspended"
+        PREEMPTED = "preempted"
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.SET_NULL, null=True, related_name="usage")
+    attempt_number = models.PositiveSmallIntegerField()
+    trial_number = models.PositiveIntegerField()
+    job = models.ForeignKey(TuningJob, on_delete=models.SET_NULL, null=True, db_index=False, related_name="usage")
+    job_name = models.CharField(max_length=63)
+    project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, db_index=False, related_name="usage")
+    project_slug = models.CharField(max_length=63)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    pool = models.CharField(max_length=63, blank=True)  # empty if it ran elsewhere
+    devices = models.PositiveSmallIntegerField()
+    seconds = models.FloatField()  # from the reservation, when nobody else could have them any more, to the end
+    gpu_seconds = models.FloatField()  # times the devices; 0 in the pool "cpu" and elsewhere
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "ended_at"], name="usage_of_project"),
+            models.Index(fields=["ended_at"], name="usage_newest"),
+            models.Index(fields=["job", "id"], name="usage_of_job"),
+        ]
+        constraints = [models.CheckConstraint(condition=Q(seconds__gte=0, gpu_seconds__gte=0), name="usage_positive")]
+
+    def __str__(self) -> str:
+        return f"{self.project_slug}/{self.job_name}/{self.trial_number}/{self.attempt_number}"
 
 
 class ExternalRun(models.Model):

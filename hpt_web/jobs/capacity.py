@@ -1,0 +1,258 @@
+"""From the rows to the plan's arguments: what there is, what runs, what jobs want, what is guaranteed and limited.
+
+The cost does not grow with trials that are over. A plan of all jobs is made when one of them may start something; many
+idle ones that ask within a second share one (`likely`), as the answer is the same as long as nothing has started, ended
+or been changed by a person. It only says that there is nothing to start: whatever starts is planned anew, under the
+admission lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from hpt_web.accounts.models import PoolShare, Quota
+from hpt_web.accounts.pools import CPU, PoolInfo, pools
+from hpt_web.catalog.models import AlgorithmVersion
+from hpt_web.jobs import ledger
+from hpt_web.jobs.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, plan
+from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
+from tuning.states import JobState, TrialState
+
+# Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.
+ADMISSION_LOCK = 0x48505401
+STARTING = [JobState.PENDING, JobState.RUNNING]  # the states in which a job may start trials
+SHARED_SECONDS = 1.0
+NO_GPUS = "gpu"  # the pool of jobs that need GPUs where there are none
+
+recent = ledger.Recent(ENTRY_SECONDS)
+
+
+class Place(NamedTuple):
+    """What each trial of a job takes: so many devices of a pool."""
+
+    pool: str
+    devices: int
+
+
+ELSEWHERE = Place("", 0)
+
+
+class Situation(NamedTuple):
+    """The plan's arguments."""
+
+    pools: Sequence[PoolInfo]
+    demands: Sequence[Demand]
+    shares: Mapping[tuple[str, str], Share]
+    limits: Sequence[Limit]
+    usage: Mapping[tuple[str, str, str], float]
+
+    def plan(self) -> dict[int, Grant]:
+        found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
+        return plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage)
+
+
+def situation(asking: int = 0) -> Situation:
+    """All of it, in a fixed number of queries; the job `asking` would take whatever it gets."""
+    found = pools()
+    jobs = _jobs()
+    running = _running()
+    typical = ledger.typical_seconds(sorted(running))
+    waiting = _waiting(list(jobs))
+    demands = [
+        _demand(row, running.get(job, ()), waiting.get(job, {}), found, typical.get(job), asks=job == asking)
+        for job, row in jobs.items()
+    ]
+    return Situation(found, demands, _shares(), _limits(), _usage(jobs, running))
+
+
+def demands(asking: int = 0) -> list[Demand]:
+    """What every job that is not over runs and wants."""
+    return list(situation(asking).demands)
+
+
+# --- grants -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Shared:
+    """The newest plan of this process that was made for nobody in particular, and what it was made of."""
+
+    seen: tuple[object, ...] = ()
+    at: float = float("-inf")
+    grants: Mapping[int, Grant] | None = None
+
+
+_shared = _Shared()
+
+
+def grants(asking: int = 0) -> dict[int, Grant]:
+    """How many trials each job may start now, by its id; the job `asking` would take whatever it gets."""
+    return situation(asking).plan()
+
+
+def likely(job: TuningJob) -> Grant:
+    """What `job` may start, as of at most a second ago; ask `grants` before anything is started."""
+    if job.waits:  # it wants nothing in a plan that it does not ask for
+        return grants(asking=job.pk)[job.pk]
+    return _newest(job.pk)[job.pk]
+
+
+def waiting_jobs(*, besides: int) -> list[int]:
+    """Jobs that could start something if they were advanced now."""
+    return [job for job, grant in _newest().items() if grant.start and job != besides]
+
+
+def _newest(needed: int | None = None) -> Mapping[int, Grant]:
+    """The shared plan, made anew if it is old, something has changed, or the job `needed` is not in it."""
+    seen, now = _seen(), time.monotonic()
+    known = _shared.grants
+    if known is None or _shared.seen != seen or now - _shared.at > SHARED_SECONDS or (needed and needed not in known):
+        known = grants()
+        _shared.seen, _shared.at, _shared.grants = seen, now, known
+    return known
+
+
+def _seen() -> tuple[object, ...]:
+    """Changes whenever a trial starts or ends, or a person changes anything."""
+    sql = """
+        SELECT count(*), max(id), (SELECT max(id) FROM accounts_auditevent) FROM jobs_attempt WHERE ended_at IS NULL
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return *cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS
+
+
+def place_of(job: TuningJob) -> Place:
+    """What each trial of the job takes."""
+    return _place(job.spec["resources"] or job.algorithm_version.resources, pools())
+
+
+def _place(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> Place:
+    gpus = resources.get("gpus") or 0
+    return Place(pool_for(gpus, found), gpus) if gpus else Place(CPU, 1)
+
+
+def pool_for(gpus: int, found: Sequence[PoolInfo]) -> str:
+    """The pool of trials with so many GPUs each: the largest, the first by name of equals."""
+    with_gpus = sorted((pool for pool in found if pool.has_gpus), key=lambda pool: (-pool.size, pool.name))
+    return (with_gpus[0].name if with_gpus else NO_GPUS) if gpus else CPU
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _jobs() -> dict[int, dict[str, Any]]:
+    newest = Trial.objects.filter(job=OuterRef("pk")).order_by("-number").values("number")[:1]
+    rows = (
+        TuningJob.objects.filter(ended_at__isnull=True)
+        .exclude(algorithm_version__kind=AlgorithmVersion.Kind.EXTERNAL)
+        .order_by("pk")
+        .values(
+            "pk", "name", "state", "waits", "max_parallel", "max_trials", "project_id", "project__slug",
+            "project__team__name", "created_by_id", "created_by__username", "spec__resources",
+            "algorithm_version__resources", total=Coalesce(Subquery(newest), 0),
+        )
+    )  # fmt: skip
+    return {row["pk"]: dict(row) for row in rows}
+
+
+class _Running(NamedTuple):
+    pool: str
+    devices: int
+    since: datetime
+
+
+def _running() -> dict[int, list[_Running]]:
+    """What live attempts on this host hold, by the job's id."""
+    live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
+    found: dict[int, list[_Running]] = {}
+    for job, pool, devices, since in live.values_list("trial__job_id", "pool", "device_count", "created_at"):
+        found.setdefault(job, []).append(_Running(pool, devices, since))
+    return found
+
+
+def _waiting(jobs: list[int]) -> dict[int, dict[str, int]]:
+    """The numbers of queued and of paused trials."""
+    trials = Trial.objects.filter(job__in=jobs, state__in=[TrialState.QUEUED, TrialState.PAUSED]).order_by()
+    found: dict[int, dict[str, int]] = {}
+    for job, state, number in trials.values_list("job", "state").annotate(n=Count("pk")):
+        found.setdefault(job, {})[state] = number
+    return found
+
+
+def _demand(
+    row: dict[str, Any],
+    running: Sequence[_Running],
+    waiting: Mapping[str, int],
+    found: Sequence[PoolInfo],
+    typical: float | None,
+    *,
+    asks: bool,
+) -> Demand:
+    pool, devices = _place(row["spec__resources"] or row["algorithm_version__resources"], found)
+    now = timezone.now()
+    return Demand(
+        job=row["pk"],
+        name=row["name"],
+        project=row["project__slug"],
+        wanted=_wanted(row, live=len(running), waiting=waiting, asks=asks),
+        user=row["created_by__username"],
+        team=row["project__team__name"] or "",
+        pool=pool,
+        devices=devices,
+        running=tuple(Holding(held.pool, held.devices, _left(typical, held.since, now)) for held in running),
+        typical=typical,
+    )
+
+
+def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks: bool) -> int:
+    """Paused trials want a place as much as new ones. A job whose strategy waits for results wants nothing more until
+    it asks itself, which it does whenever something of it has moved."""
+    if row["state"] not in STARTING:
+        return live
+    more = waiting.get(TrialState.PAUSED, 0) + max(0, row["max_trials"] - row["total"])
+    wanted = live + waiting.get(TrialState.QUEUED, 0) + (more if asks or not row["waits"] else 0)
+    most: int = row["max_parallel"]
+    return max(live, min(most, wanted))
+
+
+def _left(typical: float | None, since: datetime, now: datetime) -> float | None:
+    """For how long a trial runs yet; one that is over its time already, for a tenth of it."""
+    return None if typical is None else max(typical - (now - since).total_seconds(), typical / 10)
+
+
+def _shares() -> dict[tuple[str, str], Share]:
+    rows = PoolShare.objects.values_list("team__name", "pool", "guaranteed", "cap", "weight")
+    return {(team, pool): Share(guaranteed, cap, weight) for team, pool, guaranteed, cap, weight in rows}
+
+
+def _limits() -> list[Limit]:
+    rows = Quota.objects.filter(resource__in=[Quota.Resource.RUNNING_TRIALS, Quota.Resource.DEVICES])
+    values = rows.order_by("pk").values_list("limit", "project__slug", "user__username", "pool")
+    return [Limit(most, project, user, pool) for most, project, user, pool in values]
+
+
+def _usage(
+    jobs: Mapping[int, dict[str, Any]], running: Mapping[int, Sequence[_Running]]
+) -> dict[tuple[str, str, str], float]:
+    """What has been used lately, with what runs."""
+    used = recent.used()
+    now = timezone.now()
+    for job, attempts in running.items():
+        if job not in jobs:
+            continue
+        for held in attempts:
+            key = jobs[job]["project_id"], jobs[job]["created_by_id"], held.pool
+            seconds = (now - held.since).total_seconds() + ENTRY_SECONDS
+            used[key] = used.get(key, 0.0) + seconds * held.devices
+    return ledger.by_name(used)

@@ -1,0 +1,154 @@
+"""The ledger of usage: what each attempt held and for how long, written once, in the transaction that ends it.
+
+Every figure of usage is a sum of its rows. What somebody has used lately counts less the longer ago it was; that is
+asked at every admission, so it is kept in memory and brought up to date from the newest rows, at a cost that does not
+grow with the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from hpt_web.accounts.models import Project, User
+from hpt_web.accounts.pools import CPU
+from hpt_web.jobs.models import Attempt, UsageEntry
+from tuning.states import TrialState
+
+DAY = 86400.0
+REBUILT_EVERY = 600.0  # seconds; finds what was committed out of the order of its ids
+FORGOTTEN_AFTER = 10  # half-lives
+RECENT_TRIALS = 30  # of a job: what is typical of it
+_OF_OUTCOME = {
+    Attempt.Outcome.LOST: UsageEntry.Outcome.LOST,
+    Attempt.Outcome.PAUSED: UsageEntry.Outcome.PAUSED,
+    Attempt.Outcome.SUSPENDED: UsageEntry.Outcome.SUSPENDED,
+    "preempted": UsageEntry.Outcome.PREEMPTED,
+}
+_OF_STATE = {
+    TrialState.COMPLETED: UsageEntry.Outcome.COMPLETED,
+    TrialState.EARLY_STOPPED: UsageEntry.Outcome.EARLY_STOPPED,
+    TrialState.STOPPED: UsageEntry.Outcome.STOPPED,
+}
+
+
+def enter(attempt: Attempt, state: TrialState) -> None:
+    """Write what an attempt has held that has just ended; `state` is what its trial becomes."""
+    outcome = _OF_OUTCOME.get(attempt.outcome) or _OF_STATE.get(state, UsageEntry.Outcome.FAILED)
+    # From the rows, as their times are the database's; the attempt's row is locked, as it has been ended just now.
+    sql = """
+        INSERT INTO jobs_usageentry (
+            attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, user_id,
+            pool, devices, seconds, gpu_seconds, outcome, ended_at
+        )
+        SELECT
+            a.id, a.number, t.number, j.id, j.name, p.id, p.slug, j.created_by_id, a.pool, a.device_count,
+            held.seconds, CASE WHEN a.pool IN ('', %s) THEN 0 ELSE held.seconds * a.device_count END, %s, a.ended_at
+        FROM jobs_attempt a
+        JOIN jobs_trial t ON t.id = a.trial_id
+        JOIN jobs_tuningjob j ON j.id = t.job_id
+        JOIN accounts_project p ON p.id = j.project_id,
+        LATERAL (SELECT GREATEST(0, EXTRACT(EPOCH FROM a.ended_at - a.created_at)) AS seconds) held
+        WHERE a.id = %s
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [CPU, outcome, attempt.pk])
+
+
+# --- what is asked of it ----------------------------------------------------------------------------------------------
+
+
+def gpu_hours(entries: QuerySet[UsageEntry]) -> float:
+    return (entries.aggregate(total=Sum("gpu_seconds"))["total"] or 0.0) / 3600
+
+
+def week_begins(now: datetime | None = None) -> datetime:
+    """The Monday, 00:00 UTC, of the week."""
+    day = _midnight(now)
+    return day - timedelta(days=day.weekday())
+
+
+def month_begins(now: datetime | None = None) -> datetime:
+    """The first, 00:00 UTC, of the month."""
+    return _midnight(now).replace(day=1)
+
+
+def _midnight(now: datetime | None) -> datetime:
+    return (now or timezone.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def typical_seconds(jobs: list[int]) -> dict[int, float]:
+    """For each job id, the median seconds of its newest attempts that were over by themselves; flat in their number."""
+    sql = """
+        SELECT asked.id, percentile_cont(0.5) WITHIN GROUP (ORDER BY newest.seconds)
+        FROM unnest(%s::bigint[]) AS asked(id), LATERAL (
+            SELECT seconds FROM jobs_usageentry
+            WHERE job_id = asked.id AND outcome NOT IN ('lost', 'suspended', 'preempted') ORDER BY id DESC LIMIT %s
+        ) newest GROUP BY asked.id
+    """
+    if not jobs:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [jobs, RECENT_TRIALS])
+        return dict(cursor.fetchall())
+
+
+class Recent:
+    """Device-seconds by project, person and pool, of which half is forgotten with every half-life.
+
+    Each attempt counts `entry` seconds more than it ran. It is a memory of the ledger and no truth: it only decides
+    between equals, and any process can make it anew.
+    """
+
+    def __init__(self, entry: float) -> None:
+        self._entry = entry
+        self._lock = threading.Lock()
+        self._used: dict[tuple[int, int, str], float] = {}
+        self._at = self._rebuilt = 0.0
+        self._last = 0
+
+    def used(self) -> dict[tuple[int, int, str], float]:
+        """As of now, by the ids of project and person and the pool's name."""
+        with self._lock:
+            now = time.time()
+            self._update(now, anew=not 0 <= now - self._rebuilt < REBUILT_EVERY)
+            return dict(self._used)
+
+    def _update(self, now: float, *, anew: bool) -> None:
+        half = settings.HPT_HALF_LIFE_DAYS * DAY
+        if anew:
+            self._used, self._last, self._rebuilt = {}, 0, now
+        else:
+            kept = 0.5 ** (max(0.0, now - self._at) / half)
+            self._used = {key: seconds * kept for key, seconds in self._used.items()}
+        self._at = now
+        sql = """
+            SELECT project_id, user_id, pool, max(id),
+                   sum((seconds + %s) * devices * 0.5 ^ (GREATEST(0, EXTRACT(EPOCH FROM now() - ended_at)) / %s))
+            FROM jobs_usageentry
+            WHERE id > %s AND ended_at > now() - make_interval(secs => %s) AND pool <> '' AND project_id IS NOT NULL
+            GROUP BY project_id, user_id, pool
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [self._entry, half, self._last, half * FORGOTTEN_AFTER])
+            for project, user, pool, last, seconds in cursor.fetchall():
+                self._used[project, user, pool] = self._used.get((project, user, pool), 0.0) + float(seconds)
+                self._last = max(self._last, last)
+
+
+def by_name(used: dict[tuple[int, int, str], float]) -> dict[tuple[str, str, str], float]:
+    """The same by the names of team and person."""
+    teams = dict(Project.objects.filter(pk__in={key[0] for key in used}).values_list("pk", "team__name"))
+    people = dict(User.objects.filter(pk__in={key[1] for key in used}).values_list("pk", "username"))
+    found: dict[tuple[str, str, str], float] = {}
+    for (project, user, pool), seconds in used.items():
+        if project in teams and user in people:
+            key = teams[project] or "", people[user], pool
+            found[key] = found.get(key, 0.0) + seconds
+    return found

@@ -1,0 +1,159 @@
+"""Why a job waits: the bound that it met, who holds what below it, what is kept for whom, and when a place may open.
+
+A reason is read by everybody in the job's project, so it names only that project's jobs; what others hold is a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+MOST_NAMED = 5
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+class Kind(Enum):
+    POOL = "pool"
+    TEAM = "team"  # a team's cap
+    LIMIT = "limit"  # of a project, a person, a person in a project, or all; it counts trials if it names no pool
+
+
+class Bound(NamedTuple):
+    """What is bounded."""
+
+    kind: Kind
+    pool: str
+    team: str = ""
+    project: str | None = None
+    user: str | None = None
+
+
+class Kept(NamedTuple):
+    project: str
+    job: str
+    free: int
+    needed: int
+
+
+@dataclass(slots=True)
+class Room:
+    """One bound while a plan is made: `size` units at most, of which `free` are left (less than none if it was lowered
+    below what runs). `hosted` is the pool of this host's own slots."""
+
+    bound: Bound
+    size: int
+    hosted: bool = False
+    free: int = field(init=False)
+    holders: dict[tuple[str, str], int] = field(default_factory=dict)  # units, by project and job
+    kept: Kept | None = None  # what is free is kept for whoever needs more
+    _releases: list[tuple[float, int]] = field(default_factory=list)
+    _reach: list[tuple[float, int]] | None = None
+    _queued: int = 0
+    _spare: int | None = None
+
+    def __post_init__(self) -> None:
+        self.free = self.size
+
+    def take(self, project: str, job: str, amount: int, left: float | None) -> None:
+        self.free -= amount
+        self.holders[project, job] = self.holders.get((project, job), 0) + amount
+        if left is not None:
+            self._releases.append((left, amount))
+
+    def keep(self, project: str, job: str, amount: int) -> bool:
+        """Keep what is free for a job that needs more; False if there is nothing to keep, or it is kept already."""
+        if self.free <= 0 or self.kept is not None:
+            return False
+        self.kept = Kept(project, job, self.free, amount)
+        return True
+
+    def queue(self, amount: int) -> int:
+        """Stand in line for `amount`; how much has to come free until it is there for this one."""
+        if self._spare is None:
+            self._spare = max(0, self.free)
+        self._queued += amount
+        return self._queued - self._spare
+
+    def opens_after(self, amount: int) -> float | None:
+        """The seconds until `amount` units will have come free, by what is known of the trials that hold them.
+
+        Beyond the last of these it goes on at their pace. None if nothing is known.
+        """
+        if self._reach is None:
+            self._reach, total = [], 0
+            for left, units in sorted(self._releases):
+                total += units
+                self._reach.append((left, total))
+        for left, total in self._reach:
+            if total >= amount:
+                return left
+        if not self._reach:
+            return None
+        last, total = self._reach[-1]
+        return last * amount / total
+
+
+def why(project: str, room: Room, missing: int, devices: int, *, kept: bool) -> str:
+    """Why `missing` more trials of a job in `project` do not start now; `kept`: what is free there is kept for it."""
+    text = f"{count(missing, 'more trial')} could run, but {_bound(room)}: {_holders(project, room)}."
+    if room.kept is None:
+        return text
+    owner, job, free, needed = room.kept
+    are = "is" if free == 1 else "are"
+    if kept:
+        return f"{text} A trial needs {devices} at once; the {free} that {are} free {are} kept for it."
+    whose = f"{job}, whose trials need" if owner == project else "a job of another project, whose trials need"
+    return f"{text} The {free} that {are} free {are} kept for {whose} {needed} at once."
+
+
+def never(room: Room, missing: int, needed: int) -> str:
+    """Why the trials of a job can never start while things stand as they do."""
+    text = f"{count(missing, 'more trial')} could run, but each takes {needed} at once"
+    return f"{text}, and {_bound(room)}: none can start until that is raised."
+
+
+def outlook(place: int, waiting: int, starts_in: float | None) -> str:
+    """The place in line and the estimate, as a sentence; empty without a place."""
+    if not place:
+        return ""
+    text = "It is next in line" if place == 1 else f"It is number {place} of {waiting} in line"
+    return f"{text}." if starts_in is None else f"{text}; a trial may start in about {span(starts_in)}."
+
+
+def span(seconds: float) -> str:
+    """A length of time as roughly as it is known."""
+    if seconds < MINUTE:
+        return "a minute"
+    if seconds < 5 * MINUTE:
+        return f"{round(seconds / MINUTE)} min"
+    if seconds < HOUR:
+        return f"{5 * max(1, round(seconds / MINUTE / 5))} min"
+    if seconds < 2 * DAY:
+        return count(round(seconds / HOUR), "hour")
+    return count(round(seconds / DAY), "day")
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _bound(room: Room) -> str:
+    kind, pool, team, project, user = room.bound
+    if kind is Kind.POOL:
+        return f"this host runs {room.size} at once" if room.hosted else f"pool {pool} has {count(room.size, 'device')}"
+    if kind is Kind.TEAM:
+        return f"team {team} may hold {room.size} of pool {pool} at once"
+    who = user or ("the project" if project else "the installation")
+    what = f"hold {count(room.size, 'device')} of pool {pool}" if pool else f"run {count(room.size, 'trial')}"
+    return f"{who} may {what} at once{' in this project' if user and project else ''}"
+
+
+def _holders(project: str, room: Room) -> str:
+    own = sorted((-units, job) for (owner, job), units in room.holders.items() if owner == project)
+    others = sum(units for (owner, _), units in room.holders.items() if owner != project)
+    named = [f"{job} {-units}" for units, job in own[:MOST_NAMED]]
+    rest = -sum(units for units, _ in own[MOST_NAMED:])
+    named += [f"{len(own) - MOST_NAMED} more jobs {rest}"] if rest else []
+    named += [f"other projects {others}"] if others else []
+    return ", ".join(named) or "none yet"
