@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AlgorithmVersion, HyperparameterDefinition, JobDocument } from "../../src/api/types";
+import type { AlgorithmVersion, HyperparameterDefinition, JobDocument, Profile } from "../../src/api/types";
 import { domainWords } from "../../src/components/domain";
 import {
   copyName,
@@ -8,6 +8,7 @@ import {
   EMPTY_DRAFT,
   type JobDraft,
   withAlgorithm,
+  withProfile,
 } from "../../src/pages/newjob/draft";
 import { emptyRow, fieldsOf, newKey, rowOf, type SpaceRow } from "../../src/pages/newjob/space";
 
@@ -211,6 +212,17 @@ describe("the new-job form", () => {
       ...more,
       completion: { target: 0, max_not_improving: 10, converged: 5, tolerance: 0.01, max_gpu_hours: 1.5 },
     });
+  });
+
+  it("takes a vendor's default strategy where nobody chose one", () => {
+    const profile = { name: "modelarts", strategies: ["bayesian", "tpe"] } as Profile;
+    expect(withProfile(draft(), profile)).toMatchObject({
+      profile: "modelarts",
+      strategy: { name: "bayesian" },
+    });
+    const tpe = { ...draft(), strategy: { name: "tpe", options: { gamma: "0.3" } } };
+    expect(withProfile(tpe, profile).strategy).toEqual(tpe.strategy);
+    expect(withProfile(tpe, undefined).profile).toBeNull();
   });
 
   it("leaves out of a plain job's document what it does not use", () => {

@@ -45,7 +45,7 @@ describe("how a job searches", () => {
 
   it("tells Azure's advice with this job's numbers (F47) and what the policies save (F70)", () => {
     const rows = ["a", "b", "c"].map((name) => ({ ...emptyRow(), name }));
-    show({ rows });
+    show({ rows, strategy: { name: "bayesian", options: {} } });
     expect(screen.getByText(/here 20 × 3 = 60; this job has 50/)).toBeTruthy();
     expect(screen.getByText(/saves about 25 to 35 %/)).toBeTruthy();
   });

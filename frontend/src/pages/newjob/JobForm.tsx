@@ -19,7 +19,7 @@ import { isExternal } from "../algorithm/draft";
 import { AlgorithmFields } from "./AlgorithmFields";
 import { CompletionFields } from "./CompletionFields";
 import { DataFields } from "./DataFields";
-import { documentOf, type JobDraft } from "./draft";
+import { documentOf, type JobDraft, withProfile } from "./draft";
 import classes from "./JobForm.module.css";
 import { LimitFields } from "./LimitFields";
 import { ProfileField } from "./ProfileField";
@@ -106,7 +106,14 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
               profiles={profiles}
               value={draft.profile}
               faults={faults}
-              change={(profile) => set({ profile })}
+              change={(name) =>
+                setDraft(
+                  withProfile(
+                    draft,
+                    profiles.find((each) => each.name === name),
+                  ),
+                )
+              }
             />
           </Fields>
           <Textarea

@@ -8,6 +8,7 @@ import type {
   HyperparameterDefinition,
   JobDocument,
   JobDocumentRequest,
+  Profile,
   Value,
 } from "../../api/types";
 import { readNumber, writeNumber } from "../../components/typing";
@@ -88,7 +89,7 @@ export const EMPTY_DRAFT: JobDraft = {
   constraints: [],
   points: [],
   repeats: "1",
-  strategy: { name: "bayesian", options: {} },
+  strategy: { name: "auto", options: {} },
   policy: null,
   limits: {
     max_trials: "50",
@@ -138,6 +139,14 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
       gpus: writeNumber(version.resources.gpus),
     },
   };
+}
+
+/** The draft held to a vendor's rules: where nobody chose a strategy, it is that vendor's default. */
+export function withProfile(draft: JobDraft, profile: Profile | undefined): JobDraft {
+  const [standard] = profile?.strategies ?? [];
+  const open = draft.strategy.name === "auto" && standard !== undefined;
+  const strategy = open ? { name: standard, options: {} } : draft.strategy;
+  return { ...draft, profile: profile?.name ?? null, strategy };
 }
 
 /** A draft that makes the same job again, under a name of its own. */
