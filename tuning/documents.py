@@ -106,6 +106,17 @@ class Document:
             return default
         return float(value)
 
+    def has(self, name: str) -> bool:
+        """Whether the member is there, be it null."""
+        return name in self._members
+
+    def flag(self, name: str) -> bool:
+        """True or false; false if it is absent."""
+        value = self.raw(name)
+        if value is not None and not isinstance(value, bool):
+            self.fault(name, f"is {shown(value)}; give true or false", "type")
+        return value is True
+
     def mapping(self, name: str) -> dict[str, object]:
         """An object with free member names, as a dict; absent is empty."""
         value = self.raw(name)

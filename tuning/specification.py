@@ -13,18 +13,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from tuning import earlystop, profiles, search_rules, strategies
+from tuning import earlystop, profiles, search_rules, strategies, trial_rules
 from tuning.completion import Criteria
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.initial_points import Points
 from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal
+from tuning.trial_rules import Keep, TrialReference
 from tuning.warmstart import WarmStartType
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 MAX_TRIALS = 10_000
 MAX_PARALLEL = 1_000
+MAX_EQUAL_FAILURES = 5  # unless a job says otherwise
 MAX_PARENTS_READ = 20  # more than the rule allows (F13), so that the rule can say how many there are
 DAY = 24 * 3600
 
@@ -36,7 +38,11 @@ LATER_MEMBERS: Mapping[str, object] = {
     "repeats": 1,
     "completion": search_rules.completion_json(Criteria()),
     "profile": None,
+    "resume_child_runs": [],
+    "spot": False,
+    "keep": None,
 }
+LATER_LIMITS: Mapping[str, object] = {"max_equal_failures": MAX_EQUAL_FAILURES}
 
 # Stands where a document's space is wrong; never in a specification that `parse` returned.
 NO_SPACE = SearchSpace((Float("none", 0.0, 1.0),))
@@ -60,7 +66,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Times in seconds; None means no limit. `max_failures` is how many failed trials the job bears before it fails."""
+    """Times in seconds; None means no limit. `max_failures` is how many failed trials the job bears before it fails,
+    `max_equal_failures` how many equal ones in a row before it is paused.
+    """
 
     max_trials: int = 10
     max_parallel: int = 1
@@ -68,6 +76,7 @@ class JobLimits:
     trial_seconds: int = DAY
     max_attempts: int = 3
     max_failures: int | None = None
+    max_equal_failures: int | None = MAX_EQUAL_FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,9 @@ class JobSpec:
     repeats: int = 1
     completion: Criteria = field(default_factory=Criteria)
     profile: str | None = None
+    resume_child_runs: tuple[TrialReference, ...] = ()
+    spot: bool = False
+    keep: Keep | None = None
 
     @property
     def has_space(self) -> bool:
@@ -132,6 +144,9 @@ class JobSpec:
             "profile": self.profile,
             "warm_start": self.warm_start
             and {"type": str(self.warm_start.type), "parents": list(self.warm_start.parents)},
+            "resume_child_runs": [str(trial) for trial in self.resume_child_runs],
+            "spot": self.spot,
+            "keep": self.keep and asdict(self.keep),
             "resources": self.resources and asdict(self.resources),
             "seed": self.seed,
         }
@@ -199,6 +214,9 @@ def read(document: object) -> tuple[JobSpec, list[Fault]]:
         repeats=search_rules.read_repeats(doc),
         completion=search_rules.read_completion(doc.part("completion")),
         profile=search_rules.read_profile(doc),
+        resume_child_runs=trial_rules.read_continued(doc),
+        spot=doc.flag("spot"),
+        keep=trial_rules.read_keep(doc.part("keep")),
     )
     doc.close()
     if limits.raw("max_trials") is None and (points := profiles.whole_grid(spec.profile, _search(spec))):
@@ -238,7 +256,9 @@ def advice(spec: JobSpec) -> list[Fault]:
 
 def complete(document: Mapping[str, object]) -> dict[str, object]:
     """A stored document with the members that were not there yet when it was stored."""
-    return {**LATER_MEMBERS, **document}
+    limits = document["limits"]
+    assert isinstance(limits, Mapping), "it was checked when it was stored"
+    return {**LATER_MEMBERS, **document, "limits": {**LATER_LIMITS, **limits}}
 
 
 def _search(spec: JobSpec) -> profiles.Search:
@@ -332,6 +352,13 @@ def _limits(doc: Document) -> JobLimits:
         trial_seconds=doc.whole("trial_seconds", low=1, high=365 * DAY, default=DAY) or DAY,
         max_attempts=doc.whole("max_attempts", low=1, high=100, default=3) or 3,
         max_failures=doc.whole("max_failures", low=0, high=MAX_TRIALS, optional=True),
+        max_equal_failures=doc.whole(
+            "max_equal_failures",
+            low=1,
+            high=MAX_TRIALS,
+            optional=True,
+            default=None if doc.has("max_equal_failures") else MAX_EQUAL_FAILURES,
+        ),
     )
     doc.close()
     return limits

@@ -9,6 +9,7 @@ from enum import StrEnum
 class JobState(StrEnum):
     PENDING = "Pending"
     RUNNING = "Running"
+    PAUSED = "Paused"
     STOPPING = "Stopping"
     COMPLETED = "Completed"
     STOPPED = "Stopped"
@@ -36,20 +37,29 @@ class TrialState(StrEnum):
         return not TRIAL_MOVES[self]
 
 
+# A paused job starts nothing; what still runs of it may go to its end, and end the job.
 # A job that reaches one of its own limits while trials run goes through Stopping as well, and from there to the state
 # that the limit means: Completed (time is up), Failed (too many failures) or Stopped (a person stopped it).
 JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
-    JobState.PENDING: frozenset({JobState.RUNNING, JobState.STOPPING, JobState.STOPPED, JobState.FAILED}),
-    JobState.RUNNING: frozenset({JobState.STOPPING, JobState.COMPLETED, JobState.STOPPED, JobState.FAILED}),
+    JobState.PENDING: frozenset(
+        {JobState.RUNNING, JobState.PAUSED, JobState.STOPPING, JobState.STOPPED, JobState.FAILED}
+    ),
+    JobState.RUNNING: frozenset(
+        {JobState.PAUSED, JobState.STOPPING, JobState.COMPLETED, JobState.STOPPED, JobState.FAILED}
+    ),
+    JobState.PAUSED: frozenset(
+        {JobState.RUNNING, JobState.STOPPING, JobState.COMPLETED, JobState.STOPPED, JobState.FAILED}
+    ),
     JobState.STOPPING: frozenset({JobState.COMPLETED, JobState.STOPPED, JobState.FAILED}),
     JobState.COMPLETED: frozenset(),
     JobState.STOPPED: frozenset(),
     JobState.FAILED: frozenset(),
 }
 
-# A trial whose attempt vanished or was preempted goes back to Queued while attempts remain, else to Lost. A trial that
-# is told to stop may still end in its own way before the signal arrives: the end that really happened is recorded. A
-# paused trial holds no capacity; its scheduler promotes it (Queued again), or it ends as EarlyStopped.
+# A trial whose attempt vanished, was preempted or was held with its job goes back to Queued while attempts remain, else
+# to Lost. A trial that is told to stop may still end in its own way before the signal arrives: the end that really
+# happened is recorded. A paused trial holds no capacity; its scheduler promotes it (Queued again), or it ends as
+# EarlyStopped.
 TRIAL_MOVES: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUEUED: frozenset({TrialState.STARTING, TrialState.STOPPED, TrialState.FAILED, TrialState.LOST}),
     TrialState.STARTING: frozenset(
@@ -76,6 +86,12 @@ TRIAL_MOVES: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.FAILED: frozenset(),
     TrialState.LOST: frozenset(),
 }
+
+
+# What is over stays over, unless a person has it go on. These moves are apart from the tables: nothing that the service
+# decides, and nothing that comes late, takes anything back.
+JOBS_REOPENED = frozenset({JobState.COMPLETED, JobState.STOPPED, JobState.FAILED})  # to Running
+TRIALS_REOPENED = frozenset({TrialState.STOPPED, TrialState.FAILED, TrialState.LOST})  # to Queued, or Paused as before
 
 
 class Goal(StrEnum):

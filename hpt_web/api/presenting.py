@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
+from hpt_web.jobs.artifacts import listing
 from hpt_web.jobs.drafts import Draft
+from hpt_web.jobs.launching import has_checkpoint, seed_of
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
+from hpt_web.jobs.retention import Stored, largest, stored
 from tuning import specification
 from tuning.profiles import Profile
 
@@ -52,8 +56,26 @@ def job(row: TuningJob) -> Row:
     return {
         **jobs([row])[0],
         "specification": specification.complete(row.spec),
+        "bytes": _bytes(stored([row.pk])[row.pk]),
+        "reopened": row.reopened is not None,
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
         "children": list(row.child_links.order_by("job__created_at").values_list("job__name", flat=True)),
+    }
+
+
+def _bytes(found: Stored) -> Row:
+    return {"checkpoints": found.checkpoints, "outputs": found.outputs}
+
+
+def storage(rows: QuerySet[TuningJob]) -> Row:
+    """What a project's jobs take, the largest first; those that take nothing are left out."""
+    found = [(job, sizes) for job, sizes in largest(rows) if sizes.total]
+    return {
+        "checkpoints": sum(sizes.checkpoints for _, sizes in found),
+        "outputs": sum(sizes.outputs for _, sizes in found),
+        "jobs": [
+            {"job": job.name, "state": job.state, "keep": job.spec.get("keep"), **_bytes(sizes)} for job, sizes in found
+        ],
     }
 
 
@@ -104,10 +126,39 @@ def trial(row: Trial) -> Row:
     return {
         **trial_row(row),
         "job": row.job.name,
+        "origin": _origin(row),
+        "seed": seed_of(row),
+        "checkpoint": has_checkpoint(row),
+        "discarded_at": row.discarded_at,
         "static": row.job.spec["static"],
         "metrics": {metric: {"step": step, "value": value} for metric, step, value in last},
         "attempts": [attempt(found) for found in row.attempts.order_by("number")],
     }
+
+
+def _origin(row: Trial) -> Row | None:
+    origin = row.origin
+    if origin is None:
+        return None
+    return {"job": origin.job.name, "trial": origin.number, "continues": row.continues}
+
+
+def artifacts(row: Attempt) -> Row:
+    items, more = listing(row)
+    return {
+        "attempt": row.number,
+        "items": [{"path": item.path, "bytes": item.bytes, "modified_at": _moment(item.modified_at)} for item in items],
+        "truncated": more,
+        "discarded_at": row.trial.discarded_at,
+    }
+
+
+def _moment(seconds: float) -> datetime:
+    """A trial sets its files' times as it likes; those beyond every calendar are shown as the first moment."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def attempt(row: Attempt) -> Row:

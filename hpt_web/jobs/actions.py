@@ -15,7 +15,7 @@ from hpt_web.accounts.access import project_for
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import parents, tasks
+from hpt_web.jobs import continuing, parents, tasks
 from hpt_web.jobs.dispatch import stop_attempt
 from hpt_web.jobs.drafts import Draft, draft
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
@@ -59,7 +59,8 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
             )
             _write_references(job, plan)
             record(actor=actor, action="job.create", target_kind="job", target=job.name, project=team)
-            append(job.pk, [*_warm_start_entries(job, plan), job_entry(job)])
+            entries = [*_warm_start_entries(job, plan), *continuing.write_trials(job, spec, plan.continued)]
+            append(job.pk, [*entries, job_entry(job)])
             transaction.on_commit(partial(tasks.nudge, job.pk))
     except IntegrityError as error:
         if "job_name_unique_per_project" not in str(error):

@@ -158,7 +158,7 @@ def _jobs() -> dict[int, dict[str, Any]]:
         .exclude(algorithm_version__kind=AlgorithmVersion.Kind.EXTERNAL)
         .order_by("pk")
         .values(
-            "pk", "name", "state", "waits", "max_parallel", "max_trials", "project_id", "project__slug",
+            "pk", "name", "state", "waits", "max_parallel", "max_trials", "reopened", "project_id", "project__slug",
             "project__team__name", "created_by_id", "created_by__username", "spec__resources",
             "algorithm_version__resources", total=Coalesce(Subquery(newest), 0),
         )
@@ -221,6 +221,8 @@ def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks:
     if row["state"] not in STARTING:
         return live
     more = waiting.get(TrialState.PAUSED, 0) + max(0, row["max_trials"] - row["total"])
+    if row["reopened"] is not None:  # it only runs again what is queued
+        more = 0
     wanted = live + waiting.get(TrialState.QUEUED, 0) + (more if asks or not row["waits"] else 0)
     most: int = row["max_parallel"]
     return max(live, min(most, wanted))

@@ -79,8 +79,8 @@ def may_run_out(job: TuningJob) -> bool:
 def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
     """What the job would start in `room` free places. `counts` are its trials by state, as of now."""
     total = sum(counts.values())
-    left = max(0, job.max_trials - total)
-    paused = counts.get(TrialState.PAUSED, 0)
+    left = 0 if job.reopened is not None else max(0, job.max_trials - total)
+    paused = counts.get(TrialState.PAUSED, 0) if job.reopened is None else 0
     idle = all(TrialState(state).terminal or state == TrialState.PAUSED for state, number in counts.items() if number)
     # That nobody is promoted any more may be found out although there is no room.
     asked = max(1, room) if idle and not left and paused else room

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hpt_web.jobs.lifecycle import seconds_since
+from hpt_web.jobs.lifecycle import seconds_run
 from hpt_web.jobs.models import Decision, TuningJob
 from hpt_web.jobs.queries import gpu_hours_of, standing_of
 from tuning.completion import Criteria, Spent, met_by
@@ -31,6 +31,28 @@ def ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
         return Ending(JobState.STOPPED, job.reason or "Stopped on request.")
     if job.state == JobState.STOPPING and (first := _told(job)):
         return first
+    if job.reopened is not None:
+        return _after_runs_again(job, counts)
+    return _by_rules(job, counts)
+
+
+def _after_runs_again(job: TuningJob, counts: dict[str, int]) -> Ending | None:
+    """The end of a job that was over and runs some trials again: none of its rules is asked before they have ended.
+
+    It is what the rules make of it then, or else what it was.
+    """
+    if any(n and not TrialState(state).terminal for state, n in counts.items()):
+        return None
+    if end := _by_rules(job, counts):
+        return end
+    was = job.reopened or {}
+    state, reason = JobState(was["state"]), was["reason"]
+    if state is not JobState.FAILED:
+        return Ending(state, reason)
+    return Ending(JobState.STOPPED, f"It had failed ({reason.rstrip('.')}), and trials ran again since; resume it.")
+
+
+def _by_rules(job: TuningJob, counts: dict[str, int]) -> Ending | None:
     total = sum(counts.values())
     over = sum(n for state, n in counts.items() if TrialState(state).terminal)
     failed = _failed(counts)
@@ -72,15 +94,14 @@ def _failed(counts: dict[str, int]) -> int:
 
 
 def _spent(job: TuningJob, criteria: Criteria) -> Spent:
-    seconds = seconds_since(job.started_at) if job.started_at else 0.0
-    return Spent(seconds, gpu_hours_of(job) if criteria.max_gpu_hours is not None else 0.0)
+    return Spent(seconds_run(job), gpu_hours_of(job) if criteria.max_gpu_hours is not None else 0.0)
 
 
 def _told(job: TuningJob) -> Ending | None:
     """The reason that was first, written down when it was: what came in while its trials are being stopped may be
-    better than the best, or fail, and changes nothing any more.
+    better than the best, or fail, and changes nothing any more. The newest, as the job may have been over before.
     """
-    decision = job.decisions.filter(kind=Decision.Kind.LIMIT).order_by("id").first()
+    decision = job.decisions.filter(kind=Decision.Kind.LIMIT).order_by("-id").first()
     if decision is None:
         return None
     state = JobState(decision.numbers.get("state", JobState.COMPLETED))

@@ -10,16 +10,16 @@ import logging
 import secrets
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Least, Now
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import capacity, choosing, launching
+from hpt_web.jobs import breaker, capacity, choosing, launching
 from hpt_web.jobs.completion import Ending, completed, ending
+from hpt_web.jobs.continuing import take_over
 from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.lifecycle import move_job, move_trial, request_stop
+from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
 from tuning.backends import Phase, Status
@@ -28,7 +28,7 @@ from tuning.states import Goal, JobState, TrialState
 
 logger = logging.getLogger(__name__)
 
-ACTIVE = [JobState.PENDING, JobState.RUNNING]
+ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
@@ -58,11 +58,20 @@ def advance(job_id: int) -> list[int]:
 
 def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
     counts = counts_by_state([job.pk])[job.pk]
+    given_up: list[Entry] = []
+    if job.reopened is not None and not _active(counts):  # it promotes nobody: it only runs again what was asked for
+        given_up = choosing.give_up_paused(job)
+        counts = counts_by_state([job.pk])[job.pk]
     end = ending(job, counts)
     if end is not None:
-        return _wind_up(job, end), []
+        return [*given_up, *_wind_up(job, end)], []
     if job.state == JobState.PENDING:
         move_job(job, JobState.RUNNING, reason="")
+    if job.state == JobState.RUNNING and (trip := breaker.tripped(job, counts)):
+        move_job(job, JobState.PAUSED, reason=trip.reason)
+        return [decide(job, Decision.Kind.FAILURES, trip.reason, trial=trip.trial, numbers=trip.numbers)], []
+    if job.state == JobState.PAUSED:
+        return [], []
     if runs_elsewhere(job):
         return _end_if_nothing_comes(job, counts), []
     return _start_trials(job, counts)
@@ -85,7 +94,7 @@ def _wind_up(job: TuningJob, end: Ending) -> list[Entry]:
     running = list(live_attempts().filter(trial__job=job))
     for attempt in running:
         entries += stop_attempt(attempt, Attempt.StopKind.JOB, end.reason)
-    first = job.state in ACTIVE
+    first = job.state in (*ACTIVE, JobState.PAUSED)
     moved = (first or not running) and move_job(job, JobState.STOPPING if running else end.state, reason=end.reason)
     if moved and first:  # told once, when it is found out
         numbers = {**end.numbers, "state": str(end.state)}
@@ -102,8 +111,15 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
         soon = Least("lease_until", Now() + timedelta(seconds=STOP_SECONDS))
         Attempt.objects.filter(pk=attempt.pk).update(lease_until=soon)
     else:
-        transaction.on_commit(lambda: launching.backend().stop(attempt.token, settings.HPT_STOP_GRACE_SECONDS))
+        transaction.on_commit(lambda: launching.backend().stop(attempt.token, grace_of(attempt)))
     return [trial_entry(attempt.trial)]
+
+
+def preempt(attempt: Attempt, reason: str) -> list[Entry]:
+    """Have a spot trial's attempt give its place to somebody else: it gets a signal, time for a checkpoint, and goes on
+    when there is room. It is no failure, and does not count for max_attempts. `reason` is a sentence; the events."""
+    entries = stop_attempt(attempt, Attempt.StopKind.PREEMPT, reason)
+    return [*entries, decide(attempt.trial.job, Decision.Kind.PREEMPT, reason, trial=attempt.trial)] if entries else []
 
 
 def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
@@ -115,12 +131,16 @@ def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry
 
 def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]:
     """A job whose trials are asked for learns here that there is nothing more to ask for, if nobody asks."""
-    active = any(n and not TrialState(state).terminal and state != TrialState.PAUSED for state, n in counts.items())
     unused = sum(counts.values()) < job.max_trials
-    if active or (unused and not choosing.may_run_out(job)):
+    if _active(counts) or job.reopened is not None or (unused and not choosing.may_run_out(job)):
         return []
     choice = choosing.choose(job, counts, room=1)
     return end_without_more(job, choice.over, failed=choice.failed) if choice.over else []
+
+
+def _active(counts: dict[str, int]) -> bool:
+    """Whether anything of the job runs, or is about to."""
+    return any(n and not TrialState(state).terminal and state != TrialState.PAUSED for state, n in counts.items())
 
 
 # --- the start of trials ----------------------------------------------------------------------------------------------
@@ -158,28 +178,33 @@ def write_attempt(
 ) -> Attempt:
     """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
     number = trial.attempt + 1
-    base = _resumed_from(trial, backend)
+    base = resumed_from(trial, backend)
     fields: dict[str, object] = {"attempt": number, "reason": ""}
     if trial.attempts.filter(number__gt=base.number if base else 0).update(superseded=True):
         fields |= _reported(trial)
     move_trial(trial, TrialState.STARTING, **fields)
-    return Attempt.objects.create(
+    continues = trial.continues and number == 1
+    attempt = Attempt.objects.create(
         trial=trial,
         number=number,
         token=f"{trial.job_id}-{trial.number}-{number}-{secrets.token_hex(4)}",
         backend=backend,
         pool=place.pool,
         device_count=place.devices,
-        resumed=base is not None,
+        resumed=base is not None or continues,
         steps=base.steps if base else {},
     )
+    if continues:
+        take_over(attempt)
+    return attempt
 
 
-def _resumed_from(trial: Trial, backend: str) -> Attempt | None:
+def resumed_from(trial: Trial, backend: str) -> Attempt | None:
     """The attempt whose checkpoint the next one takes up, if there is one."""
     earlier = trial.attempts.filter(superseded=False).order_by("-number")
     if backend == EXTERNAL:  # its checkpoints are out of our sight: it has been asked to write one where it paused
-        return earlier.filter(outcome=Attempt.Outcome.PAUSED).first()
+        written = (Attempt.Outcome.PAUSED, Attempt.Outcome.PREEMPTED)
+        return earlier.filter(outcome__in=written).first()
     return earlier.first() if launching.has_checkpoint(trial) else None
 
 

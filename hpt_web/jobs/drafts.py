@@ -13,8 +13,8 @@ from django.db.models import Q
 
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs import fitting
-from hpt_web.jobs.models import TuningJob
+from hpt_web.jobs import continuing, fitting
+from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.parents import outline, outline_of
 from tuning import specification, warmstart
 from tuning.documents import shown
@@ -36,6 +36,7 @@ class Draft:
     rules: tuple[RuleCheck, ...]
     faults: tuple[Fault, ...]
     advice: tuple[Fault, ...] = ()
+    continued: tuple[Trial, ...] = ()
 
 
 def draft(user: User, project: Project, document: object) -> Draft:
@@ -49,13 +50,15 @@ def draft(user: User, project: Project, document: object) -> Draft:
         if spec.has_space:
             faults += [*fitting.space_faults(spec, version, document), *fitting.static_faults(spec, version)]
     faults += specification.profile_faults(spec)
-    faults += _quota_faults(user, project, spec)
+    faults += quota_faults(user, project, spec)
     if spec.name and TuningJob.objects.filter(project=project, name__iexact=spec.name).exists():
         faults.append(Fault("name", f"is {shown(spec.name)}, which another job here has; choose another", "taken"))
     parents = _parents(project, spec, faults)
     rules = _rules(spec, version, channels, parents) if version is not None and spec.has_space else ()
     faults += [Fault("warm_start", f"{rule.rule} {rule.title}: {rule.detail}", rule.rule) for rule in broken(rules)]
-    return Draft(spec, version, channels, parents, rules, tuple(faults), tuple(specification.advice(spec)))
+    advice = specification.advice(spec)
+    continued = continuing.origins(project, spec, version, faults, advice)
+    return Draft(spec, version, channels, parents, rules, tuple(faults), tuple(advice), continued)
 
 
 def broken(rules: Iterable[RuleCheck]) -> list[RuleCheck]:
@@ -198,7 +201,7 @@ def _resource_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
     return faults
 
 
-def _quota_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
+def quota_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
     """Submit limits refuse, with their numbers; run limits queue (`admission`)."""
     scope = Q(project=project, user=None) | Q(project=None, user=user) | Q(project=project, user=user)
     limits = Quota.objects.filter(scope | Q(project=None, user=None))

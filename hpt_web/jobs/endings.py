@@ -8,6 +8,7 @@ longer than trial_seconds                         Stopped, what it reported coun
 more memory or processes than it may have         Failed, naming the limit
 stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
 paused by its scheduler                           Paused: it may be promoted, and goes on then
+pre-empted, or stopped with its job's pause       Queued again, without counting for max_attempts
 the service was shut down under it                Queued again; not the trial's fault, and no limit counts it
 vanished without an exit code                     Queued again while attempts remain, then Lost
 """
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from hpt_web.jobs import ledger
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial
 from tuning.backends import Phase, Status
 from tuning.states import TrialState
 
@@ -39,6 +40,11 @@ class End:
     failure: str = ""
 
 
+def losses(trial: Trial) -> int:
+    """How many of its attempts have vanished, since a person last had it run again."""
+    return trial.attempts.filter(outcome=Attempt.Outcome.LOST, number__gt=trial.retried_after).count()
+
+
 def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int, log_tail: str) -> End:
     """What an attempt that no longer runs means for its trial.
 
@@ -54,6 +60,11 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
     stopped = status.ended_by == "stop" or status.phase is not Phase.ENDED
     if kind == Attempt.StopKind.SUSPEND and stopped:
         return End(TrialState.QUEUED, Attempt.Outcome.SUSPENDED, "The service was shut down; the trial runs again.")
+    if kind == Attempt.StopKind.HOLD and stopped:
+        return End(TrialState.QUEUED, Attempt.Outcome.PAUSED, f"{attempt.stop_reason} It goes on with the job.")
+    if kind == Attempt.StopKind.PREEMPT and stopped:
+        reason = f"{attempt.stop_reason} It goes on when there is room."
+        return End(TrialState.QUEUED, Attempt.Outcome.PREEMPTED, reason)
     if kind == Attempt.StopKind.PAUSE and stopped:
         return End(TrialState.PAUSED, Attempt.Outcome.PAUSED, attempt.stop_reason)
     if kind and stopped:

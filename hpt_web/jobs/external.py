@@ -25,7 +25,7 @@ from hpt_web.jobs import choosing, dispatch, tasks
 from hpt_web.jobs.endings import End, ending, settle
 from hpt_web.jobs.events import Entry, append, job_entry, points_entry, trial_entry
 from hpt_web.jobs.follow import by_metric, carry_out, judge, number_steps, take_objective
-from hpt_web.jobs.lifecycle import move_trial
+from hpt_web.jobs.lifecycle import GO_ON_LATER, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, job_for, live_attempts, trial_for
 from tuning.backends import Phase, Status
@@ -39,7 +39,7 @@ MAX_POINTS = 1000  # of one report
 LONGEST_KEY = 64
 LONGEST_FAILURE = 10_000
 _STARTED_BY = (Decision.Kind.SUGGEST, Decision.Kind.PROMOTE, Decision.Kind.RETRY)
-_STOPPED_BY = (Decision.Kind.EARLY_STOP, Decision.Kind.PAUSE)
+_STOPPED_BY = (Decision.Kind.EARLY_STOP, Decision.Kind.PAUSE, Decision.Kind.PREEMPT)
 Numbers = Mapping[str, float | int | str]
 
 
@@ -300,10 +300,11 @@ def _told_to_stop(attempt: Attempt, stored: int = 0) -> Answer:
     if not attempt.stop_kind or (over and attempt.outcome == Attempt.Outcome.EXITED):
         raise Conflict(_why_over(attempt))
     numbers: Numbers = {}
-    if attempt.stop_kind in (Attempt.StopKind.POLICY, Attempt.StopKind.PAUSE):
+    later = attempt.stop_kind in GO_ON_LATER
+    if attempt.stop_kind == Attempt.StopKind.POLICY or later:
         why = attempt.trial.decisions.filter(kind__in=_STOPPED_BY).order_by("-id").first()
         numbers = why.numbers if why else {}
-    return Answer(True, attempt.stop_kind == Attempt.StopKind.PAUSE, attempt.stop_reason, numbers, stored)
+    return Answer(True, later, attempt.stop_reason, numbers, stored)
 
 
 def _why_over(attempt: Attempt) -> str:

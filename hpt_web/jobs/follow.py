@@ -20,8 +20,9 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from hpt_web.jobs.choosing import policy_of
+from hpt_web.jobs.continuing import last_steps
 from hpt_web.jobs.dispatch import stop_attempt
-from hpt_web.jobs.endings import ending, settle
+from hpt_web.jobs.endings import ending, losses, settle
 from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
@@ -231,7 +232,8 @@ class Follower:
         attempt = news.followed.attempt
         attempt.refresh_from_db(fields=["stop_kind", "stop_reason", "stop_requested_at"])
         attempt.trial.refresh_from_db(fields=["state"])
-        lost = attempt.trial.attempts.filter(outcome=Attempt.Outcome.LOST).count()
+        attempt.trial.job.refresh_from_db(fields=["spec"])  # its limits may have been changed
+        lost = losses(attempt.trial)
         tail = self._tail(attempt.token)
         reported = attempt.trial.objective is not None
         return settle(
@@ -287,7 +289,8 @@ def steps_before(attempt: Attempt) -> dict[str, int]:
     if not attempt.resumed:
         return {}
     earlier = attempt.trial.attempts.filter(superseded=False, number__lt=attempt.number).order_by("-number")
-    return earlier.values_list("steps", flat=True).first() or {}
+    steps = earlier.values_list("steps", flat=True).first()
+    return last_steps(attempt) if steps is None else steps
 
 
 def number_steps(

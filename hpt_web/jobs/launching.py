@@ -43,6 +43,8 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     values = {name: as_text(value) for name, value in {**job.spec["static"], **trial.hyperparameters}.items()}
     arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
     checkpoints = checkpoint_folder(trial)
+    if trial.continues and attempt.number == 1:
+        _copy_checkpoints(trial, checkpoints)
     if attempt.resumed:
         arguments += ["--resume-from", str(checkpoints)]
     resources = job.spec["resources"] or version.resources
@@ -74,8 +76,10 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
 
 def seed_of(trial: Trial) -> int:
     """The job's seed in every trial, so that points are compared under the same luck; one more in each further run of a
-    point that is repeated, which would else only be run again.
+    point that is repeated, which would else only be run again; that of the origin in a trial that was copied.
     """
+    if trial.seed is not None:
+        return trial.seed
     job = trial.job
     if job.spec.get("repeats", 1) == 1:
         return job.seed
@@ -89,13 +93,21 @@ def as_text(value: Value) -> str:
 
 
 def checkpoint_folder(trial: Trial) -> Path:
-    """Where a trial keeps its checkpoints, over all of its attempts."""
-    return Path(settings.HPT_HOME / "checkpoints" / str(trial.job_id) / str(trial.number))
+    """Where a trial keeps its checkpoints, over all of its attempts; another folder once it is to begin anew."""
+    name = f"{trial.number}-{trial.fresh_after}" if trial.fresh_after else str(trial.number)
+    return Path(settings.HPT_HOME / "checkpoints" / str(trial.job_id) / name)
 
 
 def has_checkpoint(trial: Trial) -> bool:
     folder = checkpoint_folder(trial)
     return folder.is_dir() and any(folder.iterdir())
+
+
+def _copy_checkpoints(trial: Trial, folder: Path) -> None:
+    """Begin with what the trial's origin left, which stays as it is. Once: from then on it is the trial's."""
+    if trial.origin is not None and not folder.is_dir() and has_checkpoint(trial.origin):
+        source = checkpoint_folder(trial.origin)
+        _appear(folder, lambda draft: shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True))
 
 
 def _interpreter(entry_point: str) -> tuple[str, ...]:

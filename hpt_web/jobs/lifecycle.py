@@ -6,25 +6,58 @@ Each function answers whether it was this call that moved, so that what follows 
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
-from tuning.states import JOB_MOVES, TRIAL_MOVES, JobState, TrialState
+from tuning.states import JOB_MOVES, JOBS_REOPENED, TRIAL_MOVES, TRIALS_REOPENED, JobState, TrialState
 
 JOB_SOURCES = {to: [state for state, moves in JOB_MOVES.items() if to in moves] for to in JobState}
 TRIAL_SOURCES = {to: [state for state, moves in TRIAL_MOVES.items() if to in moves] for to in TrialState}
+# Stops after which the trial goes on later. A person's wish and the job's end come before them: both mean it shall not.
+GO_ON_LATER = [Attempt.StopKind.PAUSE, Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT]
 
 
 def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
     """Move `job` and stamp its times; `job` itself is brought up to date if it moved."""
     fields: dict[str, object] = {"state": to, "reason": reason}
     now = timezone.now()
-    if to is JobState.RUNNING:
+    if to is JobState.RUNNING and job.started_at is None:
         fields["started_at"] = now
+    if to is JobState.PAUSED:
+        fields["paused_at"] = now
+    elif job.paused_at is not None:
+        fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at)}
     if to.terminal:
-        fields["ended_at"] = now
+        fields |= {"ended_at": now, "reopened": None}
     return _moved(job, TuningJob.objects.filter(pk=job.pk, state__in=JOB_SOURCES[to]).update(**fields), fields)
+
+
+def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
+    """Have a job that is over run again, because a person wants it."""
+    assert job.ended_at is not None
+    fields |= {"state": JobState.RUNNING, "reason": reason, "ended_at": None, "stop_requested_at": None}
+    fields |= {"waits": False, "idle_seconds": _idle_seconds(job, job.ended_at)}
+    fields["started_at"] = job.started_at or timezone.now()
+    return _moved(job, TuningJob.objects.filter(pk=job.pk, state__in=JOBS_REOPENED).update(**fields), fields)
+
+
+def _idle_seconds(job: TuningJob, since: datetime) -> float:
+    return job.idle_seconds + (seconds_since(since) if job.started_at is not None else 0.0)
+
+
+def seconds_run(job: TuningJob) -> float:
+    """For how long the job has run so far, without the time in which it was paused or over."""
+    if job.started_at is None:
+        return 0.0
+    return seconds_since(job.started_at) - _idle_seconds(job, job.paused_at or timezone.now())
+
+
+def reopen_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
+    """Have a trial that is over run again, because a person wants it; `to` is Queued, or Paused if it was before."""
+    fields |= {"state": to, "ended_at": None, "failure": ""}
+    return _moved(trial, Trial.objects.filter(pk=trial.pk, state__in=TRIALS_REOPENED).update(**fields), fields)
 
 
 def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
@@ -47,13 +80,19 @@ def end_attempt(attempt: Attempt, outcome: Attempt.Outcome, **fields: object) ->
 def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
     """Ask for the end of a live attempt. The first request stands: a person's wish survives a shutdown after it.
 
-    Only a pause gives way to a person and to the job's end: both mean that the trial shall not go on later.
+    Only those after which the trial goes on later give way to a person and to the job's end.
     """
     fields: dict[str, object] = {"stop_requested_at": timezone.now(), "stop_kind": kind, "stop_reason": reason}
     free = Q(stop_requested_at__isnull=True)
     if kind in (Attempt.StopKind.USER, Attempt.StopKind.JOB):
-        free |= Q(stop_kind=Attempt.StopKind.PAUSE)
+        free |= Q(stop_kind__in=GO_ON_LATER)
     return _moved(attempt, Attempt.objects.filter(free, pk=attempt.pk, ended_at__isnull=True).update(**fields), fields)
+
+
+def grace_of(attempt: Attempt) -> float:
+    """For how many seconds an attempt that was asked to stop may go on: longer if it is to write a checkpoint."""
+    checkpoint = attempt.stop_kind in (Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT)
+    return float(settings.HPT_PREEMPT_GRACE_SECONDS if checkpoint else settings.HPT_STOP_GRACE_SECONDS)
 
 
 def _moved(row: TuningJob | Trial | Attempt, count: int, fields: dict[str, object]) -> bool:

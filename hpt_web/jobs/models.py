@@ -45,6 +45,11 @@ class TuningJob(models.Model):
     stop_requested_at = models.DateTimeField(null=True)
     # Its strategy starts nothing more until something that runs has moved on: others may have its share meanwhile.
     waits = models.BooleanField(default=False)
+    paused_at = models.DateTimeField(null=True)
+    # Seconds since its start in which it was paused or over, before it went on: max_seconds does not count them.
+    idle_seconds = models.FloatField(default=0)
+    # Set while a job that was over only runs again some trials that a person asked for: its state and reason then.
+    reopened = models.JSONField(null=True)
 
     class Meta:
         constraints = [
@@ -102,6 +107,16 @@ class Trial(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)  # the newest attempt's number; 0 before the first
     promotions = models.PositiveSmallIntegerField(default=0)  # how often its scheduler let it go on after a pause
     hyperparameters = models.JSONField()
+    # Of a trial that runs another one's point again, or `continues` it from its checkpoint: that trial, and its seed.
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="copies")
+    continues = models.BooleanField(default=False)
+    seed = models.BigIntegerField(null=True)
+    # The newest attempt when a person had it run again: what was lost up to there counts no more for max_attempts.
+    retried_after = models.PositiveSmallIntegerField(default=0)
+    # The newest attempt when it was to begin anew: checkpoints are kept in another folder from there on.
+    fresh_after = models.PositiveSmallIntegerField(default=0)
+    checkpoint_bytes = models.BigIntegerField(default=0)  # as of the end of its newest attempt
+    discarded_at = models.DateTimeField(null=True)  # its files were removed by the job's rule (`keep`)
     objective = models.FloatField(null=True)
     best_objective = models.FloatField(null=True)
     reason = models.TextField(blank=True, default="")
@@ -136,7 +151,8 @@ class Attempt(models.Model):
     class Outcome(models.TextChoices):
         EXITED = "exited"  # it ended by itself; the exit code says how
         STOPPED = "stopped"  # ended on request
-        PAUSED = "paused"  # ended on its scheduler's request; the trial may go on later
+        PAUSED = "paused"  # ended on its scheduler's request, or with its job's pause; the trial may go on later
+        PREEMPTED = "preempted"  # gave its place to somebody else; not the trial's fault
         LOST = "lost"  # vanished without an exit code
         SUSPENDED = "suspended"  # the service was shut down under it; not the trial's fault
 
@@ -145,6 +161,8 @@ class Attempt(models.Model):
         JOB = "job"  # the job ended or was stopped
         POLICY = "policy"  # early termination
         PAUSE = "pause"  # its scheduler's: it gives its place back, but is not over
+        HOLD = "hold"  # its job was paused: it goes on with the job
+        PREEMPT = "preempt"  # somebody else needs its place: it goes on when there is room
         SUSPEND = "suspend"
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="attempts")
@@ -174,6 +192,7 @@ class Attempt(models.Model):
     exit_code = models.IntegerField(null=True)
     signal = models.IntegerField(null=True)
     failure = models.TextField(blank=True, default="")
+    kept_bytes = models.BigIntegerField(null=True)  # of its log and output, once it was cleared of all else
 
     class Meta:
         constraints = [
@@ -186,7 +205,12 @@ class Attempt(models.Model):
                 name="attempt_ended_with_outcome",
             ),
         ]
-        indexes = [models.Index(fields=["lease_until"], condition=Q(ended_at__isnull=True), name="attempt_live")]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=Q(ended_at__isnull=True), name="attempt_live"),
+            models.Index(
+                fields=["id"], condition=Q(ended_at__isnull=False, kept_bytes__isnull=True), name="attempt_to_clear"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.token
@@ -282,6 +306,10 @@ class Decision(models.Model):
         PROMOTE = "promote"
         WAIT = "wait"
         RETRY = "retry"
+        PREEMPT = "preempt"
+        RESUME = "resume"  # a job goes on
+        CHANGE = "change"  # of a job's limits or rules
+        FAILURES = "failures"  # so many failed equally that the job was paused
         STOP = "stop"
         LIMIT = "limit"
         METRIC = "metric"  # a value that was refused

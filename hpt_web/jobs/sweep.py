@@ -15,15 +15,14 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
 from hpt_web.jobs.dispatch import launch
-from hpt_web.jobs.endings import ending, settle
+from hpt_web.jobs.endings import ending, losses, settle
 from hpt_web.jobs.events import append
 from hpt_web.jobs.follow import Follower
-from hpt_web.jobs.lifecycle import request_stop, seconds_since
+from hpt_web.jobs.lifecycle import grace_of, request_stop, seconds_since
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
 from tuning.backends import Backend, Phase, Status
@@ -57,7 +56,7 @@ def _repair(backend: Backend, attempt: Attempt) -> None:
         if unknown:
             launch(attempt)
         return
-    backend.stop(attempt.token, settings.HPT_STOP_GRACE_SECONDS)
+    backend.stop(attempt.token, grace_of(attempt))
     status = backend.status(attempt.token)
     if unknown and status.phase is Phase.UNKNOWN:
         with transaction.atomic():
@@ -75,8 +74,7 @@ def _settle_silent() -> None:
             attempt = locked.filter(pk=pk, lease_until__lt=Now()).first()
             if attempt is not None:
                 status = Status(phase=Phase.VANISHED)
-                lost = attempt.trial.attempts.filter(outcome=Attempt.Outcome.LOST).count()
-                end = ending(attempt, status, reported=False, lost_before=lost, log_tail="")
+                end = ending(attempt, status, reported=False, lost_before=losses(attempt.trial), log_tail="")
                 append(attempt.trial.job_id, settle(attempt, status, end))
 
 

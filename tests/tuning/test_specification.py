@@ -54,6 +54,9 @@ def test_the_new_members_have_defaults_and_a_canonical_form():
             "max_gpu_hours": None,
         },
         "profile": None,
+        "resume_child_runs": [],
+        "spot": False,
+        "keep": None,
     }
     assert stored["space"] == parse(stored).space.to_json()
 

@@ -114,6 +114,9 @@ class Backend(Protocol):
     that is not there), True if the machinery failed (no space, no process) and asking again later may help.
     """
 
+    def folder(self, attempt: str) -> Path:
+        """The attempt's base folder on this host, with ``model/`` and ``output/``; it may not be there (yet)."""
+
     def launch(self, spec: LaunchSpec) -> None:
         """Start the attempt unless it was started or stopped before. When it returns, the attempt outlives its caller.
 

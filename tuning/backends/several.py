@@ -9,6 +9,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from tuning.backends.contract import Backend, LaunchSpec, Status
@@ -49,6 +50,9 @@ class Several:
 
     def launch(self, spec: LaunchSpec) -> None:
         self.part(spec.attempt).launch(spec)
+
+    def folder(self, attempt: str) -> Path:
+        return self.part(attempt).folder(attempt)
 
     def status(self, attempt: str) -> Status:
         return self.part(attempt).status(attempt)

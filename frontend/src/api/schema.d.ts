@@ -414,7 +414,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change limits, completion rules or what is kept; a job that is over goes on with more */
+        patch: operations["changeJob"];
         trace?: never;
     };
     "/api/v1/projects/{project}/jobs/{job}/ask": {
@@ -462,6 +463,40 @@ export interface paths {
         get: operations["listEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start nothing more of a job until it goes on */
+        post: operations["pauseJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a job that was stopped, or failed, go on, its trials from their checkpoints */
+        post: operations["resumeJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -536,6 +571,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The files that a trial left in model/ and output/data/ */
+        get: operations["listArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/artifacts/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of these files */
+        get: operations["downloadArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a trial's point with some values changed, as a new trial */
+        post: operations["cloneTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/trials/{number}/decisions": {
         parameters: {
             query?: never;
@@ -587,6 +673,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/preempt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the place of a running spot trial, which goes on later; for administrators */
+        post: operations["preemptTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/trials/{number}/report": {
         parameters: {
             query?: never;
@@ -598,6 +701,40 @@ export interface paths {
         put?: never;
         /** Report values of a running trial, and hear whether to stop */
         post: operations["reportPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a trial's point and seed once more, as a new trial */
+        post: operations["rerunTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a trial that failed, was lost or was stopped again, under the same number */
+        post: operations["retryTrial"];
         delete?: never;
         options?: never;
         head?: never;
@@ -638,6 +775,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/unpause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused job go on */
+        post: operations["unpauseJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/members": {
         parameters: {
             query?: never;
@@ -672,6 +826,23 @@ export interface paths {
         head?: never;
         /** Change a member's role */
         patch: operations["changeMember"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the trials of a project's jobs take on disk */
+        get: operations["getStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/session": {
@@ -859,6 +1030,25 @@ export interface components {
             resources?: components["schemas"]["ResourcesRequest"];
             source: components["schemas"]["AlgorithmSourceRequest"];
         };
+        /** @description A file that a trial left. */
+        Artifact: {
+            bytes: number;
+            /** Format: date-time */
+            modified_at: string;
+            /** @description Such as model/weights.pt. */
+            path: string;
+        };
+        Artifacts: {
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When the job's rule `keep` removed what there was.
+             */
+            discarded_at: string | null;
+            items: components["schemas"]["Artifact"][];
+            /** @description There are more files than are listed. */
+            truncated: boolean;
+        };
         AskDocumentRequest: {
             /** @description How many trials at most; 1 if left out. */
             n?: number;
@@ -890,7 +1080,7 @@ export interface components {
             stop_reason: string;
         };
         /** @enum {string} */
-        AttemptOutcome: "exited" | "stopped" | "paused" | "lost" | "suspended";
+        AttemptOutcome: "exited" | "stopped" | "paused" | "preempted" | "lost" | "suspended";
         BestTrial: {
             /** Format: double */
             objective: number;
@@ -967,6 +1157,12 @@ export interface components {
             name: string;
             options?: {
                 [key: string]: unknown;
+            };
+        };
+        CloneDocumentRequest: {
+            /** @description What differs; null leaves one out. */
+            hyperparameters?: {
+                [key: string]: (number | string) | null;
             };
         };
         /** @description Rules by which a job is over before its limits are; whichever is met first. Null switches a rule off. */
@@ -1074,7 +1270,7 @@ export interface components {
             trial: number | null;
         };
         /** @enum {string} */
-        DecisionKind: "suggest" | "early_stop" | "pause" | "promote" | "wait" | "retry" | "stop" | "limit" | "metric" | "warm_start";
+        DecisionKind: "suggest" | "early_stop" | "pause" | "promote" | "wait" | "retry" | "preempt" | "resume" | "change" | "failures" | "stop" | "limit" | "metric" | "warm_start";
         DecisionPage: {
             items: components["schemas"]["Decision"][];
             next: string | null;
@@ -1110,6 +1306,8 @@ export interface components {
             } | null;
             unavailable: string | null;
         };
+        /** @enum {string} */
+        FromEnum: "checkpoint" | "scratch";
         /** @enum {string} */
         Goal: "maximize" | "minimize";
         /** @description A trial to run. */
@@ -1203,6 +1401,7 @@ export interface components {
         JobDetail: {
             algorithm: components["schemas"]["VersionReference"];
             best: components["schemas"]["BestTrial"] | null;
+            bytes: components["schemas"]["StoredBytes"];
             /** @description Jobs that warm-start from it. */
             children: string[];
             /** @description Trials per state. */
@@ -1231,6 +1430,8 @@ export interface components {
             parents: string[];
             /** @description Why it is in this state, in a sentence. */
             reason: string;
+            /** @description It was over, and only runs again some trials that a person asked for. */
+            reopened: boolean;
             specification: components["schemas"]["JobDocument"];
             /** Format: date-time */
             started_at: string | null;
@@ -1253,6 +1454,8 @@ export interface components {
             initial_points: {
                 [key: string]: number | string;
             }[];
+            /** @description Null keeps the checkpoints and outputs of all trials. */
+            keep: components["schemas"]["Keep"] | null;
             limits: components["schemas"]["Limits"];
             name: string;
             objective: components["schemas"]["Objective"];
@@ -1261,8 +1464,12 @@ export interface components {
             /** @description How often each point is run: 1 to 100, 1 if left out. */
             repeats: number;
             resources: components["schemas"]["Resources"] | null;
+            /** @description Trials (`job/number`) whose points the first trials take, going on from their checkpoints. */
+            resume_child_runs: string[];
             seed: number | null;
             space: components["schemas"]["Parameter"][];
+            /** @description Its trials may be pre-empted: they write a checkpoint, and go on when there is room. */
+            spot: boolean;
             static: {
                 [key: string]: number | string;
             };
@@ -1285,6 +1492,8 @@ export interface components {
             initial_points?: {
                 [key: string]: number | string;
             }[];
+            /** @description Null keeps the checkpoints and outputs of all trials. */
+            keep?: components["schemas"]["KeepRequest"] | null;
             limits?: components["schemas"]["LimitsRequest"];
             name: string;
             objective: components["schemas"]["ObjectiveRequest"];
@@ -1293,8 +1502,12 @@ export interface components {
             /** @description How often each point is run: 1 to 100, 1 if left out. */
             repeats?: number;
             resources?: components["schemas"]["ResourcesRequest"] | null;
+            /** @description Trials (`job/number`) whose points the first trials take, going on from their checkpoints. */
+            resume_child_runs?: string[];
             seed?: number | null;
             space: components["schemas"]["ParameterRequest"][];
+            /** @description Its trials may be pre-empted: they write a checkpoint, and go on when there is room. */
+            spot?: boolean;
             static?: {
                 [key: string]: number | string;
             };
@@ -1306,7 +1519,30 @@ export interface components {
             next: string | null;
         };
         /** @enum {string} */
-        JobState: "Pending" | "Running" | "Stopping" | "Completed" | "Stopped" | "Failed";
+        JobState: "Pending" | "Running" | "Paused" | "Stopping" | "Completed" | "Stopped" | "Failed";
+        /** @description What the job's trials that are over take on disk. */
+        JobStorage: {
+            checkpoints: number;
+            job: string;
+            keep: components["schemas"]["Keep"] | null;
+            /** @description Logs, models and other output. */
+            outputs: number;
+            state: components["schemas"]["JobState"];
+        };
+        /** @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. */
+        Keep: {
+            /** @description So many by their objective: 1 if left out, at least 1. */
+            best: number;
+            /** @description So many that ended last; 1 if left out. */
+            last: number;
+        };
+        /** @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. */
+        KeepRequest: {
+            /** @description So many by their objective: 1 if left out, at least 1. */
+            best?: number;
+            /** @description So many that ended last; 1 if left out. */
+            last?: number;
+        };
         LastValue: {
             step: number;
             /** Format: double */
@@ -1314,6 +1550,9 @@ export interface components {
         };
         Limits: {
             max_attempts: number;
+            /** @description After so many trials in a row that failed equally, it is paused; 5 if left out, null for never. */
+            max_equal_failures: number | null;
+            /** @description With more failed trials than this, the job fails. */
             max_failures: number | null;
             max_parallel: number;
             max_seconds: number | null;
@@ -1322,6 +1561,9 @@ export interface components {
         };
         LimitsRequest: {
             max_attempts?: number;
+            /** @description After so many trials in a row that failed equally, it is paused; 5 if left out, null for never. */
+            max_equal_failures?: number | null;
+            /** @description With more failed trials than this, the job fails. */
             max_failures?: number | null;
             max_parallel?: number;
             max_seconds?: number | null;
@@ -1379,6 +1621,8 @@ export interface components {
             times: number[];
             values: number[];
         };
+        /** @enum {string} */
+        ModeEnum: "drain" | "now";
         NewAccessKey: {
             /** Format: date-time */
             created_at: string;
@@ -1404,6 +1648,13 @@ export interface components {
         ObjectiveRequest: {
             goal: components["schemas"]["Goal"];
             metric: string;
+        };
+        /** @description The trial whose point this one runs again. */
+        Origin: {
+            /** @description It began with that trial's checkpoint and curve. */
+            continues: boolean;
+            job: string;
+            trial: number;
         };
         /** @description The best trial of the job and all its parents (F10); null unless their data and algorithm are identical. */
         OverallBest: {
@@ -1512,12 +1763,25 @@ export interface components {
             description?: string;
             name?: string;
         };
+        /** @description What of a job may be changed; what is left out stays. */
+        PatchedJobChangesRequest: {
+            completion?: components["schemas"]["CompletionRequest"];
+            keep?: components["schemas"]["KeepRequest"] | null;
+            limits?: components["schemas"]["LimitsRequest"];
+        };
         PatchedMemberChangeRequest: {
             role?: components["schemas"]["Role"];
         };
         PatchedProjectChangeRequest: {
             description?: string;
             name?: string;
+        };
+        PauseDocumentRequest: {
+            /** @description drain lets what runs go to its end; now stops it, to go on from its checkpoint with the job. */
+            mode?: components["schemas"]["ModeEnum"];
+        };
+        PreemptDocumentRequest: {
+            reason?: string;
         };
         /** @description The beginning of a file. */
         Preview: {
@@ -1605,6 +1869,13 @@ export interface components {
             /** @description Its name in addresses: small letters, digits and single hyphens. */
             slug: string;
         };
+        /** @description The sums over all jobs, and the jobs that take anything, the largest first. */
+        ProjectStorage: {
+            checkpoints: number;
+            jobs: components["schemas"]["JobStorage"][];
+            /** @description Logs, models and other output. */
+            outputs: number;
+        };
         /** @description Whether the trial is to stop, and why (also why not). */
         ReportAnswer: {
             numbers: {
@@ -1645,6 +1916,14 @@ export interface components {
             gpus?: number;
             memory_mb?: number | null;
         };
+        ResumeDocumentRequest: {
+            /** @description Whether failed and lost trials run again as well; if left out, they do where the job failed. */
+            failed?: boolean;
+        };
+        RetryDocumentRequest: {
+            /** @description If left out: the checkpoint, if the trial left one. */
+            from?: components["schemas"]["FromEnum"];
+        };
         /** @enum {string} */
         Role: "owner" | "editor" | "viewer";
         /** @description One rule of warm start, met or broken. */
@@ -1683,6 +1962,12 @@ export interface components {
         };
         /** @enum {string} */
         StatusEnum: "ok";
+        /** @description What the job's trials that are over take on disk. */
+        StoredBytes: {
+            checkpoints: number;
+            /** @description Logs, models and other output. */
+            outputs: number;
+        };
         TellDocumentRequest: {
             attempt: number;
             /** @description Why it has none, in at most 10000 characters; in place of a value. */
@@ -1739,8 +2024,15 @@ export interface components {
             attempts: components["schemas"]["Attempt"][];
             /** Format: double */
             best_objective: number | null;
+            /** @description There is one that a retry can go on from. */
+            checkpoint: boolean;
             /** Format: date-time */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When its files were removed by the rule `keep`.
+             */
+            discarded_at: string | null;
             /** Format: date-time */
             ended_at: string | null;
             failure: string;
@@ -1758,7 +2050,10 @@ export interface components {
              * @description The last value of the objective metric.
              */
             objective: number | null;
+            origin: components["schemas"]["Origin"] | null;
             reason: string;
+            /** @description What its script gets as HPT_SEED. */
+            seed: number;
             /** Format: date-time */
             started_at: string | null;
             state: components["schemas"]["TrialState"];
@@ -3004,6 +3299,41 @@ export interface operations {
             };
         };
     };
+    changeJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedJobChangesRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     askTrials: {
         parameters: {
             query?: never;
@@ -3098,6 +3428,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Events"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description Not done, and why. */
@@ -3243,6 +3643,114 @@ export interface operations {
             };
         };
     };
+    listArtifacts: {
+        parameters: {
+            query?: {
+                /** @description Of which attempt; the newest if left out. */
+                attempt?: number;
+            };
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifacts"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadArtifact: {
+        parameters: {
+            query: {
+                /** @description Of which attempt; the newest if left out. */
+                attempt?: number;
+                /** @description Its path in the list. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cloneTrial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CloneDocumentRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTrialDecisions: {
         parameters: {
             query?: {
@@ -3354,6 +3862,42 @@ export interface operations {
             };
         };
     };
+    preemptTrial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PreemptDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reportPoints: {
         parameters: {
             query?: never;
@@ -3377,6 +3921,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rerunTrial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryTrial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
                 };
             };
             /** @description Not done, and why. */
@@ -3445,6 +4057,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unpauseJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description Not done, and why. */
@@ -3579,6 +4222,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectStorage"];
                 };
             };
             /** @description Not done, and why. */

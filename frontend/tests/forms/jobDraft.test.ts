@@ -120,6 +120,9 @@ describe("the new-job form", () => {
         max_gpu_hours: null,
       },
       profile: null,
+      resume_child_runs: [],
+      spot: false,
+      keep: null,
     };
     const document: Omit<JobDocument, keyof typeof plain> = {
       name: "run-9",
@@ -138,6 +141,7 @@ describe("the new-job form", () => {
         trial_seconds: 30,
         max_attempts: 1,
         max_failures: 0,
+        max_equal_failures: 5,
       },
       warm_start: { type: "TRANSFER_LEARNING", parents: ["run-1"] },
       resources: { cpus: 1, memory_mb: null, gpus: 0 },

@@ -82,7 +82,20 @@ class Limits(Shape):
     max_seconds = serializers.IntegerField(required=False, allow_null=True)
     trial_seconds = serializers.IntegerField(required=False)
     max_attempts = serializers.IntegerField(required=False)
-    max_failures = serializers.IntegerField(required=False, allow_null=True)
+    max_failures = serializers.IntegerField(
+        required=False, allow_null=True, help_text="With more failed trials than this, the job fails."
+    )
+    max_equal_failures = serializers.IntegerField(
+        required=False, allow_null=True,
+        help_text="After so many trials in a row that failed equally, it is paused; 5 if left out, null for never.",
+    )  # fmt: skip
+
+
+class Keep(Shape):
+    """Of which trials that are over the checkpoints and outputs are kept; the best one's always are."""
+
+    best = serializers.IntegerField(required=False, help_text="So many by their objective: 1 if left out, at least 1.")
+    last = serializers.IntegerField(required=False, help_text="So many that ended last; 1 if left out.")
 
 
 class Completion(Shape):
@@ -145,6 +158,14 @@ class JobDocument(Shape):
         list(PROFILES), required=False, allow_null=True, help_text="Hold the job to the rules of this service."
     )
     warm_start = WarmStart(required=False, allow_null=True)
+    resume_child_runs = serializers.ListField(
+        child=serializers.CharField(), required=False,
+        help_text="Trials (`job/number`) whose points the first trials take, going on from their checkpoints.",
+    )  # fmt: skip
+    spot = serializers.BooleanField(
+        required=False, help_text="Its trials may be pre-empted: they write a checkpoint, and go on when there is room."
+    )
+    keep = Keep(required=False, allow_null=True, help_text="Null keeps the checkpoints and outputs of all trials.")
     resources = Resources(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True)
 
@@ -183,8 +204,19 @@ class Job(Shape):
     max_parallel = serializers.IntegerField()
 
 
+class StoredBytes(Shape):
+    """What the job's trials that are over take on disk."""
+
+    checkpoints = serializers.IntegerField()
+    outputs = serializers.IntegerField(help_text="Logs, models and other output.")
+
+
 class JobDetail(Job):
     specification = JobDocument()
+    bytes = StoredBytes()
+    reopened = serializers.BooleanField(
+        help_text="It was over, and only runs again some trials that a person asked for."
+    )
     metrics = serializers.ListField(child=serializers.CharField(), help_text="Names of all metrics that trials report.")
     children = serializers.ListField(child=serializers.CharField(), help_text="Jobs that warm-start from it.")
 
@@ -238,6 +270,14 @@ class Attempt(Shape):
     failure = serializers.CharField()
 
 
+class Origin(Shape):
+    """The trial whose point this one runs again."""
+
+    job = serializers.CharField()
+    trial = serializers.IntegerField()
+    continues = serializers.BooleanField(help_text="It began with that trial's checkpoint and curve.")
+
+
 class LastValue(Shape):
     step = serializers.IntegerField()
     value = serializers.FloatField()
@@ -245,6 +285,12 @@ class LastValue(Shape):
 
 class TrialDetail(Trial):
     job = serializers.CharField()
+    origin = Origin(allow_null=True)
+    seed = serializers.IntegerField(help_text="What its script gets as HPT_SEED.")
+    checkpoint = serializers.BooleanField(help_text="There is one that a retry can go on from.")
+    discarded_at = serializers.DateTimeField(
+        allow_null=True, help_text="When its files were removed by the rule `keep`."
+    )
     static = serializers.DictField(child=ValueField(), help_text="The hyperparameters that all trials share.")
     metrics = serializers.DictField(child=LastValue(), help_text="The last value of each metric (F63).")
     attempts = Attempt(many=True)

@@ -11,9 +11,10 @@ from hpt_web.accounts.errors import Fault, Invalid
 from hpt_web.api import presenting
 from hpt_web.api.pagination import page, text_parameter, whole_parameter
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_query
+from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs import actions
+from hpt_web.jobs import actions, changes
 from hpt_web.jobs.queries import decisions_of, events_since, job_for, jobs_in
 from tuning.states import JobState
 
@@ -83,6 +84,47 @@ class JobView(View):
     @operation("getJob", "A tuning job", tag=_TAG, gives=shapes.JobDetail)
     def get(self, request: Request, project: str, job: str) -> Response:
         return Response(_detail(request, project, job))
+
+    @operation(
+        "changeJob", "Change limits, completion rules or what is kept; a job that is over goes on with more", tag=_TAG,
+        takes=changed.JobChanges, gives=shapes.JobDetail,
+    )  # fmt: skip
+    def patch(self, request: Request, project: str, job: str) -> Response:
+        changes.change_job(actor=person(request), project=project, name=job, document=request.data)
+        return Response(_detail(request, project, job))
+
+
+class PauseJobView(View):
+    @operation(
+        "pauseJob", "Start nothing more of a job until it goes on", tag=_TAG, takes=changed.PauseDocument,
+        gives=shapes.JobDetail,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str) -> Response:
+        changes.pause_job(actor=person(request), project=project, name=job, document=request.data)
+        return Response(_detail(request, project, job))
+
+
+class UnpauseJobView(View):
+    @operation("unpauseJob", "Let a paused job go on", tag=_TAG, gives=shapes.JobDetail)
+    def post(self, request: Request, project: str, job: str) -> Response:
+        changes.unpause_job(actor=person(request), project=project, name=job)
+        return Response(_detail(request, project, job))
+
+
+class ResumeJobView(View):
+    @operation(
+        "resumeJob", "Let a job that was stopped, or failed, go on, its trials from their checkpoints", tag=_TAG,
+        takes=changed.ResumeDocument, gives=shapes.JobDetail,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str) -> Response:
+        changes.resume_job(actor=person(request), project=project, name=job, document=request.data)
+        return Response(_detail(request, project, job))
+
+
+class StorageView(View):
+    @operation("getStorage", "What the trials of a project's jobs take on disk", tag=_TAG, gives=changed.ProjectStorage)
+    def get(self, request: Request, project: str) -> Response:
+        return Response(presenting.storage(jobs_in(request.user, project)))
 
 
 class StopJobView(View):

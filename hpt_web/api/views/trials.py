@@ -8,17 +8,20 @@ from rest_framework.response import Response
 from hpt_web.accounts.errors import Fault, Invalid, NotVisible
 from hpt_web.api import presenting
 from hpt_web.api.pagination import page, text_parameter, whole_parameter
-from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_query
+from hpt_web.api.schema import BINARY, CURSOR, LIMIT, operation, page_of, query, whole_query
+from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
+from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs import actions
+from hpt_web.jobs import actions, artifacts, reruns
 from hpt_web.jobs.launching import backend
-from hpt_web.jobs.models import Trial
+from hpt_web.jobs.models import Attempt, Trial
 from hpt_web.jobs.queries import decisions_of, job_for, points_of, trial_for
 from tuning.states import TrialState
 
 _TAG = "trials"
 MAX_LOG = 1024 * 1024
+_ATTEMPT = whole_query("attempt", "Of which attempt; the newest if left out.")
 
 
 class TrialsView(View):
@@ -53,6 +56,73 @@ class StopTrialView(View):
     def post(self, request: Request, project: str, job: str, number: int) -> Response:
         actions.stop_trial(actor=person(request), project=project, name=job, number=number)
         return Response(presenting.trial(trial_for(request.user, project, job, number)))
+
+
+class RetryTrialView(View):
+    @operation(
+        "retryTrial", "Run a trial that failed, was lost or was stopped again, under the same number", tag=_TAG,
+        takes=changed.RetryDocument, gives=shapes.TrialDetail,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str, number: int) -> Response:
+        reruns.retry_trial(actor=person(request), project=project, name=job, number=number, document=request.data)
+        return Response(presenting.trial(trial_for(request.user, project, job, number)))
+
+
+class RerunTrialView(View):
+    @operation(
+        "rerunTrial", "Run a trial's point and seed once more, as a new trial", tag=_TAG, gives=shapes.TrialDetail,
+        status=201,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str, number: int) -> Response:
+        copy = reruns.copy_trial(actor=person(request), project=project, name=job, number=number, document=request.data)
+        return Response(presenting.trial(trial_for(request.user, project, job, copy.number)), 201)
+
+
+class CloneTrialView(View):
+    @operation(
+        "cloneTrial", "Run a trial's point with some values changed, as a new trial", tag=_TAG,
+        takes=changed.CloneDocument, gives=shapes.TrialDetail, status=201,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str, number: int) -> Response:
+        copy = reruns.copy_trial(
+            actor=person(request), project=project, name=job, number=number, document=request.data, changed=True
+        )
+        return Response(presenting.trial(trial_for(request.user, project, job, copy.number)), 201)
+
+
+class PreemptTrialView(View):
+    @operation(
+        "preemptTrial", "Take the place of a running spot trial, which goes on later; for administrators", tag=_TAG,
+        takes=changed.PreemptDocument, gives=shapes.TrialDetail,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str, number: int) -> Response:
+        reruns.preempt_trial(actor=person(request), project=project, name=job, number=number, document=request.data)
+        return Response(presenting.trial(trial_for(request.user, project, job, number)))
+
+
+class ArtifactsView(View):
+    @operation(
+        "listArtifacts", "The files that a trial left in model/ and output/data/", tag=_TAG, gives=changed.Artifacts,
+        parameters=[_ATTEMPT],
+    )  # fmt: skip
+    def get(self, request: Request, project: str, job: str, number: int) -> Response:
+        return Response(presenting.artifacts(_attempt(request, trial_for(request.user, project, job, number))))
+
+
+class ArtifactFileView(View):
+    @operation(
+        "downloadArtifact", "One of these files", tag=_TAG, gives=BINARY, gives_media="application/octet-stream",
+        parameters=[query("path", "Its path in the list.", required=True), _ATTEMPT],
+    )  # fmt: skip
+    def get(self, request: Request, project: str, job: str, number: int) -> FileAnswer:
+        attempt = _attempt(request, trial_for(request.user, project, job, number))
+        path = text_parameter(request, "path")
+        file, size = artifacts.open_file(attempt, path)
+        return FileAnswer(file, filename=path.rpartition("/")[2], size=size, digest=f"{attempt.token}-{size}")
+
+
+def _attempt(request: Request, trial: Trial) -> Attempt:
+    return artifacts.attempt_of(trial, whole_parameter(request, "attempt", default=0, low=0, high=32767))
 
 
 class MetricsView(View):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from hpt_web.accounts.models import AccessKey, Role, Scope, User
+from hpt_web.jobs import launching
+from hpt_web.jobs.models import Attempt
 from tests import factories
 from tests.factories import World
 from tests.web.api import contract
@@ -24,7 +27,7 @@ HERE = {
     "key": "HPT00000000000000000", "figure": "progress",
 }  # fmt: skip
 QUERY = {"readSourceFile": "?name=train.py", "getFigure": "?job=first", "uploadBundle": "?filename=a.py",
-         "uploadDatasetVersion": "?filename=a.csv"}  # fmt: skip
+         "uploadDatasetVersion": "?filename=a.csv", "downloadArtifact": "?path=model/weights"}  # fmt: skip
 # A body that each operation accepts, so that a refusal is never one of the body.
 BODIES: dict[str, Any] = {
     "createProject": {"slug": "new"},
@@ -41,8 +44,10 @@ BODIES: dict[str, Any] = {
     "createAccessKey": {"scopes": ["read"]},
     "reportPoints": {"attempt": 1, "points": [{"value": 0.5}]},
     "tellTrial": {"attempt": 1, "value": 0.5},
+    "changeJob": {"keep": {"best": 2}},
 }
 OPEN = {"getSession", "login", "logout", "getHealth"}  # to whoever is not logged in
+ADMINS = {"preemptTrial"}
 OWNERS = {"updateProject", "deleteProject", "addMember", "changeMember", "removeMember"}
 
 
@@ -71,6 +76,17 @@ def needed(name: str, verb: str) -> Role:
     if name in OWNERS:
         return Role.OWNER
     return Role.VIEWER if verb == "GET" else Role.EDITOR
+
+
+@pytest.fixture(autouse=True)
+def artifact(request: pytest.FixtureRequest, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that downloadArtifact asks for."""
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world")
+        attempt = Attempt.objects.get(trial__job__name="first", trial__number=1)
+        monkeypatch.setattr(type(launching.backend()), "folder", lambda self, token: tmp_path / token)
+        (tmp_path / attempt.token / "model").mkdir(parents=True)
+        (tmp_path / attempt.token / "model" / "weights").write_text("1 2 3")
 
 
 # --- refusals change nothing, so one world serves all operations ------------------------------------------------------
@@ -167,7 +183,8 @@ def test_members_may_do_what_their_role_says(world: World, who: str, name: str, 
     if who == "bob" and name in OWNERS:
         return
     api = Api(bearer=factories.access_key(world.alice)[1]) if who == "alice's key" else Api(getattr(world, who))
-    assert allowed(ask(api, name, verb, path))
+    answer = ask(api, name, verb, path)
+    assert answer.status == 403 if name in ADMINS and who != "root" else allowed(answer)
 
 
 def test_keys_are_not_managed_by_keys(world: World) -> None:

@@ -6,6 +6,9 @@ do the same is shown by the tests of the process backend and by tests/faults.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
 
 from tuning.backends import LaunchSpec, Phase, Status
 
@@ -20,10 +23,14 @@ class Play:
 
 class ScriptedBackend:
     def __init__(self) -> None:
+        self.root = Path(settings.HPT_HOME / "trials")
         self.plays: dict[str, Play] = {}
         self.stopped: dict[str, float] = {}
 
     # --- the contract ---
+
+    def folder(self, attempt: str) -> Path:
+        return self.root / attempt
 
     def launch(self, spec: LaunchSpec) -> None:
         if spec.attempt in self.plays:

@@ -15,6 +15,11 @@ const WORDS = {
     description: "More than that end the job.",
     placeholder: "no limit",
   },
+  max_equal_failures: {
+    label: "Equal failures",
+    description: "So many in a row pause the job.",
+    placeholder: "5",
+  },
 };
 const SILENCE = { label: "Seconds of silence", description: "Then a trial is given to the next who asks." };
 type Name = keyof typeof WORDS;

@@ -39,6 +39,7 @@ export const LIMITS = [
   "trial_seconds",
   "max_attempts",
   "max_failures",
+  "max_equal_failures",
 ] as const;
 export type LimitName = (typeof LIMITS)[number];
 
@@ -98,6 +99,7 @@ export const EMPTY_DRAFT: JobDraft = {
     trial_seconds: "3600",
     max_attempts: "3",
     max_failures: "",
+    max_equal_failures: "",
   },
   criteria: {
     target: "",

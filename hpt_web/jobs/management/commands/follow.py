@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from hpt_web.catalog.actions import sweep_store
-from hpt_web.jobs import launching, tasks
+from hpt_web.jobs import launching, retention, tasks
 from hpt_web.jobs.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.sweep import sweep
@@ -73,6 +73,7 @@ def _sweep(stopped: threading.Event) -> None:
         started = time.monotonic()
         try:
             sweep(launching.backend(), tasks.nudge)
+            retention.clear()
             if started - store_swept > STORE_SECONDS:
                 store_swept = started
                 sweep_store()

@@ -1,0 +1,79 @@
+"""What people ask of jobs and trials that are there: pauses, changes, further runs, files; as the API writes it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from hpt_web.api.serializers.common import Shape, ValueField, choices_of
+from hpt_web.api.serializers.jobs import Completion, Keep, Limits, StoredBytes
+from tuning.states import JobState
+
+
+class JobChanges(Shape):
+    """What of a job may be changed; what is left out stays."""
+
+    limits = Limits(required=False)
+    completion = Completion(required=False)
+    keep = Keep(required=False, allow_null=True)
+
+
+class PauseDocument(Shape):
+    mode = serializers.ChoiceField(
+        ["drain", "now"], required=False,
+        help_text="drain lets what runs go to its end; now stops it, to go on from its checkpoint with the job.",
+    )  # fmt: skip
+
+
+class ResumeDocument(Shape):
+    failed = serializers.BooleanField(
+        required=False,
+        help_text="Whether failed and lost trials run again as well; if left out, they do where the job failed.",
+    )
+
+
+class JobStorage(StoredBytes):
+    job = serializers.CharField()
+    state = serializers.ChoiceField(choices_of(JobState))
+    keep = Keep(allow_null=True)
+
+
+class ProjectStorage(StoredBytes):
+    """The sums over all jobs, and the jobs that take anything, the largest first."""
+
+    jobs = JobStorage(many=True)
+
+
+class RetryDocument(Shape):
+    begin = serializers.ChoiceField(
+        ["checkpoint", "scratch"], required=False, help_text="If left out: the checkpoint, if the trial left one."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {"from": super().get_fields()["begin"]}  # `from` is a word of Python
+
+
+class CloneDocument(Shape):
+    hyperparameters = serializers.DictField(
+        child=ValueField(allow_null=True), required=False, help_text="What differs; null leaves one out."
+    )
+
+
+class PreemptDocument(Shape):
+    reason = serializers.CharField(required=False)
+
+
+class Artifact(Shape):
+    """A file that a trial left."""
+
+    path = serializers.CharField(help_text="Such as model/weights.pt.")
+    bytes = serializers.IntegerField()
+    modified_at = serializers.DateTimeField()
+
+
+class Artifacts(Shape):
+    attempt = serializers.IntegerField()
+    items = Artifact(many=True)
+    truncated = serializers.BooleanField(help_text="There are more files than are listed.")
+    discarded_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the job's rule `keep` removed what there was."
+    )

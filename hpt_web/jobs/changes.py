@@ -1,0 +1,202 @@
+"""Changes to whole jobs while they run or when they are over: pause, go on, resume, extend. Doors as in `actions`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from django.db import transaction
+
+from hpt_web.accounts.audit import record
+from hpt_web.accounts.errors import Conflict
+from hpt_web.accounts.models import Role, User
+from hpt_web.jobs import retention, tasks
+from hpt_web.jobs.amending import amend, close, locked, must_go_on, must_have_ended_parents, must_have_no_heirs
+from hpt_web.jobs.dispatch import ACTIVE, stop_attempt
+from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
+from hpt_web.jobs.lifecycle import move_job, reopen_job, reopen_trial
+from hpt_web.jobs.models import Attempt, Decision, TuningJob
+from hpt_web.jobs.queries import job_for, live_attempts
+from tuning.documents import Document
+from tuning.states import JobState, TrialState
+
+MODES = ("drain", "now")
+_FOR_ITSELF = (Attempt.StopKind.USER, Attempt.StopKind.POLICY)
+
+
+def pause_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
+    """Start nothing more of a job until it goes on. Needs the role editor.
+
+    `{"mode": "drain"}` (if left out) lets what runs go to its end; `"now"` stops it with time for a checkpoint, from
+    which it goes on later. A paused job that drains may be paused "now" as well.
+
+    Raises:
+        Conflict: the job is over, or about to be.
+    """
+    job = job_for(actor, project, name, Role.EDITOR)
+    doc = Document(document)
+    mode = doc.choice("mode", MODES, default=MODES[0])
+    close(doc)
+    with transaction.atomic():
+        job = locked(job)
+        if job.state not in (*ACTIVE, JobState.PAUSED):
+            raise Conflict(f"Job {job.name!r} is {job.state}; there is nothing to pause.")
+        reason = f"Paused by {actor.username}."
+        running = list(live_attempts().filter(trial__job=job))
+        entries: list[Entry] = []
+        if mode == "now":
+            for attempt in running:
+                entries += stop_attempt(attempt, Attempt.StopKind.HOLD, reason)
+        if not move_job(job, JobState.PAUSED, reason=reason) and not entries:
+            return job  # paused already, and nothing of it is to be stopped
+        said = f"{reason[:-1]}{_fate(len(running), mode)}."
+        entries.append(decide(job, Decision.Kind.PAUSE, said, numbers={"mode": mode, "running": len(running)}))
+        _audit(actor, "job.pause", job, mode=mode)
+        append(job.pk, [*entries, job_entry(job)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+    return job
+
+
+def _fate(running: int, mode: str) -> str:
+    if not running:
+        return ""
+    one = running == 1
+    if mode == "drain":
+        return f": {_trials(running)} that {'runs goes to its' if one else 'run go to their'} end"
+    return f": {_trials(running)} that {'runs is' if one else 'run are'} stopped, to go on with the job"
+
+
+def unpause_job(*, actor: User, project: str, name: str) -> TuningJob:
+    """Let a paused job go on. Needs the role editor.
+
+    Raises:
+        Conflict: the job is not paused.
+    """
+    job = job_for(actor, project, name, Role.EDITOR)
+    with transaction.atomic():
+        job = locked(job)
+        if not (job.state == JobState.PAUSED and move_job(job, JobState.RUNNING, reason="")):
+            raise Conflict(f"Job {job.name!r} is {job.state}, not paused.{_instead(job)}")
+        _audit(actor, "job.unpause", job)
+        append(job.pk, [decide(job, Decision.Kind.RESUME, f"Goes on, by {actor.username}."), job_entry(job)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+    return job
+
+
+def _instead(job: TuningJob) -> str:
+    return " Resume it." if job.state in (JobState.STOPPED, JobState.FAILED) else ""
+
+
+def resume_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
+    """Have a job that was stopped, or failed, go on with its search (F30). Needs the role editor.
+
+    Trials that ended with it go on from their checkpoints, with the same hyperparameters; those without one begin
+    anew. Trials that a person or a policy had stopped before stay as they are. `failed`: those that failed or were lost
+    run again, too; of a failed job they do unless it is false.
+
+    Raises:
+        Conflict: it is something else than stopped or failed, or would be over again at once.
+    """
+    job = job_for(actor, project, name, Role.EDITOR)
+    doc = Document(document)
+    failed = doc.flag("failed") if doc.has("failed") else None
+    close(doc)
+    with transaction.atomic():
+        job = locked(job)
+        if job.state not in (JobState.STOPPED, JobState.FAILED):
+            raise Conflict(f"Job {job.name!r} is {job.state}, not stopped.{_why_not_resumed(job)}")
+        must_have_no_heirs(job)
+        must_have_ended_parents(job)
+        reason = f"Resumed by {actor.username}."
+        entries = _resume_trials(job, reason, failed=job.state == JobState.FAILED if failed is None else failed)
+        reopen_job(job, reason=reason)
+        must_go_on(job)
+        trials = sum(entry.kind == "trial" for entry in entries)
+        said = f"{reason[:-1]}: {_trials(trials)} run again, and the search goes on."
+        entries.append(decide(job, Decision.Kind.RESUME, said, numbers={"trials": trials}))
+        _audit(actor, "job.resume", job, trials=trials)
+        append(job.pk, [*entries, job_entry(job)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+    return job
+
+
+def _why_not_resumed(job: TuningJob) -> str:
+    if job.state == JobState.PAUSED:
+        return " Unpause it."
+    return " Extend its limits to have it go on." if job.state == JobState.COMPLETED else ""
+
+
+def _resume_trials(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
+    states = [TrialState.STOPPED, *([TrialState.FAILED, TrialState.LOST] if failed else [])]
+    entries: list[Entry] = []
+    for trial in job.trials.select_for_update(no_key=True).filter(state__in=states).order_by("number"):
+        trial.job = job
+        newest = trial.attempts.order_by("-number").first()
+        if trial.state == TrialState.STOPPED and newest is not None and _stays_stopped(newest):
+            continue
+        paused = trial.state == TrialState.STOPPED and newest is not None and _awaited_promotion(newest)
+        to = TrialState.PAUSED if paused else TrialState.QUEUED
+        if reopen_trial(trial, to, reason=reason, retried_after=trial.attempt):
+            entries += [trial_entry(trial), decide(job, Decision.Kind.RETRY, reason, trial=trial)]
+    return entries
+
+
+def _stays_stopped(attempt: Attempt) -> bool:
+    """Whether the trial was over before its job was: stopped for itself, or beyond trial_seconds."""
+    for_itself = attempt.stop_kind in _FOR_ITSELF
+    return attempt.outcome == Attempt.Outcome.STOPPED and (for_itself or not attempt.stop_kind)
+
+
+def _awaited_promotion(attempt: Attempt) -> bool:
+    return attempt.outcome == Attempt.Outcome.PAUSED and attempt.stop_kind == Attempt.StopKind.PAUSE
+
+
+def change_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
+    """Change `limits`, `completion` or `keep` of a job, member by member. Needs the role editor.
+
+    What runs goes on: lower limits stop nothing. A job that was completed or failed goes on if its limits or rules are
+    changed; one that was stopped does when it is resumed.
+
+    Raises:
+        Invalid: with every fault of the document.
+        Conflict: the job is being stopped, or would be over again at once.
+    """
+    job = job_for(actor, project, name, Role.EDITOR)
+    with transaction.atomic():
+        job = locked(job)
+        if job.state == JobState.STOPPING:
+            raise Conflict(f"Job {job.name!r} is being stopped; change it once it is over.")
+        amended = amend(actor, job, document)
+        if not amended.changes:
+            return job
+        amended.write(job)
+        said = f"Changed by {actor.username}: {amended}."
+        entries = [decide(job, Decision.Kind.CHANGE, said, numbers=_numbers(amended.changes))]
+        if job.state in (JobState.COMPLETED, JobState.FAILED) and amended.changes.keys() != {"keep"}:
+            must_have_no_heirs(job)
+            must_have_ended_parents(job)
+            reopen_job(job, reason=f"Extended by {actor.username}.")
+            must_go_on(job)
+            entries.append(decide(job, Decision.Kind.RESUME, f"Goes on, extended by {actor.username}."))
+        elif job.reopened is not None and amended.changes.keys() != {"keep"}:
+            job.reopened = None  # it only ran some trials again, and is a search again now
+            job.save(update_fields=["reopened"])
+        changes = {path: list(pair) for path, pair in amended.changes.items()}
+        _audit(actor, "job.change", job, changes=changes)
+        append(job.pk, [*entries, job_entry(job)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+        transaction.on_commit(partial(retention.apply, job.pk))
+    return job
+
+
+def _numbers(changes: Mapping[str, tuple[object, object]]) -> dict[str, float | int | str]:
+    pairs = {path: new for path, (_, new) in changes.items()}
+    return {path: new for path, new in pairs.items() if isinstance(new, (int, float, str))}
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
+
+
+def _audit(actor: User, action: str, job: TuningJob, **data: object) -> None:
+    record(actor=actor, action=action, target_kind="job", target=job.name, project=job.project, data=data)

@@ -1,0 +1,170 @@
+"""What is kept of trials that are over: logs always; of checkpoints and outputs what the job's rule says (`keep`).
+
+An attempt that is over is cleared of its code, inputs and temporary files, which can be made again. Then its trial's
+files stay or go by the rule: the best trials, and those that ended last. The best one is never removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from hpt_web.jobs import launching
+from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
+from tuning.backends.folder import remove
+from tuning.states import Goal, TrialState
+from tuning.trial_rules import Keep
+
+logger = logging.getLogger(__name__)
+
+SCRATCH = ("code", "input", "home", "tmp", "output/intermediate")
+OUTPUT = ("model", "output")
+AT_ONCE = 200  # attempts looked at by one call, so that a sweep stays short
+_WITH_RESULT = (TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A trial that is over, as the rule sees it; `order` grows with the time at which it ended."""
+
+    number: int
+    state: TrialState
+    objective: float | None
+    order: float
+
+
+def expendable(trials: Iterable[Ended], keep: Keep, goal: Goal) -> set[int]:
+    """The numbers of the trials whose files may go: neither among the best (the first of equals) nor among the last."""
+    trials = list(trials)
+    measured = [trial for trial in trials if trial.objective is not None and trial.state in _WITH_RESULT]
+    best = sorted(measured, key=lambda trial: (-goal.sign * (trial.objective or 0.0), trial.number))[: keep.best]
+    last = sorted(trials, key=lambda trial: (trial.order, trial.number))[-keep.last :] if keep.last else []
+    kept = {trial.number for trial in (*best, *last)}
+    return {trial.number for trial in trials} - kept
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+def size_of(path: Path) -> int:
+    """The bytes in a file or folder, as far as they can be seen; no link is followed."""
+    try:
+        if path.is_symlink() or not path.is_dir():
+            return path.stat(follow_symlinks=False).st_size
+        with os.scandir(path) as entries:
+            return sum(size_of(Path(entry.path)) for entry in entries)
+    except (OSError, RecursionError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that a job's ended trials take: `outputs` are their logs, models and other output."""
+
+    checkpoints: int = 0
+    outputs: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.checkpoints + self.outputs
+
+
+def stored(jobs: Iterable[int]) -> dict[int, Stored]:
+    """For each job id, what it takes; two queries for any number of jobs. A trial counts from its attempt's end on."""
+    ids = list(jobs)
+    trials = Trial.objects.filter(job__in=ids, checkpoint_bytes__gt=0).values_list("job").order_by()
+    checkpoints = dict(trials.annotate(bytes=Sum("checkpoint_bytes")))
+    attempts = Attempt.objects.filter(trial__job__in=ids, kept_bytes__gt=0).values_list("trial__job").order_by()
+    outputs = dict(attempts.annotate(bytes=Sum("kept_bytes")))
+    return {job: Stored(int(checkpoints.get(job, 0)), int(outputs.get(job, 0))) for job in ids}
+
+
+# --- clearing ---------------------------------------------------------------------------------------------------------
+
+
+def clear() -> int:
+    """Clear the attempts that have ended since the last call, and apply the rules of their jobs; how many there were.
+
+    Whoever dies in the middle leaves the row as it was, and the next call does it once more.
+    """
+    ended = Attempt.objects.filter(ended_at__isnull=False, kept_bytes__isnull=True).order_by("pk")
+    found = list(ended.select_related("trial")[:AT_ONCE])
+    jobs = set()
+    for attempt in found:
+        kept = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
+        Attempt.objects.filter(pk=attempt.pk).update(kept_bytes=kept)
+        trial = attempt.trial
+        Trial.objects.filter(pk=trial.pk).update(checkpoint_bytes=size_of(launching.checkpoint_folder(trial)))
+        jobs.add(trial.job_id)
+    for job in sorted(jobs):
+        apply(job)
+    return len(found)
+
+
+def _clear(token: str) -> int:
+    """Remove what can be made again; the bytes of what stays."""
+    folder = launching.backend().folder(token)
+    if not (folder / "output").is_symlink():
+        for name in SCRATCH:
+            remove(folder / name)
+    return size_of(folder)
+
+
+def apply(job_id: int) -> int:
+    """Remove the files of the job's trials that its rule does not keep; of how many trials."""
+    job = TuningJob.objects.filter(pk=job_id).first()
+    rule = job.spec.get("keep") if job is not None else None
+    if job is None or not rule:
+        return 0
+    ended = list(job.trials.filter(ended_at__isnull=False).order_by("number"))
+    out = expendable((_as_ended(trial) for trial in ended), Keep(**rule), Goal(job.goal))
+    due = [trial.pk for trial in ended if trial.number in out and trial.discarded_at is None]
+    return sum(_discard(pk) for pk in due)
+
+
+def _as_ended(trial: Trial) -> Ended:
+    at = trial.ended_at.timestamp() if trial.ended_at else 0.0
+    return Ended(trial.number, TrialState(trial.state), trial.objective, at)
+
+
+def _discard(pk: int) -> bool:
+    """Remove a trial's checkpoints and outputs, unless it runs again or somebody is about to go on from them."""
+    with transaction.atomic():
+        trial = Trial.objects.select_for_update(no_key=True).filter(pk=pk, ended_at__isnull=False).first()
+        if trial is None or trial.copies.filter(continues=True, attempt=0).exists():
+            return False
+        attempts = list(trial.attempts.exclude(backend=EXTERNAL))
+        if any(attempt.kept_bytes is None for attempt in attempts):
+            return False  # not cleared yet; the rule is applied again then
+        for folder in _checkpoint_folders(trial):
+            remove(folder)
+        for attempt in attempts:
+            folder = launching.backend().folder(attempt.token)
+            for name in OUTPUT:
+                remove(folder / name)
+            Attempt.objects.filter(pk=attempt.pk).update(kept_bytes=size_of(folder))
+        Trial.objects.filter(pk=pk).update(checkpoint_bytes=0, discarded_at=timezone.now())
+    return True
+
+
+def _checkpoint_folders(trial: Trial) -> list[Path]:
+    """All that it ever used: it may have begun anew."""
+    parent = Path(settings.HPT_HOME / "checkpoints" / str(trial.job_id))
+    names: Collection[str] = (str(trial.number), *(f"{trial.number}-{n}" for n in range(1, trial.attempt + 1)))
+    return [folder for name in names if (folder := parent / name).is_dir()]
+
+
+def largest(jobs: Iterable[TuningJob]) -> list[tuple[TuningJob, Stored]]:
+    """The jobs by what they take, the largest first."""
+    rows = {job.pk: job for job in jobs}
+    sizes: dict[int, Stored] = defaultdict(Stored, stored(rows))
+    return sorted(((job, sizes[pk]) for pk, job in rows.items()), key=lambda pair: (-pair[1].total, pair[0].name))
