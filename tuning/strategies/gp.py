@@ -150,14 +150,15 @@ def condition(kernel: Kernel, features: Floats, targets: Floats, mean: float | N
     return Posterior(kernel, features, scaled, targets, inverse, inverse @ (targets - mean), mean)
 
 
-def fit(features: Floats, targets: Floats, groups: Groups) -> Kernel:
+def fit(features: Floats, targets: Floats, groups: Groups, noise: float = _NOISE_MEDIAN) -> Kernel:
     """The kernel of highest posterior density given ``features`` (n, D) and standardised ``targets`` (n,).
 
-    ``groups`` (D,) is the index of the hyperparameter that each feature column belongs to. Many observations are
-    preceded by a sample of them: from its optimum, the fit to all takes a third of the steps.
+    ``groups`` (D,) is the index of the hyperparameter that each feature column belongs to; ``noise`` is the median of
+    the noise variance before anything is observed. Many observations are preceded by a sample of them: from its
+    optimum, the fit to all takes a third of the steps.
     """
     d = int(groups.max()) + 1
-    centre = np.concatenate([np.full(d, np.log(0.5 * d**0.4)), [0.0, np.log(_NOISE_MEDIAN)]])
+    centre = np.concatenate([np.full(d, np.log(0.5 * d**0.4)), [0.0, np.log(noise)]])
     spread = np.concatenate([np.full(d, _LENGTH_SD), [_SIGNAL_SD, _NOISE_SD]])
     limits = np.log([_BOUNDS["length"]] * d + [_BOUNDS["signal"], _BOUNDS["noise"]])
     start = centre
