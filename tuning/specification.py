@@ -323,7 +323,7 @@ def _options(doc: Document) -> Choice:
 def _strategy(doc: Document) -> Choice:
     part = doc.part("strategy")
     if part is None:
-        return Choice("bayesian")
+        return Choice("auto")
     choice = _options(part)
     if choice.name:
         doc.sub(lambda: strategies.create(choice.name, choice.options, "strategy"))

@@ -97,7 +97,7 @@ class Tuner:
         self,
         space: SearchSpace | object,
         objective: str = "maximize",
-        strategy: str | Strategy = "bayesian",
+        strategy: str | Strategy = "auto",
         seed: int = 0,
         *,
         early_stopping: str | Mapping[str, object] | Policy | None = None,
