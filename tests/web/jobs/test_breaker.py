@@ -1,0 +1,91 @@
+"""Equal failures in a row pause the job, with the log's end in the reason (demand 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hpt_web.jobs import changes
+from hpt_web.jobs.breaker import normalised
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.models import Decision, TuningJob
+from tests.web.jobs.lab import Team, live, state
+from tests.web.jobs.scripted import ScriptedBackend
+from tests.web.jobs.test_changes import fails, finishes
+
+NewJob = Callable[..., TuningJob]
+
+
+def limits(**more: Any) -> dict[str, Any]:
+    return {"max_trials": 20, "max_parallel": 1, **more}
+
+
+def test_five_equal_failures_pause_the_job_and_unpausing_goes_on(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits=limits())
+    for number in range(5):
+        assert state(job) == "Running"
+        fails(backend, follower, *live(job), f"step {number}\nOut of memory at 0x7f{number}a")
+    assert state(job) == "Paused" and live(job) == [] and job.trials.count() == 5
+    assert job.reason == (
+        "Paused by the service. The last 5 trials failed equally; trial 5 says: It ended with exit code 1. "
+        "Its last line: Out of memory at 0x7f4a"
+    )
+    decision = Decision.objects.get(job=job, kind="failures")
+    assert decision.trial is not None and decision.trial.number == 5
+    assert decision.numbers["count"] == 5 and decision.numbers["exit_code"] == 1
+    assert str(decision.numbers["log_tail"]).endswith("step 4\nOut of memory at 0x7f4a")
+    changes.unpause_job(actor=team.alice, project="lab", name="first")
+    for _ in range(4):
+        fails(backend, follower, *live(job), "Out of memory at 0x1")
+    assert state(job) == "Running", "what failed before is not counted again"
+    fails(backend, follower, *live(job), "Out of memory at 0x1")
+    assert state(job) == "Paused" and job.trials.count() == 10
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [("a", 1), ("b", 1), ("a", 1), ("b", 1)],  # other lines
+        [("a", 1), ("a", 2), ("a", 1), ("a", 2)],  # other exit codes
+        [("a", 1), None, ("a", 1), None, ("a", 1)],  # successes between
+    ],
+)
+def test_failures_that_differ_do_not(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, ends: list[tuple[str, int] | None]
+) -> None:
+    job = new_job(limits=limits(max_equal_failures=2))
+    for end in ends:
+        if end is None:
+            finishes(backend, follower, *live(job))
+        else:
+            fails(backend, follower, *live(job), *end)
+    assert state(job) == "Running"
+
+
+def test_it_is_the_jobs_to_say_how_many_or_never(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
+    job = new_job(limits=limits(max_equal_failures=1))
+    backend.ends(*live(job))  # a trial that ends without its objective
+    follower.claim()
+    assert state(job) == "Paused" and "It ended without a value of its objective 'score'" in job.reason
+    other = new_job(name="other", limits=limits(max_equal_failures=None))
+    for _ in range(7):
+        fails(backend, follower, *live(other))
+    assert state(other) == "Running"
+
+
+def test_what_runs_beside_them_goes_on(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
+    job = new_job(limits=limits(max_parallel=3, max_equal_failures=2))
+    first, second, third = live(job)
+    fails(backend, follower, first)
+    fails(backend, follower, second)
+    assert state(job) == "Paused" and third in live(job)
+    assert not backend.stopped
+
+
+def test_lines_that_differ_by_chance_are_the_same() -> None:
+    assert normalised("CUDA: tried 2.00 GiB at 0x7ffe  (pid 4711)") == "CUDA: tried # GiB at # (pid #"
+    assert normalised("KeyError: 'lr'") != normalised("KeyError: 'depth'")

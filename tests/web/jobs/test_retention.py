@@ -1,0 +1,180 @@
+"""What is kept of trials that are over, what may go, and how much it is (demand 24; F92)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hpt_web.accounts.errors import NotVisible
+from hpt_web.jobs import artifacts, changes, launching, reruns, retention
+from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.models import Attempt, TuningJob
+from hpt_web.jobs.retention import Ended, Stored, expendable
+from tests.web.jobs.lab import Team, live, state, trial
+from tests.web.jobs.scripted import ScriptedBackend
+from tests.web.jobs.test_changes import fails, finishes, writes_a_checkpoint
+from tuning.states import Goal, TrialState
+from tuning.trial_rules import Keep
+
+NewJob = Callable[..., TuningJob]
+DONE, FAILED = TrialState.COMPLETED, TrialState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("trials", "keep", "goal", "gone"),
+    [
+        ([], Keep(), Goal.MAXIMIZE, set()),
+        ([(1, DONE, 0.1), (2, DONE, 0.9), (3, DONE, 0.5), (4, DONE, 0.2)], Keep(1, 1), Goal.MAXIMIZE, {1, 3}),
+        ([(1, DONE, 0.1), (2, DONE, 0.9), (3, DONE, 0.5), (4, DONE, 0.2)], Keep(2, 0), Goal.MINIMIZE, {2, 3}),
+        ([(1, DONE, 0.5), (2, DONE, 0.5), (3, DONE, 0.5)], Keep(1, 0), Goal.MAXIMIZE, {2, 3}),  # the first of equals
+        ([(1, FAILED, 0.9), (2, DONE, 0.1), (3, FAILED, None)], Keep(1, 0), Goal.MAXIMIZE, {1, 3}),
+        ([(1, FAILED, None), (2, FAILED, None)], Keep(5, 1), Goal.MAXIMIZE, {1}),
+        ([(1, TrialState.EARLY_STOPPED, 0.9), (2, DONE, 0.1)], Keep(1, 0), Goal.MAXIMIZE, {2}),
+    ],
+)
+def test_the_rule(trials: list[tuple[int, TrialState, float | None]], keep: Keep, goal: Goal, gone: set[int]) -> None:
+    ended = [Ended(number, state, objective, float(number)) for number, state, objective in trials]
+    assert expendable(ended, keep, goal) == gone
+
+
+def furnish(token: str, model: int = 100) -> Path:
+    """What a backend and a script leave in an attempt's folder."""
+    folder = launching.backend().folder(token)
+    for name in ("code", "input/data/train", "home", "tmp", "model/deep", "output/data", "output/intermediate"):
+        (folder / name).mkdir(parents=True)
+    (folder / "code/train.py").write_text("print(1)")
+    (folder / "tmp/cache").write_bytes(b"x" * 1000)
+    (folder / "model/deep/weights").write_bytes(b"w" * model)
+    (folder / "output/data/table.csv").write_text("a,b\n")
+    (folder / "log").write_text("score=1\n")
+    return folder
+
+
+def run(backend: ScriptedBackend, follower: Follower, job: TuningJob, value: float) -> Path:
+    (token,) = live(job)
+    folder = furnish(token)
+    writes_a_checkpoint(backend, token)
+    finishes(backend, follower, token, value)
+    return folder
+
+
+def test_an_attempt_that_is_over_loses_its_scratch_and_keeps_log_and_output(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job()
+    folder = run(backend, follower, job, 0.5)
+    (running,) = live(job)
+    busy = furnish(running)
+    assert retention.clear() == 1
+    left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert left == ["log", "model/deep/weights", "output/data/table.csv"]
+    assert (busy / "code/train.py").exists(), "what runs is left alone"
+    assert retention.stored([job.pk]) == {job.pk: Stored(checkpoints=len("weights"), outputs=8 + 100 + 4)}
+    assert retention.clear() == 0
+
+
+def test_the_best_and_the_last_are_kept_and_the_best_always(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 4, "max_parallel": 1}, keep={"best": 1, "last": 1})
+    folders = []
+    for value in (0.9, 0.1, 0.2):
+        folders.append(run(backend, follower, job, value))
+        retention.clear()
+    kept = [(folder / "model/deep/weights").exists() for folder in folders]
+    assert kept == [True, False, True], "the best and the last"
+    assert [launching.has_checkpoint(trial(job, number)) for number in (1, 2, 3)] == kept
+    assert (folders[1] / "log").exists(), "logs stay"
+    gone = trial(job, 2)
+    assert gone.discarded_at is not None and gone.checkpoint_bytes == 0
+    assert Attempt.objects.get(trial=gone).kept_bytes == len("score=1\n")
+
+
+def test_a_rule_given_later_applies_to_what_is_there(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 3, "max_parallel": 1})
+    folders = [run(backend, follower, job, value) for value in (0.1, 0.9, 0.2)]
+    retention.clear()
+    assert state(job) == "Completed" and all((folder / "model").exists() for folder in folders)
+    changes.change_job(actor=team.bob, project="lab", name="first", document={"keep": {"best": 1, "last": 0}})
+    assert [(folder / "model").exists() for folder in folders] == [False, True, False]
+    assert state(job) == "Completed", "nothing of it runs again for that"
+
+
+def test_what_somebody_is_about_to_continue_is_not_removed(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 2, "max_parallel": 1}, keep={"best": 1, "last": 0})
+    run(backend, follower, job, 0.1)
+    retention.clear()
+    changes.pause_job(actor=team.bob, project="lab", name="first", document={})
+    child = new_job(name="child", resume_child_runs=["first/1"], limits={"max_trials": 1, "max_parallel": 1})
+    child.trials.update(attempt=0)  # as if it had not begun
+    run(backend, follower, job, 0.9)
+    retention.clear()
+    assert launching.has_checkpoint(trial(job, 1))
+
+
+def test_a_trial_whose_files_are_gone_is_retried_from_scratch(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 2, "max_parallel": 1}, keep={"best": 1, "last": 0})
+    (token,) = live(job)
+    furnish(token)
+    writes_a_checkpoint(backend, token)
+    fails(backend, follower, token)
+    run(backend, follower, job, 0.5)
+    retention.clear()
+    retry = {"actor": team.bob, "project": "lab", "name": "first", "number": 1}
+    with pytest.raises(Exception, match="the job's rule `keep` has removed it"):
+        reruns.retry_trial(**retry, document={"from": "checkpoint"})
+    reruns.retry_trial(**retry, document={})
+    assert trial(job).discarded_at is None and len(live(job)) == 1
+
+
+# --- files to download ------------------------------------------------------------------------------------------------
+
+
+def test_files_are_listed_and_opened_and_links_lead_nowhere(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, tmp_path: Path
+) -> None:
+    job = new_job()
+    (token,) = live(job)
+    folder = furnish(token)
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("k")
+    (folder / "model/link").symlink_to(secret / "key")
+    (folder / "model/inner").symlink_to(secret)
+    (folder / "model/bad\nname").write_text("x")
+    attempt = Attempt.objects.get(token=token)
+    items, more = artifacts.listing(attempt)
+    assert [(item.path, item.bytes) for item in items] == [("model/deep/weights", 100), ("output/data/table.csv", 4)]
+    assert not more
+    file, size = artifacts.open_file(attempt, "output/data/table.csv")
+    with file:
+        assert (file.read(), size) == (b"a,b\n", 4)
+    for path in (
+        "model/link", "model/inner/key", "model/../log", "log", "code/train.py", "/etc/passwd", "model//deep/weights",
+        "model", "model/deep", "", "model/\0", "model/none", f"{secret}/key",
+    ):  # fmt: skip
+        with pytest.raises(NotVisible):
+            artifacts.open_file(attempt, path)
+
+
+def test_a_model_folder_that_is_a_link_is_none(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, tmp_path: Path
+) -> None:
+    job = new_job()
+    (token,) = live(job)
+    folder = launching.backend().folder(token)
+    folder.mkdir(parents=True)
+    (tmp_path / "key").write_text("k")
+    (folder / "model").symlink_to(tmp_path)
+    attempt = Attempt.objects.get(token=token)
+    assert artifacts.listing(attempt) == ([], False)
+    with pytest.raises(NotVisible):
+        artifacts.open_file(attempt, "model/key")
