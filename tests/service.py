@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,9 +38,13 @@ def free_port() -> int:
 
 
 class Service:
-    """One installation below `root`. With `example` it is just what a newcomer gets; without, it has tables only."""
+    """One installation below `root`. With `example` it is just what a newcomer gets; without, it has tables only.
 
-    def __init__(self, root: Path, *, example: bool = True) -> None:
+    `settings` are variables of its environment.
+    """
+
+    def __init__(self, root: Path, *, example: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        self.settings = dict(settings or {})
         self.home = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -102,7 +106,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         servers = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "HPT_TEST_RUN"}
         inherited = {name: value for name, value in os.environ.items() if name not in servers}
-        return {**inherited, "HPT_HOME": str(self.home), "HPT_PORT": str(self.port)}
+        return {**inherited, **self.settings, "HPT_HOME": str(self.home), "HPT_PORT": str(self.port)}
 
     def runs(self) -> bool:
         return self._supervisor is not None and self._supervisor.poll() is None

@@ -33,6 +33,8 @@ DAY = 24 * 3600
 
 # What documents did not have at first, as it is where a document is silent.
 LATER_MEMBERS: Mapping[str, object] = {
+    "runs_in": None,
+    "image": None,
     "constraints": [],
     "initial_points": [],
     "repeats": 1,
@@ -43,6 +45,8 @@ LATER_MEMBERS: Mapping[str, object] = {
     "keep": None,
 }
 LATER_LIMITS: Mapping[str, object] = {"max_equal_failures": MAX_EQUAL_FAILURES}
+
+RUNS_IN = ("process", "container")
 
 # Stands where a document's space is wrong; never in a specification that `parse` returned.
 NO_SPACE = SearchSpace((Float("none", 0.0, 1.0),))
@@ -87,14 +91,20 @@ class WarmStart:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
+    """Of one trial. `gpu_memory_mb` is what it takes of each of its GPUs; without it they are its own while it runs."""
+
     cpus: float = 1
     memory_mb: int | None = None
     gpus: int = 0
+    gpu_memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A tuning job as its author wrote it, checked. `static` hyperparameters are the same in all trials."""
+    """A tuning job as its author wrote it, checked. `static` hyperparameters are the same in all trials.
+
+    `runs_in` is one of RUNS_IN, or None for what the algorithm says; `image` is what containers are made from.
+    """
 
     name: str
     description: str
@@ -110,6 +120,8 @@ class JobSpec:
     warm_start: WarmStart | None
     resources: Resources | None
     seed: int | None
+    runs_in: str | None = None
+    image: str | None = None
     initial_points: Points = ()
     repeats: int = 1
     completion: Criteria = field(default_factory=Criteria)
@@ -147,6 +159,8 @@ class JobSpec:
             "resume_child_runs": [str(trial) for trial in self.resume_child_runs],
             "spot": self.spot,
             "keep": self.keep and asdict(self.keep),
+            "runs_in": self.runs_in,
+            "image": self.image,
             "resources": self.resources and asdict(self.resources),
             "seed": self.seed,
         }
@@ -209,6 +223,8 @@ def read(document: object) -> tuple[JobSpec, list[Fault]]:
         limits=_limits(limits),
         warm_start=_warm_start(doc.part("warm_start")),
         resources=read_resources(resources) if resources else None,
+        runs_in=read_runs_in(doc),
+        image=doc.text("image", default="", longest=512) or None,
         seed=doc.whole("seed", low=0, high=2**53, optional=True),
         initial_points=search_rules.read_points(doc, space),
         repeats=search_rules.read_repeats(doc),
@@ -386,6 +402,15 @@ def read_resources(doc: Document) -> Resources:
         cpus=doc.number("cpus", low=0.1, high=1024, default=1.0) or 1.0,
         memory_mb=doc.whole("memory_mb", low=16, high=2**24, optional=True),
         gpus=doc.whole("gpus", low=0, high=64, default=0) or 0,
+        gpu_memory_mb=doc.whole("gpu_memory_mb", low=16, high=2**24, optional=True),
     )
+    if resources.gpu_memory_mb is not None and not resources.gpus:
+        message = f"is {resources.gpu_memory_mb} of each of 0 GPUs; set gpus to 1 or more, or leave it out"
+        doc.fault("gpu_memory_mb", message)
     doc.close()
     return resources
+
+
+def read_runs_in(doc: Document) -> str | None:
+    """Also part of an algorithm's version."""
+    return doc.choice("runs_in", RUNS_IN, default="") or None

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from hpt_web.accounts import audit
 from hpt_web.accounts.access import project_for, require
 from hpt_web.accounts.actions import LONGEST_DESCRIPTION, held_by, refuse, text_faults
-from hpt_web.accounts.errors import Conflict, Fault, Faulty, Invalid, OverQuota
+from hpt_web.accounts.errors import Conflict, Fault, Faulty, Forbidden, Invalid, OverQuota
 from hpt_web.accounts.models import NAME_PATTERN, Project, Quota, Role, User
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.archives import name_problem
@@ -32,6 +32,7 @@ from hpt_web.catalog.models import (
 from hpt_web.catalog.queries import algorithm_for, dataset_for
 from hpt_web.catalog.storage import Readable
 from hpt_web.catalog.validation import VersionDocument, read_version
+from tuning.backends.docker.launch import network_problem
 
 _NAME = re.compile(NAME_PATTERN)
 _KEPT_UNNAMED = 24 * 3600.0  # seconds
@@ -104,6 +105,27 @@ def update_algorithm(
     """Change what is given; None leaves it as it is. Needs the role editor."""
     row = algorithm_for(actor, project, algorithm, Role.EDITOR)
     _update(row, actor, name, description)
+    return row
+
+
+def grant_network(*, actor: User, project: str, algorithm: str, network: str) -> Algorithm:
+    """Let the algorithm's trials in containers reach the network of this name, or none again (""). For administrators:
+    what such a trial can reach, everybody who may change the algorithm's code can.
+
+    Raises Forbidden, and Invalid if it is the host's own network, or another container's.
+    """
+    row = algorithm_for(actor, project, algorithm, Role.EDITOR)
+    if not actor.is_superuser:
+        raise Forbidden("Only an administrator can give an algorithm's trials a network; ask one.")
+    if network and (problem := network_problem(network)):
+        raise Invalid([Fault("network", f"is {network[:80]!r}, which is {problem}", "invalid")])
+    before, row.network = row.network, network
+    with transaction.atomic():
+        row.save(update_fields=["network"])
+        audit.record(
+            actor=actor, action="algorithm.network", target_kind="algorithm", target=row.name, project=row.project,
+            data={"network": network, "before": before},
+        )  # fmt: skip
     return row
 
 
@@ -309,6 +331,7 @@ def _add_version(
         number = _next(row.versions.aggregate(last=Max("number"))["last"])
         # What runs elsewhere is out of our sight: a new version says that it is something else.
         source = bundle.digest if bundle else read.image or f"external:{row.pk}/{number}"
+        source += f" in {read.base_image}" if read.base_image else ""
         digest = digest_of_what_runs(source=source, entry_point=read.entry_point, environment=read.environment)
         version = AlgorithmVersion.objects.create(
             algorithm=row,
@@ -318,6 +341,8 @@ def _add_version(
             files=bundle.files if bundle else [],
             image=read.image or "",
             entry_point=read.entry_point,
+            runs_in=read.runs_in,
+            base_image=read.base_image,
             hyperparameters=read.hyperparameters,
             metrics=read.metrics,
             objectives=read.objectives,

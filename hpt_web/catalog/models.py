@@ -98,6 +98,9 @@ class Algorithm(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="algorithms")
     name = models.CharField(max_length=63)
     description = models.TextField(blank=True, default="")
+    # The engine's network that its trials in containers are in; none, and they reach nothing, unless an administrator
+    # granted one.
+    network = models.CharField(max_length=128, blank=True, default="")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -140,6 +143,8 @@ class AlgorithmVersion(models.Model):
     files = models.JSONField(default=list)  # [{"name", "size"}] of the bundle
     image = models.CharField(max_length=512, blank=True, default="")
     entry_point = models.CharField(max_length=255, blank=True, default="")
+    runs_in = models.CharField(max_length=16, blank=True, default="")  # of a script: process or container
+    base_image = models.CharField(max_length=512, blank=True, default="")  # what a script runs in, in a container
     hyperparameters = models.JSONField(default=list)
     metrics = models.JSONField(default=list)
     objectives = models.JSONField(default=list)

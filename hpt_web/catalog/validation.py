@@ -13,7 +13,7 @@ from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.metrics import metrics_from_json
 from tuning.parameters import MAX_INTEGER, Categorical, Float, Integer, Value, name_faults
-from tuning.specification import read_resources
+from tuning.specification import read_resources, read_runs_in
 from tuning.states import Goal
 
 MAX_HYPERPARAMETERS = 100  # static and searched together (F41)
@@ -53,6 +53,8 @@ class VersionDocument:
     environment: dict[str, str] = field(default_factory=dict)
     equivalent_to: int | None = None
     external: bool = False
+    runs_in: str = ""
+    base_image: str = ""
 
 
 def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
@@ -75,7 +77,10 @@ def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
         environment=_environment(doc),
         equivalent_to=doc.whole("equivalent_to", low=1, high=10**9, optional=True),
         external=external,
+        runs_in=read_runs_in(doc) or "",
+        base_image=_image(doc, "base_image", default=""),
     )
+    _placement(doc, read)
     if external and read.environment:
         doc.fault("environment", "has variables; what runs elsewhere is not given any, leave them out")
     doc.close()
@@ -130,14 +135,31 @@ def _source(doc: Document | None) -> tuple[dict[str, str] | None, str | None, st
         return None, None, None
     if given == ["files"]:
         return _files(doc), None, None
-    text = doc.text(given[0], longest=512)
     if given == ["bundle"]:
+        text = doc.text("bundle", longest=512)
         if text and not _DIGEST.fullmatch(text):
             doc.fault("bundle", f"is {shown(text)}; give the digest that POST bundles answered (sha256:...)")
         return None, text, None
+    return None, None, _image(doc, "image")
+
+
+def _image(doc: Document, name: str, default: str | None = None) -> str:
+    text = doc.text(name, default=default, longest=512)
     if text and not _IMAGE.fullmatch(text):
-        doc.fault("image", f"is {shown(text)}; give a reference such as registry.example.org/team/train:1.2")
-    return None, None, text
+        doc.fault(name, f"is {shown(text)}; give a reference such as registry.example.org/team/train:1.2")
+    return text
+
+
+def _placement(doc: Document, read: VersionDocument) -> None:
+    """Only a script may run in this or that; an image is a container, and what is external runs nowhere here."""
+    script = not read.external and read.image is None
+    if read.runs_in and not script and (read.external or read.runs_in != "container"):
+        what = "what is external runs elsewhere" if read.external else "an image runs in a container"
+        doc.fault("runs_in", f"is {read.runs_in}; {what}, leave it out")
+    if read.base_image and not script:
+        doc.fault("base_image", f"is {shown(read.base_image)}; only a script is run in one, leave it out")
+    elif read.base_image and read.runs_in == "process":
+        doc.fault("base_image", f"is {shown(read.base_image)}, and runs_in is process; set that to container")
 
 
 def _files(doc: Document) -> dict[str, str]:

@@ -7,7 +7,6 @@ throughout, everything that will run is written before anything runs, and launch
 from __future__ import annotations
 
 import logging
-import secrets
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -173,10 +172,9 @@ def say(job: TuningJob, reason: str, *, waits: str) -> None:
         TuningJob.objects.filter(pk=job.pk).update(reason=job.reason, waits=job.waits)
 
 
-def write_attempt(
-    trial: Trial, backend: str = launching.PROCESS, place: capacity.Place = capacity.ELSEWHERE
-) -> Attempt:
+def write_attempt(trial: Trial, backend: str = "", place: capacity.Place = capacity.ELSEWHERE) -> Attempt:
     """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
+    backend = backend or launching.backend_of(trial.job)
     number = trial.attempt + 1
     base = resumed_from(trial, backend)
     fields: dict[str, object] = {"attempt": number, "reason": ""}
@@ -187,7 +185,7 @@ def write_attempt(
     attempt = Attempt.objects.create(
         trial=trial,
         number=number,
-        token=f"{trial.job_id}-{trial.number}-{number}-{secrets.token_hex(4)}",
+        token=launching.new_token(trial, number, backend),
         backend=backend,
         pool=place.pool,
         device_count=place.devices,
@@ -224,9 +222,19 @@ def launch(attempt: Attempt) -> None:
     except (BackendError, OSError) as error:
         if isinstance(error, BackendError) and error.retryable:
             logger.warning("Attempt %s could not be started yet: %s", attempt.token, error)
+            _tell_waiting(attempt, f"Not started yet: {error}.")
             return
         logger.exception("Attempt %s could not be started", attempt.token)
         reason = f"It could not be started: {error}"
         with transaction.atomic():
             end = End(TrialState.FAILED, Attempt.Outcome.EXITED, reason)
             append(attempt.trial.job_id, settle(attempt, Status(phase=Phase.UNKNOWN), end))
+
+
+def _tell_waiting(attempt: Attempt, reason: str) -> None:
+    """What an attempt that is to be started waits for, such as its image."""
+    waiting = Trial.objects.filter(pk=attempt.trial_id, state=TrialState.STARTING).exclude(reason=reason)
+    with transaction.atomic():
+        if waiting.update(reason=reason):
+            attempt.trial.refresh_from_db(fields=["state", "reason"])
+            append(attempt.trial.job_id, [trial_entry(attempt.trial)])

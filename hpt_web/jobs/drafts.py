@@ -14,6 +14,7 @@ from django.db.models import Q
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs import continuing, fitting
+from hpt_web.jobs.images import placed
 from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.parents import outline, outline_of
 from tuning import specification, warmstart
@@ -46,7 +47,9 @@ def draft(user: User, project: Project, document: object) -> Draft:
     channels = _channels(project, spec, version, faults)
     if version is not None:
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
-        faults += [*missing, *_objective_faults(spec, version), *_resource_faults(spec, version)]
+        faults += [*missing, *_objective_faults(spec, version), *_resource_faults(spec)]
+        spec, misplaced = placed(spec, version)
+        faults += misplaced
         if spec.has_space:
             faults += [*fitting.space_faults(spec, version, document), *fitting.static_faults(spec, version)]
     faults += specification.profile_faults(spec)
@@ -190,11 +193,8 @@ def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
     return []
 
 
-def _resource_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+def _resource_faults(spec: JobSpec) -> list[Fault]:
     faults = []
-    if version.kind == AlgorithmVersion.Kind.IMAGE:
-        message = "is a container image, and this installation runs trials as processes only; give a script's version"
-        faults.append(Fault("algorithm.version", message, "unsupported"))
     if spec.resources and spec.resources.gpus:
         message = f"is {spec.resources.gpus}; this installation has no GPUs to give, set it to 0"
         faults.append(Fault("resources.gpus", message, "unsupported"))

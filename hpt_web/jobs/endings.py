@@ -5,7 +5,7 @@ exit 0, the objective was reported                Completed
 exit 0, the objective was never reported          Failed: it says so, with the end of the log
 another exit code, or a signal of its own         Failed, with the failure file or the end of the log
 longer than trial_seconds                         Stopped, what it reported counts
-more memory or processes than it may have         Failed, naming the limit
+more memory, processes or disk than it may have   Failed, naming the limit
 stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
 paused by its scheduler                           Paused: it may be promoted, and goes on then
 pre-empted, or stopped with its job's pause       Queued again, without counting for max_attempts
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+
+from django.conf import settings
 
 from hpt_web.jobs import ledger
 from hpt_web.jobs.events import Entry, decide, trial_entry
@@ -89,6 +91,9 @@ def _failed(status: Status, log_tail: str) -> End:
         reason = "It used more memory than its resources allow (memory_mb), all of its processes together."
     elif status.ended_by == "processes":
         reason = f"It started more than {PROCESSES} processes."
+    elif status.ended_by == "disk_bytes":
+        most = f"HPT_TRIAL_DISK_MB = {settings.HPT_TRIAL_DISK_MB}"
+        reason = f"It wrote more than a trial may ({most}), its checkpoints and outputs together."
     elif status.signal is not None:
         name = signal.Signals(status.signal).name if status.signal in set(signal.Signals) else str(status.signal)
         reason = f"It was killed by signal {name}."

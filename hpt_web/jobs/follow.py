@@ -31,6 +31,7 @@ from hpt_web.jobs.queries import live_attempts
 from tuning import earlystop
 from tuning.backends import Backend, Phase, Status
 from tuning.contracts import Verdict
+from tuning.errors import BackendError
 from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
 from tuning.states import Goal, TrialState
 
@@ -141,7 +142,11 @@ class Follower:
     def _read(self, followed: Followed) -> News | None:
         attempt = followed.attempt
         # The status first: if it says ended, everything that was printed is in the log already.
-        status = self.backend.status(attempt.token)
+        try:
+            status = self.backend.status(attempt.token)
+        except BackendError as error:  # an engine that is down must not keep the others from being followed
+            logger.warning("Attempt %s cannot be followed at this moment: %s", attempt.token, error)
+            return None
         data = self.backend.read_log(attempt.token, attempt.log_offset, READ_BYTES)
         over = status.phase in (Phase.ENDED, Phase.VANISHED)
         drained = len(data) < READ_BYTES
@@ -204,7 +209,7 @@ class Follower:
             points_entry(trial, metric, [p.step for p in points], [p.value for p in points], [news.at] * len(points))
             for metric, points in by_metric(rows).items()
         ]
-        if trial.state == TrialState.STARTING and move_trial(trial, TrialState.RUNNING):
+        if trial.state == TrialState.STARTING and move_trial(trial, TrialState.RUNNING, reason=""):
             entries.append(trial_entry(trial))
         entries += self._tell_refusals(news)
         if news.over:

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shlex
 import shutil
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs import backends, images
 from hpt_web.jobs.endings import PROCESSES
-from hpt_web.jobs.models import Attempt, Trial
+from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from tuning.backends import Backend, LaunchSpec, Limits
-from tuning.backends.process import ProcessBackend
+from tuning.backends.docker.container import BASE
 from tuning.space import Value
 
-PROCESS = "process"
+PROCESS, CONTAINER = backends.PROCESS, backends.CONTAINER
 MEBIBYTE = 1024 * 1024
+TRAIN = "train"  # what SageMaker's images are run with
+# Of the host's memory, for a container that declares none: what runs away must not take the service with it.
+MOST_OF_MEMORY = 0.9
 
 
-@cache
 def backend() -> Backend:
-    """This host's backend. One object per process: it may keep watches on what it follows."""
-    return ProcessBackend(settings.HPT_HOME / "trials")
+    """This host's backend, whatever its trials run in."""
+    return backends.backend()
+
+
+def backend_of(job: TuningJob) -> str:
+    """Where the trials of a job run that run on this host."""
+    return CONTAINER if job.spec.get("runs_in") == CONTAINER else PROCESS
+
+
+def new_token(trial: Trial, number: int, kind: str) -> str:
+    """The name of an attempt to its backend, which it tells (`backends.part_of`)."""
+    mark = backends.CONTAINER_MARK if kind == CONTAINER else ""
+    return f"{mark}{trial.job_id}-{trial.number}-{number}-{secrets.token_hex(4)}"
 
 
 def launch(attempt: Attempt) -> None:
     """Start the attempt; starting it twice runs it once. Raises BackendError."""
+    if attempt.backend == CONTAINER:
+        images.require(attempt.trial.job.spec["image"])
     backend().launch(launch_spec(attempt))
 
 
@@ -41,17 +58,14 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     job = trial.job
     version = job.algorithm_version
     values = {name: as_text(value) for name, value in {**job.spec["static"], **trial.hyperparameters}.items()}
-    arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
     checkpoints = checkpoint_folder(trial)
     if trial.continues and attempt.number == 1:
         _copy_checkpoints(trial, checkpoints)
-    if attempt.resumed:
-        arguments += ["--resume-from", str(checkpoints)]
-    resources = job.spec["resources"] or version.resources
-    memory = resources.get("memory_mb")
+    contained = attempt.backend == CONTAINER
+    shown = f"{BASE}/checkpoints" if contained else str(checkpoints)  # as the trial sees them
     return LaunchSpec(
         attempt=attempt.token,
-        command=(*_interpreter(version.entry_point), *arguments),
+        command=_command(version, values, shown if attempt.resumed else None, contained=contained),
         environment={
             **version.environment,
             "HPT_OBJECTIVE": job.metric,
@@ -61,16 +75,26 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
         channels={channel.name: _input(channel.dataset_version) for channel in job.channels.all()},
-        code=_code(version),
+        code=_code(version) if version.bundle else None,
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": job.project.slug},
-        limits=Limits(
-            wall_seconds=job.spec["limits"]["trial_seconds"],
-            memory_bytes=memory * MEBIBYTE if memory else None,
-            processes=PROCESSES,
-            open_files=None,
-            file_bytes=None,
-        ),
+        limits=_limits(job, contained=contained),
+        image=job.spec["image"] if contained else None,
+        entrypoint=() if contained and version.bundle else None,
+        network=version.algorithm.network or None if contained else None,
+    )
+
+
+def _limits(job: TuningJob, *, contained: bool) -> Limits:
+    resources = job.spec["resources"] or job.algorithm_version.resources
+    memory = resources.get("memory_mb")
+    most = int(MOST_OF_MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if contained else None
+    return Limits(
+        wall_seconds=job.spec["limits"]["trial_seconds"],
+        memory_bytes=memory * MEBIBYTE if memory else most,
+        processes=PROCESSES,
+        disk_bytes=settings.HPT_TRIAL_DISK_MB * MEBIBYTE,
+        cpus=min(float(resources.get("cpus") or 1), os.cpu_count() or 1) if contained else None,
     )
 
 
@@ -110,10 +134,21 @@ def _copy_checkpoints(trial: Trial, folder: Path) -> None:
         _appear(folder, lambda draft: shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True))
 
 
-def _interpreter(entry_point: str) -> tuple[str, ...]:
-    if entry_point.endswith(".py"):
-        return (os.environ.get("HPT_TRIAL_PYTHON") or sys.executable, "-u", entry_point)
-    return (f"./{entry_point}",)
+def _command(
+    version: AlgorithmVersion, values: dict[str, str], resume_from: str | None, *, contained: bool
+) -> tuple[str, ...]:
+    """A script, or what an image is told, with the hyperparameters as arguments. `train` alone takes none: whoever
+    keeps to SageMaker's contract reads them from a file."""
+    arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
+    if resume_from is not None:
+        arguments += ["--resume-from", resume_from]
+    entry_point = version.entry_point
+    if not version.bundle:
+        return (*shlex.split(entry_point), *arguments) if entry_point else (TRAIN,)
+    if not entry_point.endswith(".py"):
+        return (f"./{entry_point}", *arguments)
+    python = "python3" if contained else os.environ.get("HPT_TRIAL_PYTHON") or sys.executable
+    return (python, "-u", entry_point, *arguments)
 
 
 def _code(version: AlgorithmVersion) -> Path:
@@ -129,7 +164,10 @@ def _input(version: DatasetVersion) -> Path:
     folder = Path(settings.HPT_HOME / "inputs" / str(version.pk))
     if not folder.is_dir():
         # A copy: a process that shares our account could write to what it is shown, and must not reach the store.
-        _appear(folder, lambda draft: shutil.copy(storage.path(version.digest), draft / version.filename))
+        _appear(folder, lambda draft: shutil.copyfile(storage.path(version.digest), draft / version.filename))
+    # For the user of containers; nobody else of this host gets into the folder around it.
+    (folder / version.filename).chmod(0o644)
+    folder.chmod(0o755)
     return folder
 
 

@@ -26,6 +26,7 @@ from hpt_web.jobs.lifecycle import grace_of, request_stop, seconds_since
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
 from tuning.backends import Backend, Phase, Status
+from tuning.errors import BackendError
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,10 @@ def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
             logger.warning("Attempt %s runs although it is over; killing it", token)
             backend.stop(token, 0)
     for attempt in live.values():
-        _repair(backend, attempt)
+        try:
+            _repair(backend, attempt)
+        except BackendError as error:  # the others must not wait for an engine that is down
+            logger.warning("Attempt %s cannot be looked after at this moment: %s", attempt.token, error)
     _settle_silent()
     for job in TuningJob.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", flat=True):
         nudge(job)

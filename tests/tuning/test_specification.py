@@ -54,6 +54,8 @@ def test_the_new_members_have_defaults_and_a_canonical_form():
             "max_gpu_hours": None,
         },
         "profile": None,
+        "runs_in": None,
+        "image": None,
         "resume_child_runs": [],
         "spot": False,
         "keep": None,

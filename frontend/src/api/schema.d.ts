@@ -961,6 +961,8 @@ export interface components {
             description: string;
             latest_version: components["schemas"]["AlgorithmVersion"] | null;
             name: string;
+            /** @description The network that its trials in containers reach; empty: none. Administrators grant it. */
+            network: string;
             /** @description How many there are. */
             versions: number;
         };
@@ -991,6 +993,8 @@ export interface components {
             image?: string;
         };
         AlgorithmVersion: {
+            /** @description What a script's containers are made from. */
+            base_image: string | null;
             channels: components["schemas"]["ChannelDefinition"][];
             /** Format: date-time */
             created_at: string;
@@ -1009,6 +1013,8 @@ export interface components {
             number: number;
             objectives: components["schemas"]["Objective"][];
             resources: components["schemas"]["Resources"];
+            /** @description Where a script runs; null: in a container if it has a base image. */
+            runs_in: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly source: components["schemas"]["AlgorithmSource"];
         };
         AlgorithmVersionPage: {
@@ -1016,8 +1022,10 @@ export interface components {
             next: string | null;
         };
         AlgorithmVersionRequest: {
+            /** @description Run the script in containers made from this image. */
+            base_image?: string;
             channels?: components["schemas"]["ChannelDefinitionRequest"][];
-            /** @description The script to start; needed for a script only. */
+            /** @description The script to start, needed for a script; or what an image is given as its command, with the hyperparameters as arguments. Without one an image is given `train`, as by SageMaker. */
             entry_point?: string;
             environment?: {
                 [key: string]: string;
@@ -1028,6 +1036,8 @@ export interface components {
             metrics: components["schemas"]["MetricDefinitionRequest"][];
             objectives?: components["schemas"]["ObjectiveRequest"][];
             resources?: components["schemas"]["ResourcesRequest"];
+            /** @description Where a script runs; a process if left out. */
+            runs_in?: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             source: components["schemas"]["AlgorithmSourceRequest"];
         };
         /** @description A file that a trial left. */
@@ -1450,6 +1460,8 @@ export interface components {
             description: string;
             /** @description Null with a strategy that schedules: it decides by itself. */
             early_stopping: components["schemas"]["Choice"] | null;
+            /** @description What its containers are made from; answers have it with its digest. */
+            image: string | null;
             /** @description Points to try first, in this order; each has a value for every hyperparameter active in it. */
             initial_points: {
                 [key: string]: number | string;
@@ -1466,6 +1478,8 @@ export interface components {
             resources: components["schemas"]["Resources"] | null;
             /** @description Trials (`job/number`) whose points the first trials take, going on from their checkpoints. */
             resume_child_runs: string[];
+            /** @description Null: as the algorithm says. */
+            runs_in: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             seed: number | null;
             space: components["schemas"]["Parameter"][];
             /** @description Its trials may be pre-empted: they write a checkpoint, and go on when there is room. */
@@ -1488,6 +1502,8 @@ export interface components {
             description?: string;
             /** @description Null with a strategy that schedules: it decides by itself. */
             early_stopping?: components["schemas"]["ChoiceRequest"] | null;
+            /** @description What its containers are made from; answers have it with its digest. */
+            image?: string | null;
             /** @description Points to try first, in this order; each has a value for every hyperparameter active in it. */
             initial_points?: {
                 [key: string]: number | string;
@@ -1504,6 +1520,8 @@ export interface components {
             resources?: components["schemas"]["ResourcesRequest"] | null;
             /** @description Trials (`job/number`) whose points the first trials take, going on from their checkpoints. */
             resume_child_runs?: string[];
+            /** @description Null: as the algorithm says. */
+            runs_in?: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             seed?: number | null;
             space: components["schemas"]["ParameterRequest"][];
             /** @description Its trials may be pre-empted: they write a checkpoint, and go on when there is room. */
@@ -1759,6 +1777,12 @@ export interface components {
             current: string;
             password: string;
         };
+        PatchedAlgorithmChangeRequest: {
+            description?: string;
+            name?: string;
+            /** @description For administrators: one of the container engine's networks, which its trials reach; empty for none. */
+            network?: string;
+        };
         PatchedCatalogChangeRequest: {
             description?: string;
             name?: string;
@@ -1906,6 +1930,9 @@ export interface components {
         Resources: {
             /** Format: double */
             cpus: number;
+            /** @description What it takes of each of its GPUs, whose rest others may have. Null: they are its own. */
+            gpu_memory_mb: number | null;
+            /** @description All of them, or it waits. */
             gpus: number;
             memory_mb: number | null;
         };
@@ -1913,6 +1940,9 @@ export interface components {
         ResourcesRequest: {
             /** Format: double */
             cpus?: number;
+            /** @description What it takes of each of its GPUs, whose rest others may have. Null: they are its own. */
+            gpu_memory_mb?: number | null;
+            /** @description All of them, or it waits. */
             gpus?: number;
             memory_mb?: number | null;
         };
@@ -1939,6 +1969,8 @@ export interface components {
             severity: components["schemas"]["SeverityEnum"];
             title: string;
         };
+        /** @enum {string} */
+        RunsInEnum: "process" | "container";
         /** @enum {string} */
         ScaleEnum: "linear" | "log" | "reverse-log" | "auto";
         /** @enum {string} */
@@ -2584,7 +2616,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["PatchedCatalogChangeRequest"];
+                "application/json": components["schemas"]["PatchedAlgorithmChangeRequest"];
             };
         };
         responses: {

@@ -56,7 +56,9 @@ const version: AlgorithmVersion = {
   ],
   objectives: [{ metric: "loss", goal: "minimize" }],
   channels: [{ name: "train", required: true, description: "CSV" }],
-  resources: { cpus: 1, memory_mb: null, gpus: 0 },
+  resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null },
+  runs_in: "container",
+  base_image: "python:3.12-slim",
   environment: { OMP_NUM_THREADS: "1", OPTIONS: "a=b" },
   digest: "sha256:cd",
   equivalent_to: null,
@@ -77,6 +79,8 @@ describe("the algorithm form", () => {
       objectives: version.objectives,
       channels: version.channels,
       environment: version.environment,
+      runs_in: "container",
+      base_image: "python:3.12-slim",
       equivalent_to: null,
     });
   });

@@ -123,6 +123,8 @@ describe("the new-job form", () => {
       resume_child_runs: [],
       spot: false,
       keep: null,
+      runs_in: null,
+      image: null,
     };
     const document: Omit<JobDocument, keyof typeof plain> = {
       name: "run-9",
@@ -144,7 +146,7 @@ describe("the new-job form", () => {
         max_equal_failures: 5,
       },
       warm_start: { type: "TRANSFER_LEARNING", parents: ["run-1"] },
-      resources: { cpus: 1, memory_mb: null, gpus: 0 },
+      resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null },
       seed: 5,
     };
     const again = documentOf(draftOf({ ...document, ...plain }, definitions));

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from hpt_web.api.serializers.common import OptionField, Shape, ValueField, choices_of
 from hpt_web.catalog.models import AlgorithmVersion as AlgorithmVersionRow
+from tuning.specification import RUNS_IN
 from tuning.states import Goal
 
 
@@ -42,6 +43,14 @@ class CatalogRequest(Shape):
 class CatalogChange(Shape):
     name = serializers.CharField(required=False)
     description = serializers.CharField(required=False)
+
+
+class AlgorithmChange(CatalogChange):
+    network = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="For administrators: one of the container engine's networks, which its trials reach; empty for none.",
+    )
 
 
 class Preview(Shape):
@@ -101,7 +110,12 @@ class Resources(Shape):
 
     cpus = serializers.FloatField(required=False)
     memory_mb = serializers.IntegerField(required=False, allow_null=True)
-    gpus = serializers.IntegerField(required=False)
+    gpus = serializers.IntegerField(required=False, help_text="All of them, or it waits.")
+    gpu_memory_mb = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="What it takes of each of its GPUs, whose rest others may have. Null: they are its own.",
+    )
 
 
 class AlgorithmSource(Shape):
@@ -118,6 +132,10 @@ class AlgorithmVersion(Shape):
     kind = serializers.ChoiceField(AlgorithmVersionRow.Kind.choices)
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     entry_point = serializers.CharField()
+    runs_in = serializers.ChoiceField(
+        list(RUNS_IN), allow_null=True, help_text="Where a script runs; null: in a container if it has a base image."
+    )
+    base_image = serializers.CharField(allow_null=True, help_text="What a script's containers are made from.")
     hyperparameters = HyperparameterDefinition(many=True)
     metrics = MetricDefinition(many=True)
     objectives = Objective(many=True)
@@ -130,6 +148,10 @@ class AlgorithmVersion(Shape):
     )
     created_by = serializers.CharField(source="created_by.username")
     created_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: AlgorithmVersionRow) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {**shown, "runs_in": shown["runs_in"] or None, "base_image": shown["base_image"] or None}
 
     @extend_schema_field(AlgorithmSource)
     def get_source(self, version: AlgorithmVersionRow) -> Any:
@@ -144,6 +166,9 @@ class AlgorithmVersion(Shape):
 class Algorithm(Shape):
     name = serializers.CharField()
     description = serializers.CharField()
+    network = serializers.CharField(
+        help_text="The network that its trials in containers reach; empty: none. Administrators grant it."
+    )
     versions = serializers.IntegerField(source="version_count", help_text="How many there are.")
     latest_version = AlgorithmVersion(allow_null=True)
     created_by = serializers.CharField(source="created_by.username")
@@ -168,7 +193,17 @@ class AlgorithmSourceRequest(Shape):
 
 class AlgorithmVersionRequest(Shape):
     source = AlgorithmSourceRequest()  # type: ignore[assignment]
-    entry_point = serializers.CharField(required=False, help_text="The script to start; needed for a script only.")
+    entry_point = serializers.CharField(
+        required=False,
+        help_text="The script to start, needed for a script; or what an image is given as its command, with the "
+        "hyperparameters as arguments. Without one an image is given `train`, as by SageMaker.",
+    )
+    runs_in = serializers.ChoiceField(
+        list(RUNS_IN), required=False, allow_null=True, help_text="Where a script runs; a process if left out."
+    )
+    base_image = serializers.CharField(
+        required=False, allow_blank=True, help_text="Run the script in containers made from this image."
+    )
     hyperparameters = HyperparameterDefinition(many=True, required=False)
     metrics = MetricDefinition(many=True)
     objectives = Objective(many=True, required=False)

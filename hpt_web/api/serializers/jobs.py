@@ -11,6 +11,7 @@ from hpt_web.jobs.models import Decision as DecisionRow
 from tuning.profiles import PROFILES
 from tuning.scales import SCALE_NAMES
 from tuning.space_document import KINDS
+from tuning.specification import RUNS_IN
 from tuning.states import JobState, TrialState
 from tuning.warmstart import WarmStartType
 
@@ -158,6 +159,12 @@ class JobDocument(Shape):
         list(PROFILES), required=False, allow_null=True, help_text="Hold the job to the rules of this service."
     )
     warm_start = WarmStart(required=False, allow_null=True)
+    runs_in = serializers.ChoiceField(
+        list(RUNS_IN), required=False, allow_null=True, help_text="Null: as the algorithm says."
+    )
+    image = serializers.CharField(
+        required=False, allow_null=True, help_text="What its containers are made from; answers have it with its digest."
+    )
     resume_child_runs = serializers.ListField(
         child=serializers.CharField(), required=False,
         help_text="Trials (`job/number`) whose points the first trials take, going on from their checkpoints.",

@@ -55,7 +55,7 @@ class AlgorithmView(View):
     def get(self, request: Request, project: str, algorithm: str) -> Response:
         return Response(_presented([algorithm_for(request.user, project, algorithm)])[0])
 
-    @operation("updateAlgorithm", "Change an algorithm", tag=_TAG, takes=shapes.CatalogChange, gives=shapes.Algorithm)
+    @operation("updateAlgorithm", "Change an algorithm", tag=_TAG, takes=shapes.AlgorithmChange, gives=shapes.Algorithm)
     def patch(self, request: Request, project: str, algorithm: str) -> Response:
         with reading(request) as document:
             row = actions.update_algorithm(
@@ -65,6 +65,11 @@ class AlgorithmView(View):
                 name=optional_text(document, "name"),
                 description=optional_text(document, "description"),
             )
+            network = optional_text(document, "network")
+            if network is not None:
+                row.network = actions.grant_network(
+                    actor=person(request), project=project, algorithm=row.name, network=network
+                ).network
         return Response(_presented([row])[0])
 
     @operation("deleteAlgorithm", "Delete an algorithm that no job has used", tag=_TAG, status=204)

@@ -109,6 +109,16 @@ class Pull:
         )
 
 
+def present(engine: Engine, pinned: str) -> bool:
+    """Whether the image is on this host."""
+    with engine.client(f"looking for the image {pinned}") as client:
+        try:
+            client.inspect_image(pinned)  # type: ignore[no-untyped-call]
+        except ImageNotFound:
+            return False
+        return True
+
+
 def pull(
     engine: Engine,
     pinned: str,
@@ -119,12 +129,8 @@ def pull(
 
     ``credentials`` are the registry's ``username`` and ``password``. BackendError, not retryable if there is none such.
     """
-    with engine.client(f"looking for the image {pinned}") as client:
-        try:
-            client.inspect_image(pinned)  # type: ignore[no-untyped-call]
-            return
-        except ImageNotFound:
-            pass
+    if present(engine, pinned):
+        return
     if "@" not in pinned:
         raise BackendError(f"image {pinned} was made on a host and is not there: load it again, or push it")
     state, told = Pull(), Progress(0, 0, 0, 0)

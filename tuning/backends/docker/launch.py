@@ -35,13 +35,20 @@ def check(spec: LaunchSpec, user: tuple[int, int]) -> None:
     faults = []
     if not spec.image:
         faults.append("image is missing: name the image that the container is made from")
-    if spec.network is not None and (not NETWORK.match(spec.network) or spec.network in SHARED):
-        faults.append(f"network {spec.network!r} is none of the engine's own networks: name one that it has made")
+    if spec.network is not None and (problem := network_problem(spec.network)):
+        faults.append(f"network {spec.network!r} is {problem}")
     for channel, source in spec.channels.items():
         if not _readable(source, user):
             faults.append(f"channel {channel!r}: {source} cannot be read by user {user[0]}: chmod -R o+rX it")
     if faults:
         raise BackendError(f"attempt {spec.attempt!r} cannot be launched: " + "; ".join(faults))
+
+
+def network_problem(name: str) -> str | None:
+    """Why a container cannot be put into this network, and what to do; None if it may be."""
+    if NETWORK.match(name) and name not in SHARED:
+        return None
+    return "none of the engine's own networks: name one that it has made"
 
 
 def _readable(path: Path, user: tuple[int, int]) -> bool:

@@ -9,7 +9,7 @@ import { Fields, Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
 import { ChannelEditor } from "./ChannelEditor";
 import { CodeEditor } from "./CodeEditor";
-import { type VersionDraft, versionOf } from "./draft";
+import { runsScript, type VersionDraft, versionOf } from "./draft";
 import { HyperparameterEditor } from "./HyperparameterEditor";
 import { MetricEditor } from "./MetricEditor";
 
@@ -130,6 +130,7 @@ function ResourceFields({ draft, faults, change }: ResourceFieldsProps) {
             ["cpus", "Processors", ""],
             ["memory_mb", "Memory, MB", "no limit"],
             ["gpus", "GPUs", ""],
+            ["gpu_memory_mb", "Memory of each GPU, MB", "all of it"],
           ] as const
         ).map(([part, label, placeholder]) => (
           <TextInput
@@ -146,6 +147,17 @@ function ResourceFields({ draft, faults, change }: ResourceFieldsProps) {
           />
         ))}
       </Fields>
+      {runsScript(draft) && (
+        <TextInput
+          label="Container image"
+          description="The script runs in containers made from it; without one, as a process of the host."
+          placeholder="such as python:3.12-slim"
+          data-field="base_image"
+          value={draft.baseImage}
+          error={faults.at("base_image") ?? faults.at("runs_in")}
+          onChange={(event) => change({ baseImage: event.currentTarget.value })}
+        />
+      )}
       <Textarea
         label="Environment"
         description="NAME=value, one a line. No secrets: every member can read them."

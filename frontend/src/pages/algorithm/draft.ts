@@ -44,7 +44,10 @@ export interface VersionDraft {
   hyperparameters: readonly HyperparameterRow[];
   metrics: readonly MetricRow[];
   channels: readonly ChannelRow[];
-  resources: { cpus: string; memory_mb: string; gpus: string };
+  resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
+  /** Of a script: "process" or "container", or empty; and what its containers are made from. */
+  runsIn: string;
+  baseImage: string;
   environment: string;
   equivalentTo: number | null;
 }
@@ -76,7 +79,9 @@ export const newDraft = (): VersionDraft => ({
   hyperparameters: [emptyHyperparameter()],
   metrics: [{ ...emptyMetric(), goal: "maximize" }],
   channels: [{ ...emptyChannel(), name: "train" }],
-  resources: { cpus: "1", memory_mb: "", gpus: "0" },
+  resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
+  runsIn: "",
+  baseImage: "",
   environment: "",
   equivalentTo: null,
 });
@@ -129,7 +134,10 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
       cpus: writeNumber(version.resources.cpus),
       memory_mb: writeNumber(version.resources.memory_mb),
       gpus: writeNumber(version.resources.gpus),
+      gpu_memory_mb: writeNumber(version.resources.gpu_memory_mb),
     },
+    runsIn: version.runs_in ?? "",
+    baseImage: version.base_image ?? "",
     environment: Object.entries(version.environment)
       .map(([name, value]) => `${name}=${value}`)
       .join("\n"),
@@ -147,7 +155,11 @@ export const isExternal = (version: { kind: string }): boolean => version.kind =
 export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
   const document = {
     source: sourceOf(draft),
-    ...(runsScript(draft) && { entry_point: draft.entryPoint.trim() }),
+    ...(runsScript(draft) && {
+      entry_point: draft.entryPoint.trim(),
+      ...(draft.runsIn && { runs_in: draft.runsIn }),
+      ...(draft.baseImage.trim() && { base_image: draft.baseImage.trim() }),
+    }),
     hyperparameters: draft.hyperparameters.map(definitionOf),
     metrics: draft.metrics.map(({ name, regex }) =>
       draft.source === "external" ? { name: name.trim() } : { name: name.trim(), regex },
@@ -163,6 +175,7 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
         cpus: readNumber(draft.resources.cpus) ?? 1,
         memory_mb: readNumber(draft.resources.memory_mb),
         gpus: readNumber(draft.resources.gpus) ?? 0,
+        gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
       },
       environment: environmentOf(draft.environment),
     }),
@@ -171,7 +184,7 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
   return document as AlgorithmVersionRequest;
 }
 
-const runsScript = ({ source }: VersionDraft): boolean => source === "files" || source === "bundle";
+export const runsScript = ({ source }: VersionDraft): boolean => source === "files" || source === "bundle";
 
 function sourceOf(draft: VersionDraft): object {
   if (draft.source === "external") return { external: true };

@@ -1,4 +1,4 @@
-import { TextInput } from "@mantine/core";
+import { Select, TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
 import { Fields } from "../../components/Section";
 import type { JobDraft } from "./draft";
@@ -71,6 +71,35 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
             {resource("cpus", "Processors", "For each trial.")}
             {resource("memory_mb", "Memory, MB", "For each trial.", "no limit")}
             {resource("gpus", "GPUs", "For each trial.")}
+            {resource(
+              "gpu_memory_mb",
+              "GPU memory, MB",
+              "Of each of them; others may have the rest.",
+              "all of it",
+            )}
+            <Select
+              label="Runs in"
+              description="Where its trials run."
+              placeholder="as the algorithm says"
+              clearable
+              data={[
+                { value: "process", label: "Processes of the host" },
+                { value: "container", label: "Containers" },
+              ]}
+              value={draft.runsIn || null}
+              data-field="runs_in"
+              error={faults.at("runs_in")}
+              onChange={(value) => change({ runsIn: value ?? "" })}
+            />
+            <TextInput
+              label="Image"
+              description="What its containers are made from."
+              placeholder="the algorithm's"
+              value={draft.image}
+              data-field="image"
+              error={faults.at("image")}
+              onChange={(event) => change({ image: event.currentTarget.value })}
+            />
           </>
         )}
         <TextInput

@@ -73,7 +73,10 @@ export interface JobDraft {
   limits: Readonly<Record<LimitName, string>>;
   criteria: Readonly<Record<CriterionName, string>>;
   warmStart: { type: "IDENTICAL_DATA_AND_ALGORITHM" | "TRANSFER_LEARNING"; parents: readonly string[] };
-  resources: { cpus: string; memory_mb: string; gpus: string };
+  resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
+  /** "process" or "container"; empty for what the algorithm says. */
+  runsIn: string;
+  image: string;
   seed: string;
 }
 
@@ -111,7 +114,9 @@ export const EMPTY_DRAFT: JobDraft = {
     max_gpu_hours: "",
   },
   warmStart: { type: "IDENTICAL_DATA_AND_ALGORITHM", parents: [] },
-  resources: { cpus: "1", memory_mb: "", gpus: "0" },
+  resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
+  runsIn: "",
+  image: "",
   seed: "",
 };
 
@@ -139,7 +144,10 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
       cpus: writeNumber(version.resources.cpus),
       memory_mb: writeNumber(version.resources.memory_mb),
       gpus: writeNumber(version.resources.gpus),
+      gpu_memory_mb: writeNumber(version.resources.gpu_memory_mb),
     },
+    runsIn: "",
+    image: "",
   };
 }
 
@@ -186,7 +194,10 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
       cpus: writeNumber(document.resources?.cpus ?? 1),
       memory_mb: writeNumber(document.resources?.memory_mb),
       gpus: writeNumber(document.resources?.gpus ?? 0),
+      gpu_memory_mb: writeNumber(document.resources?.gpu_memory_mb),
     },
+    runsIn: document.runs_in ?? "",
+    image: document.image ?? "",
     seed: "",
   };
 }
@@ -235,6 +246,7 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       cpus: readNumber(draft.resources.cpus) ?? 1,
       memory_mb: readNumber(draft.resources.memory_mb),
       gpus: readNumber(draft.resources.gpus) ?? 0,
+      gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
     },
     seed: readNumber(draft.seed),
     ...asked({
@@ -243,6 +255,8 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       repeats: draft.repeats.trim() === "1" ? null : readNumber(draft.repeats),
       completion: given(CRITERIA, draft.criteria),
       profile: draft.profile,
+      runs_in: draft.runsIn || null,
+      image: draft.image.trim() || null,
     }),
   };
   return document as JobDocumentRequest;

@@ -19,6 +19,7 @@ from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import launching, retention, tasks
 from hpt_web.jobs.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.images import concerns
 from hpt_web.jobs.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        for concern in concerns():
+            logger.warning("Trials in containers: %s", concern)
         name = f"{socket.gethostname()}:{os.getpid()}"
         threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()

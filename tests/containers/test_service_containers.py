@@ -1,0 +1,191 @@
+"""Jobs of the whole service in real containers: an image that keeps to SageMaker's contract, and a script in a base
+image. The worker and the follower are killed while they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import engine as engines
+from tests.containers.harness import BARE, PYTHON
+from tests.faults.lab import Lab
+from tests.service import Service, wait_for
+
+LINES = 20
+TRAINER = "hpt-test/trainer:1"
+# Knows nothing of HPT: it reads and writes the folders below /opt/ml, as SageMaker's documentation has it.
+TRAIN = f"""#!/bin/busybox sh
+x=$(/bin/busybox sed -n 's/.*"x": "\\([^"]*\\)".*/\\1/p' /opt/ml/input/config/hyperparameters.json)
+echo "rows: $(/bin/busybox wc -l < /opt/ml/input/data/train/t.csv) of $TRAINING_JOB_NAME, given [$*]"
+for i in $(/bin/busybox seq 1 {LINES}); do echo "x=$x score=$i"; /bin/busybox sleep 0.2; done
+echo weights > /opt/ml/model/model.bin
+"""
+SCRIPT = f"""
+import argparse, json, os, pathlib, time
+p = argparse.ArgumentParser()
+p.add_argument("--x", type=float)
+p.add_argument("--pause", type=float)
+p.add_argument("--resume-from")
+a = p.parse_args()
+print("user", os.getuid(), "interfaces", sorted(os.listdir("/sys/class/net")))
+print("resumes", a.resume_from)
+print("secrets", [name for name in os.environ if "SECRET" in name or "DATABASE" in name or "KEY" in name])
+for i in range(1, {LINES} + 1):
+    print(f"x={{a.x}} score={{i}}", flush=True)
+    pathlib.Path(os.environ["HPT_CHECKPOINTS"], "step").write_text(str(i))
+    time.sleep(a.pause)
+"""
+VERSION = {
+    "hyperparameters": [
+        {"name": "x", "type": "float", "min": 0, "max": 1},
+        {"name": "pause", "type": "float", "default": 0.2, "tunable": False},
+    ],
+    "metrics": [{"name": "score", "regex": "score=(\\S+)"}],
+}
+
+
+@pytest.fixture(scope="module")
+def trainer(engine: engines.Engine, pytestconfig: pytest.Config) -> str:
+    """An image as SageMaker's users have them; its digest."""
+    assert pytestconfig.cache is not None
+    cache = pytestconfig.cache.mkdir("hpt-images")
+    archive = engines.system_image(cache, "trainer", ("busybox-static",), {"usr/bin/train": TRAIN})
+    client = engine.client()
+    client.import_image(str(archive), repository=TRAINER.split(":")[0], tag="1", changes=["ENV PATH=/usr/bin:/bin"])
+    identity = str(client.inspect_image(TRAINER)["Id"])
+    client.close()
+    return identity
+
+
+@pytest.fixture(scope="module")
+def service(engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON}
+    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False, settings=settings).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def lab(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    lab = Lab(service, tmp_path_factory.mktemp("ledger"))
+    lab.post("/projects/lab/datasets", {"name": "table"})
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = lab.client.post(
+        "/projects/lab/datasets/table/versions", params={"filename": "t.csv"}, content=b"a\n1\n2\n", headers=headers
+    )
+    assert answer.is_success, answer.text
+    return lab
+
+
+def algorithm(lab: Lab, name: str, **version: Any) -> None:
+    lab.post("/projects/lab/algorithms", {"name": name})
+    lab.post(f"/projects/lab/algorithms/{name}/versions", {**VERSION, **version})
+
+
+def document(name: str, algorithm: str, trials: int = 3, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "algorithm": {"name": algorithm},
+        "objective": {"metric": "score", "goal": "maximize"},
+        "space": [{"name": "x", "type": "float", "min": 0, "max": 1}],
+        "strategy": {"name": "random"},
+        "limits": {"max_trials": trials, "max_parallel": 2},
+        "resources": {"cpus": 0.5, "memory_mb": 256},
+        "seed": 1,
+        **changes,
+    }
+
+
+def containers(engine: engines.Engine, *, running: bool = False) -> list[str]:
+    """Those that are there, in whatever state, or those that run."""
+    client = engine.client()
+    try:
+        return [name for found in client.containers(all=not running) for name in found["Names"]]
+    finally:
+        client.close()
+
+
+def log(lab: Lab, job: str, trial: int) -> list[str]:
+    return str(lab.get(f"/projects/lab/jobs/{job}/trials/{trial}/logs", offset=0)["text"]).splitlines()
+
+
+def check_every_trial(lab: Lab, job: str, trials: int) -> None:
+    """Each ran once to its end, and every line that it printed counts once."""
+    rows = lab.trials(job)
+    assert [(row["number"], row["state"], row["attempt"]) for row in rows] == [
+        (number, "Completed", 1) for number in range(1, trials + 1)
+    ]
+    for row in rows:
+        lines = [line for line in log(lab, job, row["number"]) if line.startswith("x=")]
+        x = str(row["hyperparameters"]["x"])
+        assert lines == [f"x={x} score={i}" for i in range(1, LINES + 1)]
+        curve = lab.get(f"/projects/lab/jobs/{job}/trials/{row['number']}/metrics")["items"][0]
+        assert (curve["steps"], curve["values"]) == (list(range(1, LINES + 1)), list(range(1, LINES + 1)))
+
+
+@pytest.mark.timeout(300)
+def test_an_unmodified_image_is_tuned_while_worker_and_follower_are_killed(
+    service: Service, lab: Lab, engine: engines.Engine, trainer: str
+) -> None:
+    algorithm(lab, "sagemaker", source={"image": TRAINER}, channels=[{"name": "train", "required": True}])
+    lab.post("/projects/lab/jobs", document("image", "sagemaker", channels={"train": {"dataset": "table"}}))
+    specification = lab.job("image")["specification"]
+    assert (specification["runs_in"], specification["image"]) == ("container", trainer), "pinned when the job was made"
+    wait_for(lambda: lab.job("image")["counts"].get("Running", 0) == 2, 60, "trials run")
+    for part in ("follower", "worker"):
+        service.kill(part)
+    assert containers(engine), "trials outlive their watchers"
+    assert lab.wait_for_state("image", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
+    check_every_trial(lab, "image", 3)
+    assert log(lab, "image", 1)[0] == "rows: 3 of image-0001, given []", "the table, the name, and no arguments"
+    wait_for(lambda: not containers(engine), 30, "no container is left")
+
+
+@pytest.mark.timeout(300)
+def test_a_script_runs_in_a_base_image_as_nobody_with_nothing_to_reach(
+    service: Service, lab: Lab, engine: engines.Engine
+) -> None:
+    algorithm(lab, "script", source={"files": {"train.py": SCRIPT}}, entry_point="train.py")
+    lab.post("/projects/lab/jobs", document("script", "script", trials=2, runs_in="container"))
+    wait_for(lambda: lab.job("script")["counts"].get("Running", 0), 60, "trials run")
+    service.kill("follower")
+    assert lab.wait_for_state("script", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
+    check_every_trial(lab, "script", 2)
+    assert log(lab, "script", 1)[:3] == ["user 65534 interfaces ['lo']", "resumes None", "secrets []"]
+    wait_for(lambda: not containers(engine), 30, "no container is left")
+
+
+@pytest.mark.timeout(300)
+def test_what_cannot_run_here_is_said_before_anything_runs(lab: Lab) -> None:
+    algorithm(lab, "absent", source={"image": "hpt-test/nowhere:1"})
+    algorithm(lab, "bare", source={"image": BARE})
+
+    def faults(**changes: Any) -> dict[str, str]:
+        answer = lab.post("/projects/lab/job-checks", document("x", **changes))
+        return {fault["field"]: fault["message"] for fault in answer["faults"]}
+
+    assert "is neither on this host nor at its registry" in faults(algorithm="absent")["algorithm.version"]
+    assert faults(algorithm="bare") == {}
+    assert "which runs in a container" in faults(algorithm="bare", runs_in="process")["runs_in"]
+    assert f"the algorithm's is {BARE}" in faults(algorithm="bare", image=PYTHON)["image"]
+    assert "run as processes" in faults(algorithm="line", runs_in="process", image=PYTHON)["image"]
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
+    service: Service, lab: Lab, engine: engines.Engine
+) -> None:
+    algorithm(lab, "resumed", source={"files": {"train.py": SCRIPT}}, entry_point="train.py", base_image=PYTHON)
+    lab.post("/projects/lab/jobs", document("resumed", "resumed", trials=2, static={"pause": 1}))
+    wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
+    service.interrupt()
+    assert service.wait() == 0, service.console()
+    assert not containers(engine, running=True)
+    service.start()
+    assert lab.wait_for_state("resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
+    assert [(row["state"], row["attempt"]) for row in lab.trials("resumed")] == 2 * [("Completed", 2)]
+    assert "resumes /opt/ml/checkpoints" in log(lab, "resumed", 1)
+    wait_for(lambda: not containers(engine), 30, "no container is left")
