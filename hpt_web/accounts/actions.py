@@ -27,6 +27,7 @@ from hpt_web.accounts.sealing import seal
 _SLUG = re.compile(SLUG_PATTERN)
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 10_000
+LARGEST_LIMIT = 2**62
 
 
 def refuse(faults: Collection[Fault]) -> None:
@@ -318,7 +319,13 @@ def _refuse_held_key(actor: User, what: str) -> None:
 
 @transaction.atomic
 def set_quota(
-    *, actor: User, resource: str, limit: int | None, project: Project | None = None, user: User | None = None
+    *,
+    actor: User,
+    resource: str,
+    limit: int | None,
+    project: Project | None = None,
+    user: User | None = None,
+    pool: str = "",
 ) -> None:
     """Set a limit, or take it away with None. Lowering one stops nothing that runs."""
     if not actor.is_superuser:
@@ -326,12 +333,17 @@ def set_quota(
     faults = []
     if resource not in Quota.Resource.values:
         faults.append(Fault("resource", f"is {resource[:40]!r}; choose one of {', '.join(Quota.Resource.values)}"))
-    if limit is not None and limit < 0:
+    if limit is not None and not 0 <= limit <= LARGEST_LIMIT:
         faults.append(Fault("limit", f"is {limit}; give 0 or more", "range"))
+    if resource == Quota.Resource.DEVICES and not pool:
+        faults.append(Fault("pool", "is missing; name the pool whose devices are limited", "required"))
+    if resource != Quota.Resource.DEVICES and pool:
+        faults.append(Fault("pool", f"is {pool[:80]!r}; only devices are limited by pool, leave it out"))
     refuse(faults)
+    found = Quota.objects.filter(project=project, user=user, resource=resource, pool=pool)
     if limit is None:
-        Quota.objects.filter(project=project, user=user, resource=resource).delete()
-    else:
-        Quota.objects.update_or_create(project=project, user=user, resource=resource, defaults={"limit": limit})
-    data = {"limit": limit, "user": user.username if user else None}
+        found.delete()
+    elif not found.update(limit=limit):
+        Quota.objects.create(project=project, user=user, resource=resource, pool=pool, limit=limit)
+    data = {"limit": limit, "user": user.username if user else None, "pool": pool}
     audit.record(actor=actor, action="quota.set", target_kind="quota", target=resource, project=project, data=data)

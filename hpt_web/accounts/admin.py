@@ -11,7 +11,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.http import HttpRequest
 
 from hpt_web.accounts import actions, audit
-from hpt_web.accounts.models import AccessKey, AuditEvent, Membership, Project, Quota, User
+from hpt_web.accounts.models import AccessKey, AuditEvent, Membership, Pool, PoolShare, Project, Quota, Team, User
 
 if TYPE_CHECKING:  # only the stubs' classes take parameters
     UserForm = AdminUserCreationForm[User]
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # only the stubs' classes take parameters
     ProjectPages = admin.ModelAdmin[Project]
     KeyPages = admin.ModelAdmin[AccessKey]
     AuditPages = admin.ModelAdmin[AuditEvent]
+    TeamPages = admin.ModelAdmin[Team]
+    PoolPages = admin.ModelAdmin[Pool]
+    SharePages = admin.ModelAdmin[PoolShare]
 else:
     UserForm, UserPages, QuotaFormBase, MemberTable = (
         AdminUserCreationForm,
@@ -29,7 +32,7 @@ else:
         forms.ModelForm,
         admin.TabularInline,
     )
-    QuotaPages = ProjectPages = KeyPages = AuditPages = admin.ModelAdmin
+    QuotaPages = ProjectPages = KeyPages = AuditPages = TeamPages = PoolPages = SharePages = admin.ModelAdmin
 
 admin.site.site_header = admin.site.site_title = "HPT administration"
 
@@ -98,29 +101,66 @@ class PeopleAdmin(UserPages):
 class QuotaForm(QuotaFormBase):
     class Meta:
         model = Quota
-        fields = ("project", "user", "resource", "limit")
+        fields = ("project", "user", "resource", "pool", "limit")
+
+    def clean(self) -> dict[str, object]:
+        """As `actions.set_quota` refuses it, so that the form shows it instead of failing."""
+        values = super().clean() or {}
+        if (values.get("resource") == Quota.Resource.DEVICES) != bool(values.get("pool")):
+            self.add_error("pool", "Name a pool for a limit on devices, and only then.")
+        return values
 
 
 @admin.register(Quota)
 class QuotaAdmin(QuotaPages):
     form = QuotaForm
-    list_display = ("resource", "limit", "project", "user")
+    list_display = ("resource", "pool", "limit", "project", "user")
     list_filter = ("resource",)
 
     def save_model(self, request: HttpRequest, obj: Quota, form: Any, change: bool) -> None:
         if change:  # its scope may have changed as well
             self.delete_model(request, Quota.objects.get(pk=obj.pk))
         actions.set_quota(
-            actor=acting(request), resource=obj.resource, limit=obj.limit, project=obj.project, user=obj.user
+            actor=acting(request),
+            resource=obj.resource,
+            limit=obj.limit,
+            project=obj.project,
+            user=obj.user,
+            pool=obj.pool,
         )
-        obj.pk = Quota.objects.get(project=obj.project, user=obj.user, resource=obj.resource).pk
+        obj.pk = Quota.objects.get(project=obj.project, user=obj.user, resource=obj.resource, pool=obj.pool).pk
 
     def delete_model(self, request: HttpRequest, obj: Quota) -> None:
-        actions.set_quota(actor=acting(request), resource=obj.resource, limit=None, project=obj.project, user=obj.user)
+        actions.set_quota(
+            actor=acting(request),
+            resource=obj.resource,
+            limit=None,
+            project=obj.project,
+            user=obj.user,
+            pool=obj.pool,
+        )
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for quota in queryset:
             self.delete_model(request, quota)
+
+
+@admin.register(Team)
+class TeamAdmin(_ReadOnly, TeamPages):
+    """Looked at here; changed over REST, where a change is checked with all of its faults at once."""
+
+    list_display = ("name", "created_at")
+
+
+@admin.register(Pool)
+class PoolAdmin(_ReadOnly, PoolPages):
+    list_display = ("name", "devices", "device_type")
+
+
+@admin.register(PoolShare)
+class PoolShareAdmin(_ReadOnly, SharePages):
+    list_display = ("team", "pool", "guaranteed", "cap", "weight")
+    list_filter = ("pool",)
 
 
 class MemberInline(_ReadOnly, MemberTable):

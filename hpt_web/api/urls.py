@@ -5,7 +5,19 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from hpt_web.api.permissions import Anyone
-from hpt_web.api.views import algorithms, catalogue, datasets, external, figures, jobs, projects, session, trials
+from hpt_web.api.views import (
+    algorithms,
+    catalogue,
+    datasets,
+    external,
+    figures,
+    jobs,
+    projects,
+    quotas,
+    session,
+    trials,
+    usage,
+)
 
 
 class NameConverter(StringConverter):
@@ -36,6 +48,17 @@ urlpatterns = [
     path("policies", catalogue.PoliciesView.as_view()),
     path("profiles", catalogue.ProfilesView.as_view()),
     path("space-schema", catalogue.SpaceSchemaView.as_view()),
+    path("queue", quotas.QueueView.as_view()),
+    path("pools", quotas.PoolsView.as_view()),
+    path("pools/<name:pool>", quotas.PoolView.as_view()),
+    path("teams", quotas.TeamsView.as_view()),
+    path("teams/<name:team>", quotas.TeamView.as_view()),
+    path("teams/<name:team>/shares", quotas.SharesView.as_view()),
+    path("teams/<name:team>/shares/<name:pool>", quotas.ShareView.as_view()),
+    path("quotas", quotas.QuotasView.as_view()),
+    path("quotas/<int:number>", quotas.QuotaView.as_view()),
+    path("usage", usage.UsageView.as_view()),
+    path("usage/entries", usage.UsageEntriesView.as_view()),
     path("projects", projects.ProjectsView.as_view()),
     path("projects/<name:project>", projects.ProjectView.as_view()),
     path("projects/<name:project>/members", projects.MembersView.as_view()),
@@ -78,6 +101,8 @@ urlpatterns = [
     path(f"{_TRIAL}/metrics", trials.MetricsView.as_view()),
     path(f"{_TRIAL}/logs", trials.LogsView.as_view()),
     path(f"{_TRIAL}/decisions", trials.TrialDecisionsView.as_view()),
+    path("projects/<name:project>/usage", usage.ProjectUsageView.as_view()),
+    path("projects/<name:project>/usage/entries", usage.ProjectUsageEntriesView.as_view()),
     path("projects/<name:project>/figures/<name:figure>", figures.FigureView.as_view()),
     path(
         "schema",

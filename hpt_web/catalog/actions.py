@@ -10,14 +10,13 @@ import re
 from pathlib import PurePosixPath
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, ProtectedError, Q, RestrictedError, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Max, ProtectedError, RestrictedError
 
 from hpt_web.accounts import audit
 from hpt_web.accounts.access import project_for, require
 from hpt_web.accounts.actions import LONGEST_DESCRIPTION, held_by, refuse, text_faults
-from hpt_web.accounts.errors import Conflict, Fault, Faulty, Forbidden, Invalid, OverQuota
-from hpt_web.accounts.models import NAME_PATTERN, Project, Quota, Role, User
+from hpt_web.accounts.errors import Conflict, Fault, Faulty, Forbidden, Invalid
+from hpt_web.accounts.models import NAME_PATTERN, Project, Role, User
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.archives import name_problem
 from hpt_web.catalog.bundles import Bundle
@@ -30,6 +29,7 @@ from hpt_web.catalog.models import (
     digest_of_what_runs,
 )
 from hpt_web.catalog.queries import algorithm_for, dataset_for
+from hpt_web.catalog.quotas import refuse_storage
 from hpt_web.catalog.storage import Readable
 from hpt_web.catalog.validation import VersionDocument, read_version
 from tuning.backends.docker.launch import network_problem
@@ -184,11 +184,11 @@ def add_dataset_version(
     row = dataset_for(actor, project, dataset, Role.EDITOR)
     if problem := _filename_problem(filename):
         raise Invalid([Fault("filename", f"is {ascii(filename)[:80]}, which {problem}; choose another", "name")])
-    _refuse_storage(actor, row.project, announced or 0)
+    refuse_storage(actor, row.project, announced or 0)
     with storage.receive(stream, limit=limit, announced=announced) as received, transaction.atomic():
         Dataset.objects.select_for_update().get(pk=row.pk)  # numbers are given out one after the other
         require(actor, row.project, Role.EDITOR)  # the upload may have taken an hour
-        _refuse_storage(actor, row.project, received.size)
+        refuse_storage(actor, row.project, received.size)
         version = DatasetVersion.objects.create(
             dataset=row,
             number=_next(row.versions.aggregate(last=Max("number"))["last"]),
@@ -218,24 +218,6 @@ def _filename_problem(filename: str) -> str | None:
     if "/" in filename:
         return "has a slash"
     return name_problem(filename)
-
-
-def _refuse_storage(actor: User, project: Project, more: int) -> None:
-    """Submit limits refuse: the bytes of all dataset versions in each limit's scope, and what is to come."""
-    scope = Q(project=None) | Q(project=project)
-    limits = Quota.objects.filter(scope, Q(user=None) | Q(user=actor), resource=Quota.Resource.STORAGE_BYTES)
-    for quota in limits:
-        versions = DatasetVersion.objects.all()
-        if quota.project_id is not None:
-            versions = versions.filter(dataset__project=quota.project_id)
-        if quota.user_id is not None:
-            versions = versions.filter(created_by=quota.user_id)
-        used = versions.aggregate(used=Coalesce(Sum(F("size")), 0))["used"]
-        if used + more > quota.limit:
-            whose = f"project {project.slug!r}" if quota.project_id else "you" if quota.user_id else "the installation"
-            raise OverQuota(
-                f"The storage quota of {whose} is {quota.limit:,} bytes; {used:,} are in use and this needs {more:,}."
-            )
 
 
 def sweep_store() -> tuple[int, int]:
@@ -269,12 +251,18 @@ def add_bundle(
 
 
 def _recorded(actor: User, project: Project, bundle: Bundle) -> StoredBundle:
+    """The project's row of the bundle. Raises OverQuota if it is new and too large."""
     files = [{"name": file.name, "size": file.size} for file in bundle.files]
-    return StoredBundle.objects.get_or_create(
-        project=project,
-        digest=bundle.digest,
-        defaults={"size": bundle.size, "files": files, "created_by": actor},
-    )[0]
+    with transaction.atomic():
+        known = StoredBundle.objects.filter(project=project, digest=bundle.digest).first()
+        if known is not None:
+            return known
+        refuse_storage(actor, project, bundle.size)
+        return StoredBundle.objects.get_or_create(
+            project=project,
+            digest=bundle.digest,
+            defaults={"size": bundle.size, "files": files, "created_by": actor},
+        )[0]
 
 
 def add_algorithm_version(*, actor: User, project: str, algorithm: str, document: object) -> AlgorithmVersion:

@@ -22,6 +22,7 @@ from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Attempt, Decision, EventCursor, JobChannel, JobParent, Trial, TuningJob
 from hpt_web.jobs.queries import job_for, live_attempts, trial_for
+from hpt_web.jobs.quotas import refuse_more_jobs
 from tuning.errors import Fault
 from tuning.states import JobState, TrialState
 
@@ -36,6 +37,7 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
 
     Raises:
         Invalid: with every fault of the document, each naming its field.
+        OverQuota: another job was made at the same moment, and was the last one that a limit allows.
     """
     team = project_for(actor, project, Role.EDITOR)
     plan = draft(actor, team, document)
@@ -45,6 +47,7 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
     assert spec.seed is not None, "a draft pins the seed"
     try:
         with transaction.atomic():
+            refuse_more_jobs(actor, team)
             job = TuningJob.objects.create(
                 project=team,
                 name=spec.name,

@@ -12,6 +12,7 @@ from hpt_web.jobs.completion import ending
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.parents import outline_of, parents_of
 from hpt_web.jobs.queries import counts_by_state
+from hpt_web.jobs.quotas import quota_faults
 from tuning import specification, warmstart
 from tuning.documents import Document
 from tuning.errors import Fault
@@ -91,7 +92,7 @@ def _count_faults(user: User, job: TuningJob, spec: JobSpec) -> list[Fault]:
         message = f"is {most}; the job has {there} trials already, give at least {there}"
         faults.append(Fault("limits.max_trials", message, "range"))
     if most > job.max_trials:
-        faults += drafts.quota_faults(user, job.project, spec)
+        faults += quota_faults(user, job.project, spec, more_jobs=job.ended_at is not None)
         if spec.warm_start is not None:
             outlines = [outline_of(parent) for parent in parents_of(job)]
             rules = warmstart.check(outline_of(job), outlines, spec.warm_start.type, most)

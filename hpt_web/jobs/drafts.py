@@ -9,14 +9,13 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from django.db.models import Q
-
-from hpt_web.accounts.models import Project, Quota, User
+from hpt_web.accounts.models import Project, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs import continuing, fitting
 from hpt_web.jobs.images import placed
 from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.parents import outline, outline_of
+from hpt_web.jobs.quotas import gpu_faults, quota_faults
 from tuning import specification, warmstart
 from tuning.documents import shown
 from tuning.errors import Fault
@@ -47,7 +46,7 @@ def draft(user: User, project: Project, document: object) -> Draft:
     channels = _channels(project, spec, version, faults)
     if version is not None:
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
-        faults += [*missing, *_objective_faults(spec, version), *_resource_faults(spec)]
+        faults += [*missing, *_objective_faults(spec, version), *gpu_faults(spec)]
         spec, misplaced = placed(spec, version)
         faults += misplaced
         if spec.has_space:
@@ -191,29 +190,3 @@ def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
         pairs = ", ".join(f"{goal} {metric}" for metric, goal in allowed)
         return [Fault("objective", f"is {spec.goal} {spec.metric}; the algorithm is made for: {pairs}", "invalid")]
     return []
-
-
-def _resource_faults(spec: JobSpec) -> list[Fault]:
-    faults = []
-    if spec.resources and spec.resources.gpus:
-        message = f"is {spec.resources.gpus}; this installation has no GPUs to give, set it to 0"
-        faults.append(Fault("resources.gpus", message, "unsupported"))
-    return faults
-
-
-def quota_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
-    """Submit limits refuse, with their numbers; run limits queue (`admission`)."""
-    scope = Q(project=project, user=None) | Q(project=None, user=user) | Q(project=project, user=user)
-    limits = Quota.objects.filter(scope | Q(project=None, user=None))
-    faults = []
-    for quota in limits.filter(resource=Quota.Resource.TRIALS_PER_JOB, limit__lt=spec.limits.max_trials):
-        message = f"is {spec.limits.max_trials}; the quota allows {quota.limit} trials per job"
-        faults.append(Fault("limits.max_trials", message, "quota"))
-    for quota in limits.filter(resource=Quota.Resource.QUEUED_JOBS):
-        jobs = TuningJob.objects.filter(ended_at__isnull=True)
-        jobs = jobs.filter(project=quota.project) if quota.project else jobs
-        jobs = jobs.filter(created_by=quota.user) if quota.user else jobs
-        if (unfinished := jobs.count()) >= quota.limit:
-            message = f"cannot be queued: {unfinished} jobs are not over yet, and the quota allows {quota.limit}"
-            faults.append(Fault("", message, "quota"))
-    return faults

@@ -82,6 +82,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pools of devices */
+        get: operations["listPools"];
+        put?: never;
+        /** Add a pool, or give less of one of the host's */
+        post: operations["declarePool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/{pool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take back what was declared of a pool */
+        delete: operations["withdrawPool"];
+        options?: never;
+        head?: never;
+        /** Change how much of a pool is given to trials */
+        patch: operations["changePool"];
+        trace?: never;
+    };
     "/api/v1/profiles": {
         parameters: {
             query?: never;
@@ -845,6 +881,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a project has used */
+        get: operations["getProjectUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/usage/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every attempt of a project that is over, newest first */
+        get: operations["listProjectUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What runs, what waits, and why */
+        get: operations["getQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All limits */
+        get: operations["listQuotas"];
+        put?: never;
+        /** Set a limit */
+        post: operations["createQuota"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quotas/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a limit away */
+        delete: operations["removeQuota"];
+        options?: never;
+        head?: never;
+        /** Change a limit */
+        patch: operations["changeQuota"];
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -916,6 +1039,113 @@ export interface paths {
         };
         /** Search strategies and their options */
         get: operations["listStrategies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The teams */
+        get: operations["listTeams"];
+        put?: never;
+        /** Make a team of projects */
+        post: operations["createTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A team */
+        get: operations["getTeam"];
+        put?: never;
+        post?: never;
+        /** Delete a team without projects */
+        delete: operations["deleteTeam"];
+        options?: never;
+        head?: never;
+        /** Change a team */
+        patch: operations["changeTeam"];
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A team's shares of the pools */
+        get: operations["listShares"];
+        put?: never;
+        /** Give a team a share of a pool, in place of the one it may have */
+        post: operations["setShare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/shares/{pool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a share away */
+        delete: operations["removeShare"];
+        options?: never;
+        head?: never;
+        /** Change a share */
+        patch: operations["changeShare"];
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What all projects have used */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every attempt of all projects that is over, newest first */
+        get: operations["listUsage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1674,6 +1904,11 @@ export interface components {
             job: string;
             trial: number;
         };
+        OtherJobs: {
+            held: number;
+            jobs: number;
+            missing: number;
+        };
         /** @description The best trial of the job and all its parents (F10); null unless their data and algorithm are identical. */
         OverallBest: {
             job: string;
@@ -1796,13 +2031,60 @@ export interface components {
         PatchedMemberChangeRequest: {
             role?: components["schemas"]["Role"];
         };
+        PatchedPoolChangeRequest: {
+            devices?: number;
+        };
         PatchedProjectChangeRequest: {
             description?: string;
             name?: string;
         };
+        PatchedQuotaChangeRequest: {
+            limit?: number;
+        };
+        PatchedShareChangeRequest: {
+            cap?: number | null;
+            guaranteed?: number;
+            /** Format: double */
+            weight?: number;
+        };
+        PatchedTeamChangeRequest: {
+            name?: string;
+            /** @description All that are in it from now on. */
+            projects?: string[];
+        };
         PauseDocumentRequest: {
             /** @description drain lets what runs go to its end; now stops it, to go on from its checkpoint with the job. */
             mode?: components["schemas"]["ModeEnum"];
+        };
+        Pool: {
+            /** @description An administrator has set the number of devices. */
+            declared: boolean;
+            device_type: string;
+            /** @description How many are given to trials. */
+            devices: number;
+            /** @description Of each device. */
+            memory_bytes: number | null;
+            name: string;
+            /** @description How many this host has; null if it does not know the pool. */
+            present: number | null;
+        };
+        PoolRequest: {
+            device_type?: string;
+            devices: number;
+            memory_bytes?: number | null;
+            /** @description A new name, or that of one of the host's pools, to give less of it. */
+            name: string;
+        };
+        PoolState: {
+            devices: number;
+            /** @description By trials that run. */
+            held: number;
+            /** @description Trials that could run, but wait. */
+            missing: number;
+            name: string;
+            /** @description What of it is of jobs that you may not see. */
+            others: components["schemas"]["OtherJobs"];
+            waiting_jobs: number;
         };
         PreemptDocumentRequest: {
             reason?: string;
@@ -1900,6 +2182,53 @@ export interface components {
             /** @description Logs, models and other output. */
             outputs: number;
         };
+        Queue: {
+            jobs: components["schemas"]["QueuedJob"][];
+            pools: components["schemas"]["PoolState"][];
+        };
+        QueuedJob: {
+            /** @description That each trial takes. */
+            devices: number;
+            /** @description Trials that start in the next moment. */
+            may_start: number;
+            /** @description Trials that could run, but wait. */
+            missing: number;
+            name: string;
+            /** @description In the line of its pool, from 1. */
+            place: number | null;
+            pool: string;
+            project: string;
+            reason: string;
+            running: number;
+            /**
+             * Format: double
+             * @description Seconds until its next trial may start, about.
+             */
+            starts_in: number | null;
+            team: string;
+            user: string;
+        };
+        Quota: {
+            id: number;
+            limit: number;
+            /** @description Whose devices are limited; empty for all else. */
+            pool: string;
+            project: string | null;
+            resource: components["schemas"]["ResourceEnum"];
+            user: string | null;
+        };
+        QuotaPage: {
+            items: components["schemas"]["Quota"][];
+            next: string | null;
+        };
+        QuotaRequest: {
+            limit: number;
+            pool?: string;
+            project?: string | null;
+            resource: components["schemas"]["ResourceEnum"];
+            /** @description Without project and user it is a limit of the installation. */
+            user?: string | null;
+        };
         /** @description Whether the trial is to stop, and why (also why not). */
         ReportAnswer: {
             numbers: {
@@ -1926,6 +2255,8 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        /** @enum {string} */
+        ResourceEnum: "running_trials" | "devices" | "queued_jobs" | "trials_per_job" | "gpu_hours_per_week" | "gpu_hours_per_month" | "storage_bytes";
         /** @description What one trial needs. */
         Resources: {
             /** Format: double */
@@ -1980,6 +2311,25 @@ export interface components {
         };
         /** @enum {string} */
         SeverityEnum: "error" | "warning";
+        Share: {
+            /** @description Devices that it may hold at most; null: no cap. */
+            cap: number | null;
+            /** @description Devices that the team gets before all others. */
+            guaranteed: number;
+            pool: string;
+            /**
+             * Format: double
+             * @description Its part of what is not guaranteed to anybody.
+             */
+            weight: number;
+        };
+        ShareRequest: {
+            cap?: number | null;
+            guaranteed?: number;
+            pool: string;
+            /** Format: double */
+            weight?: number;
+        };
         /** @description A job and its trials as they were when the event `cursor` was the newest. */
         Snapshot: {
             cursor: number;
@@ -1999,6 +2349,22 @@ export interface components {
             checkpoints: number;
             /** @description Logs, models and other output. */
             outputs: number;
+        };
+        Team: {
+            /** Format: date-time */
+            created_at: string;
+            name: string;
+            /** @description Their slugs. */
+            projects: string[];
+            shares: components["schemas"]["Share"][];
+        };
+        TeamPage: {
+            items: components["schemas"]["Team"][];
+            next: string | null;
+        };
+        TeamRequest: {
+            name: string;
+            projects?: string[];
         };
         TellDocumentRequest: {
             attempt: number;
@@ -2100,6 +2466,60 @@ export interface components {
         };
         /** @enum {string} */
         TrialState: "Queued" | "Starting" | "Running" | "Stopping" | "Paused" | "Completed" | "EarlyStopped" | "Stopped" | "Failed" | "Lost";
+        Usage: {
+            /** @description The key is `project/job`. */
+            by_job: components["schemas"]["UsageSum"][];
+            by_outcome: components["schemas"]["UsageSum"][];
+            /** @description The key is the first day of each period, in UTC. */
+            by_period: components["schemas"]["UsageSum"][];
+            by_pool: components["schemas"]["UsageSum"][];
+            by_project: components["schemas"]["UsageSum"][];
+            by_user: components["schemas"]["UsageSum"][];
+            total: components["schemas"]["UsageTotal"];
+        };
+        UsageEntry: {
+            attempt: number;
+            devices: number;
+            /** Format: date-time */
+            ended_at: string;
+            /** Format: double */
+            gpu_seconds: number;
+            id: number;
+            job: string;
+            outcome: components["schemas"]["UsageEntryOutcomeEnum"];
+            /** @description Empty if it ran elsewhere. */
+            pool: string;
+            project: string;
+            /**
+             * Format: double
+             * @description For which it held them.
+             */
+            seconds: number;
+            trial: number;
+            user: string;
+        };
+        /** @enum {string} */
+        UsageEntryOutcomeEnum: "completed" | "early_stopped" | "stopped" | "failed" | "lost" | "paused" | "suspended" | "preempted";
+        UsageEntryPage: {
+            items: components["schemas"]["UsageEntry"][];
+            next: string | null;
+        };
+        UsageSum: {
+            attempts: number;
+            /** Format: double */
+            gpu_seconds: number;
+            /** @description null: all that are not listed. */
+            key: string | null;
+            /** Format: double */
+            seconds: number;
+        };
+        UsageTotal: {
+            attempts: number;
+            /** Format: double */
+            gpu_seconds: number;
+            /** Format: double */
+            seconds: number;
+        };
         User: {
             email: string;
             is_admin: boolean;
@@ -2271,6 +2691,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"][];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    declarePool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdrawPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedPoolChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"];
                 };
             };
             /** @description Not done, and why. */
@@ -4297,6 +4840,254 @@ export interface operations {
             };
         };
     };
+    getProjectUsage: {
+        parameters: {
+            query?: {
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description What `by_period` sums over: day, week or month; month if left out. */
+                period?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProjectUsage: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Rows on a page: 1 to 200, 50 if left out. */
+                limit?: number;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageEntryPage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listQuotas: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page: 1 to 200, 50 if left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaPage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createQuota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuotaRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quota"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeQuota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeQuota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedQuotaChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quota"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSession: {
         parameters: {
             query?: never;
@@ -4460,6 +5251,381 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTeams: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on a page: 1 to 200, 50 if left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamPage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedTeamChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"][];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool: string;
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool: string;
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedShareChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description What `by_period` sums over: day, week or month; month if left out. */
+                period?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUsage: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Rows on a page: 1 to 200, 50 if left out. */
+                limit?: number;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageEntryPage"];
                 };
             };
             /** @description Not done, and why. */

@@ -9,7 +9,8 @@ from hpt_web.accounts.models import AuditEvent, Quota, User
 from tests.factories import PASSWORD, World
 
 PAGES = ("", "accounts/user/", "accounts/user/add/", "accounts/quota/", "accounts/quota/add/", "accounts/project/",
-         "accounts/accesskey/", "accounts/auditevent/")  # fmt: skip
+         "accounts/accesskey/", "accounts/auditevent/", "accounts/team/", "accounts/pool/",
+         "accounts/poolshare/")  # fmt: skip
 
 
 @pytest.fixture
@@ -50,6 +51,14 @@ def test_a_quota_is_set_and_taken_away(root: Client, world: World) -> None:
     assert root.post(f"/admin/accounts/quota/{Quota.objects.get().pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Quota.objects.exists()
     assert AuditEvent.objects.filter(action="quota.set").count() == 4
+
+
+def test_a_limit_on_devices_names_a_pool(root: Client, world: World) -> None:
+    body = {"resource": "devices", "limit": "4", "project": "", "user": ""}
+    assert b"Name a pool" in root.post("/admin/accounts/quota/add/", body).content
+    assert root.post("/admin/accounts/quota/add/", body | {"pool": "cpu"}).status_code == 302
+    assert root.post("/admin/accounts/quota/add/", body | {"resource": "queued_jobs", "pool": "cpu"}).status_code == 200
+    assert [(quota.resource, quota.pool) for quota in Quota.objects.all()] == [("devices", "cpu")]
 
 
 def test_nothing_of_the_audit_can_be_changed(root: Client, world: World) -> None:

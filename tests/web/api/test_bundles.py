@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from hpt_web.accounts import actions as accounts
 from hpt_web.accounts.errors import Invalid
 from hpt_web.catalog import archives, bundles, storage
 from hpt_web.catalog.models import StoredBundle
+from tests import factories
+from tests.factories import World
 from tests.web.api.kit import Answer, Api
 
 FILES = {"train.py": b"print(1)\n", "lib/__init__.py": b"", "lib/model.py": b"x = 1\n"}
@@ -260,3 +263,15 @@ def test_a_tampered_store_does_not_write_outside(tmp_path: Path, fresh_store: Ca
     with pytest.raises(Invalid):
         bundles.unpack(received.digest, tmp_path / "into" / "code")
     assert not (tmp_path / "into" / "evil.py").exists()
+
+
+def test_the_storage_quota_counts_bundles_once(world: World, alice: Api) -> None:
+    used = len(factories.TABLE) + len(factories.SCRIPT)
+    accounts.set_quota(actor=world.root, resource="storage_bytes", limit=used + 10, project=world.lab)
+    refused = alice.upload("projects/lab/bundles?filename=a.py", b"#" * 11)
+    assert (refused.status, refused.json["type"]) == (409, "over-quota")
+    assert f"{used:,} are in use and this needs 11" in refused.json["detail"]
+    for _ in range(2):  # the same content again takes nothing
+        assert alice.upload("projects/lab/bundles?filename=a.py", b"#" * 10).status == 201
+    document = factories.algorithm_document(source={"files": {"train.py": "print('f1=0.25')\n"}})
+    assert alice.post("projects/lab/algorithms/line/versions", document).status == 409

@@ -191,7 +191,7 @@ def test_a_form_is_not_a_file(alice: Api) -> None:
 
 
 def test_the_storage_quota_refuses_with_its_numbers(world: World, alice: Api) -> None:
-    used = len(factories.TABLE)
+    used = len(factories.TABLE) + len(factories.SCRIPT)  # the project has a dataset and a bundle of code
     accounts.set_quota(actor=world.root, resource="storage_bytes", limit=used + 10, project=world.lab)
     answer = alice.upload(f"{VERSIONS}?filename=t.csv", b"x" * 11)
     assert (answer.status, answer.json["type"]) == (409, "over-quota")

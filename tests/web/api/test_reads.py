@@ -38,6 +38,10 @@ ADDRESSES = (
     "projects/lab/jobs/first/trials/1/logs",
     "projects/lab/jobs/first/trials/1/decisions",
     "projects/lab/figures/progress?job=first",
+    "projects/lab/usage",
+    "projects/lab/usage/entries",
+    "queue",
+    "pools",
 )
 
 

@@ -1,0 +1,137 @@
+"""Pools, teams, shares, quotas and the queue, as the API writes them."""
+
+from rest_framework import serializers
+
+from hpt_web.accounts.models import Quota as QuotaRow
+from hpt_web.api.serializers.common import Shape
+
+
+class Pool(Shape):
+    name = serializers.CharField()
+    devices = serializers.IntegerField(source="size", help_text="How many are given to trials.")
+    present = serializers.IntegerField(
+        allow_null=True, help_text="How many this host has; null if it does not know the pool."
+    )
+    declared = serializers.BooleanField(help_text="An administrator has set the number of devices.")
+    device_type = serializers.CharField()
+    memory_bytes = serializers.IntegerField(allow_null=True, help_text="Of each device.")
+
+
+class PoolRequest(Shape):
+    name = serializers.CharField(help_text="A new name, or that of one of the host's pools, to give less of it.")
+    devices = serializers.IntegerField()
+    device_type = serializers.CharField(required=False)
+    memory_bytes = serializers.IntegerField(required=False, allow_null=True)
+
+    class Meta:
+        ref_name = "Pool"
+
+
+class PoolChange(Shape):
+    devices = serializers.IntegerField()
+
+
+class Share(Shape):
+    pool = serializers.CharField()
+    guaranteed = serializers.IntegerField(help_text="Devices that the team gets before all others.")
+    cap = serializers.IntegerField(allow_null=True, help_text="Devices that it may hold at most; null: no cap.")
+    weight = serializers.FloatField(help_text="Its part of what is not guaranteed to anybody.")
+
+
+class ShareRequest(Shape):
+    pool = serializers.CharField()
+    guaranteed = serializers.IntegerField(required=False)
+    cap = serializers.IntegerField(required=False, allow_null=True)
+    weight = serializers.FloatField(required=False)
+
+    class Meta:
+        ref_name = "Share"
+
+
+class ShareChange(Shape):
+    guaranteed = serializers.IntegerField(required=False)
+    cap = serializers.IntegerField(required=False, allow_null=True)
+    weight = serializers.FloatField(required=False)
+
+
+class Team(Shape):
+    name = serializers.CharField()
+    projects = serializers.ListField(child=serializers.CharField(), help_text="Their slugs.")
+    shares = Share(many=True)
+    created_at = serializers.DateTimeField()
+
+
+class TeamRequest(Shape):
+    name = serializers.CharField()
+    projects = serializers.ListField(child=serializers.CharField(), required=False)
+
+    class Meta:
+        ref_name = "Team"
+
+
+class TeamChange(Shape):
+    name = serializers.CharField(required=False)
+    projects = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="All that are in it from now on."
+    )
+
+
+class Quota(Shape):
+    id = serializers.IntegerField()
+    project = serializers.CharField(source="project.slug", allow_null=True, default=None)
+    user = serializers.CharField(source="user.username", allow_null=True, default=None)
+    resource = serializers.ChoiceField(QuotaRow.Resource.choices)
+    pool = serializers.CharField(allow_blank=True, help_text="Whose devices are limited; empty for all else.")
+    limit = serializers.IntegerField()
+
+
+class QuotaRequest(Shape):
+    project = serializers.CharField(required=False, allow_null=True)
+    user = serializers.CharField(
+        required=False, allow_null=True, help_text="Without project and user it is a limit of the installation."
+    )
+    resource = serializers.ChoiceField(QuotaRow.Resource.choices)
+    pool = serializers.CharField(required=False, allow_blank=True)
+    limit = serializers.IntegerField()
+
+    class Meta:
+        ref_name = "Quota"
+
+
+class QuotaChange(Shape):
+    limit = serializers.IntegerField()
+
+
+class OtherJobs(Shape):
+    jobs = serializers.IntegerField()
+    held = serializers.IntegerField()
+    missing = serializers.IntegerField()
+
+
+class PoolState(Shape):
+    name = serializers.CharField(source="pool.name")
+    devices = serializers.IntegerField(source="pool.size")
+    held = serializers.IntegerField(help_text="By trials that run.")
+    waiting_jobs = serializers.IntegerField()
+    missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
+    others = OtherJobs(help_text="What of it is of jobs that you may not see.")
+
+
+class QueuedJob(Shape):
+    project = serializers.CharField()
+    name = serializers.CharField()
+    user = serializers.CharField()
+    team = serializers.CharField(allow_blank=True)
+    pool = serializers.CharField()
+    devices = serializers.IntegerField(help_text="That each trial takes.")
+    running = serializers.IntegerField()
+    missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
+    may_start = serializers.IntegerField(help_text="Trials that start in the next moment.")
+    place = serializers.IntegerField(allow_null=True, help_text="In the line of its pool, from 1.")
+    reason = serializers.CharField(allow_blank=True)
+    starts_in = serializers.FloatField(allow_null=True, help_text="Seconds until its next trial may start, about.")
+
+
+class Queue(Shape):
+    pools = PoolState(many=True)
+    jobs = QueuedJob(many=True)

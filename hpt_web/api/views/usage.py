@@ -1,0 +1,148 @@
+"""Usage by the ledger: its rows, and sums of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Count, F, QuerySet, Sum, Value
+from django.db.models.functions import Concat, TruncDay, TruncMonth, TruncWeek
+from django.utils.dateparse import parse_date, parse_datetime
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hpt_web.accounts.access import project_for
+from hpt_web.accounts.errors import Fault, Invalid
+from hpt_web.accounts.sharing import require_admin
+from hpt_web.api.pagination import page, text_parameter
+from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query
+from hpt_web.api.serializers import usage as shapes
+from hpt_web.api.views.base import View, person
+from hpt_web.jobs.models import UsageEntry
+
+_TAG = "usage"
+MOST_KEYS = 200  # of one list of sums; what is beyond is one sum
+_PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
+_KEYS = {
+    "by_project": F("project_slug"),
+    "by_user": F("user__username"),
+    "by_job": Concat("project_slug", Value("/"), "job_name"),
+    "by_outcome": F("outcome"),
+    "by_pool": F("pool"),
+}
+FILTERS = [
+    query("user", "Only of jobs of this person."),
+    query("job", "Only of the job of this name."),
+    query("outcome", "Only with one of these outcomes, separated by commas."),
+    query("pool", "Only of this pool."),
+    query("since", "Only what ended at this time (RFC 3339) or later."),
+    query("until", "Only what ended before this time."),
+]
+PERIOD = query("period", "What `by_period` sums over: day, week or month; month if left out.")
+
+
+class UsageView(View):
+    @operation("getUsage", "What all projects have used", tag=_TAG, gives=shapes.Usage, parameters=[*FILTERS, PERIOD])
+    def get(self, request: Request) -> Response:
+        return _sums(request, _everything(request))
+
+
+class UsageEntriesView(View):
+    @operation(
+        "listUsage", "Every attempt of all projects that is over, newest first", tag=_TAG,
+        gives=page_of(shapes.UsageEntry), parameters=[*FILTERS, LIMIT, CURSOR],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        return _entries(request, _everything(request))
+
+
+class ProjectUsageView(View):
+    @operation(
+        "getProjectUsage", "What a project has used", tag=_TAG, gives=shapes.Usage, parameters=[*FILTERS, PERIOD]
+    )
+    def get(self, request: Request, project: str) -> Response:
+        return _sums(request, UsageEntry.objects.filter(project=project_for(request.user, project)))
+
+
+class ProjectUsageEntriesView(View):
+    @operation(
+        "listProjectUsage", "Every attempt of a project that is over, newest first", tag=_TAG,
+        gives=page_of(shapes.UsageEntry), parameters=[*FILTERS, LIMIT, CURSOR],
+    )  # fmt: skip
+    def get(self, request: Request, project: str) -> Response:
+        return _entries(request, UsageEntry.objects.filter(project=project_for(request.user, project)))
+
+
+def _everything(request: Request) -> QuerySet[UsageEntry]:
+    require_admin(person(request), "see the usage of all projects")
+    return UsageEntry.objects.all()
+
+
+def _entries(request: Request, entries: QuerySet[UsageEntry]) -> Response:
+    rows = _filtered(request, entries).select_related("user")
+    return page(request, rows, ["-id"], lambda found: shapes.UsageEntry(found, many=True).data)
+
+
+def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:
+    entries = _filtered(request, entries)
+    period = text_parameter(request, "period") or "month"
+    if period not in _PERIODS:
+        raise Invalid([Fault("period", f"is {period[:40]!r}; choose one of {', '.join(_PERIODS)}", "unknown")])
+    days = _grouped(entries.annotate(key=_PERIODS[period]("ended_at", tzinfo=UTC)), newest_first=True)
+    found = {name: _grouped(entries.annotate(key=key)) for name, key in _KEYS.items()}
+    found["by_period"] = [{**row, "key": row["key"] and f"{row['key']:%Y-%m-%d}"} for row in days]
+    total = entries.aggregate(attempts=Count("pk"), seconds=Sum("seconds"), gpu_seconds=Sum("gpu_seconds"))
+    return Response(shapes.Usage({"total": {name: value or 0 for name, value in total.items()}, **found}).data)
+
+
+def _grouped(entries: QuerySet[Any], *, newest_first: bool = False) -> list[dict[str, object]]:
+    """The sums for each key, the largest first; those that are too many as one without a key."""
+    sums = entries.order_by().values("key").annotate(
+        attempts=Count("pk"), total=Sum("seconds"), gpu_total=Sum("gpu_seconds")
+    )  # fmt: skip
+    order = ["-key"] if newest_first else ["-gpu_total", "-total", "key"]
+    rows = [
+        {"key": row["key"], "attempts": row["attempts"], "seconds": row["total"], "gpu_seconds": row["gpu_total"]}
+        for row in sums.order_by(*order)
+    ]
+    return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
+
+
+def _together(rows: Sequence[dict[str, object]]) -> dict[str, object]:
+    names = ("attempts", "seconds", "gpu_seconds")
+    return {"key": None, **{name: sum(row[name] for row in rows) for name in names}}  # type: ignore[misc]
+
+
+def _filtered(request: Request, entries: QuerySet[UsageEntry]) -> QuerySet[UsageEntry]:
+    """The rows that the query string asks for; Invalid with every fault of it."""
+    faults: list[Fault] = []
+    for name, field in (("user", "user__username__iexact"), ("job", "job_name__iexact"), ("pool", "pool")):
+        if text := text_parameter(request, name):
+            entries = entries.filter(**{field: text})
+    if text := text_parameter(request, "outcome"):
+        outcomes = [outcome.strip() for outcome in text.split(",")]
+        unknown = [outcome for outcome in outcomes if outcome not in UsageEntry.Outcome.values]
+        known = ", ".join(UsageEntry.Outcome.values)
+        faults += [Fault("outcome", f"is {outcome[:40]!r}; choose among {known}", "unknown") for outcome in unknown]
+        entries = entries.filter(outcome__in=outcomes)
+    for name, field in (("since", "ended_at__gte"), ("until", "ended_at__lt")):
+        if text := text_parameter(request, name):
+            if (moment := _moment(text)) is None:
+                faults.append(Fault(name, f"is {text[:40]!r}; give a time such as 2026-11-21T18:00:00Z", "type"))
+            else:
+                entries = entries.filter(**{field: moment})
+    if faults:
+        raise Invalid(faults)
+    return entries
+
+
+def _moment(text: str) -> datetime | None:
+    """A time, or the beginning of a day; in UTC unless it names its zone."""
+    try:
+        if day := parse_date(text):
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        moment = parse_datetime(text.replace(" ", "+"))  # a plus sign in an address reads as a space
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

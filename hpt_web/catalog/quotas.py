@@ -1,0 +1,38 @@
+"""The limits on stored bytes: what is to come is held against the datasets and bundles that are there."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+
+from hpt_web.accounts.errors import OverQuota
+from hpt_web.accounts.models import Project, Quota, User
+from hpt_web.catalog.models import DatasetVersion, StoredBundle
+
+STORAGE_LOCK = 0x48505402  # held from the counting of bytes to the commit of more: two uploads see each other
+
+
+def stored_bytes(*, project: Project | None = None, user: User | None = None) -> int:
+    """The bytes of all dataset versions and code bundles, of a project or by a person if they are given."""
+    versions, bundles = DatasetVersion.objects.all(), StoredBundle.objects.all()
+    if project is not None:
+        versions, bundles = versions.filter(dataset__project=project), bundles.filter(project=project)
+    if user is not None:
+        versions, bundles = versions.filter(created_by=user), bundles.filter(created_by=user)
+    return sum(int(rows.aggregate(used=Sum("size"))["used"] or 0) for rows in (versions, bundles))
+
+
+def refuse_storage(actor: User, project: Project, more: int) -> None:
+    """Raise OverQuota if `more` bytes would exceed a limit of the project, the person, both or the installation."""
+    scope = Q(project=None) | Q(project=project)
+    limits = Quota.objects.filter(scope, Q(user=None) | Q(user=actor), resource=Quota.Resource.STORAGE_BYTES)
+    for quota in limits.select_related("project", "user"):
+        if transaction.get_connection().in_atomic_block:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [STORAGE_LOCK])
+        used = stored_bytes(project=quota.project, user=quota.user)
+        if used + more > quota.limit:
+            whose = f"project {project.slug!r}" if quota.project_id else "you" if quota.user_id else "the installation"
+            raise OverQuota(
+                f"The storage quota of {whose} is {quota.limit:,} bytes; {used:,} are in use and this needs {more:,}."
+            )

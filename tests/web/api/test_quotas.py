@@ -1,0 +1,232 @@
+"""Pools, teams, shares and quotas are the administrators'; the queue is everybody's, each with their own projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from hpt_web.accounts.models import AuditEvent, Pool, PoolShare, Project, Quota, Team
+from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from tests import factories
+from tests.factories import World
+from tests.web.api.kit import Api
+
+
+@pytest.fixture
+def root(world: World) -> Api:
+    return Api(world.root)
+
+
+@pytest.fixture(autouse=True)
+def host(settings: Settings) -> None:
+    settings.HPT_TRIAL_SLOTS = 4
+    settings.HPT_GPUS = "0:80GB,1:80GB"
+
+
+# --- who may ----------------------------------------------------------------------------------------------------------
+
+ADMINS = [
+    ("POST", "pools", {"name": "x", "devices": 1}),
+    ("PATCH", "pools/cpu", {"devices": 1}),
+    ("DELETE", "pools/cpu", {}),
+    ("GET", "teams", None),
+    ("POST", "teams", {"name": "x"}),
+    ("GET", "teams/x", None),
+    ("PATCH", "teams/x", {"name": "y"}),
+    ("DELETE", "teams/x", {}),
+    ("GET", "teams/x/shares", None),
+    ("POST", "teams/x/shares", {"pool": "cpu"}),
+    ("PATCH", "teams/x/shares/cpu", {"cap": 1}),
+    ("DELETE", "teams/x/shares/cpu", {}),
+    ("GET", "quotas", None),
+    ("POST", "quotas", {"resource": "running_trials", "limit": 1}),
+    ("PATCH", "quotas/1", {"limit": 1}),
+    ("DELETE", "quotas/1", {}),
+]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "charlie"])
+def test_only_administrators(world: World, who: str) -> None:
+    before = AuditEvent.objects.count()
+    for verb, path, body in ADMINS:
+        answer = Api(getattr(world, who)).call(verb, path, {} if body is None else body)
+        assert (answer.status, answer.json["type"]) == (403, "forbidden"), (verb, path)
+        assert "Only an administrator" in answer.json["detail"]
+    assert AuditEvent.objects.count() == before
+
+
+def test_an_administrators_key_for_reading_changes_nothing(world: World) -> None:
+    api = Api(bearer=factories.access_key(world.root, scopes=["read"])[1])
+    for verb, path, body in ADMINS:
+        if verb != "GET":
+            assert api.call(verb, path, body).status == 403, (verb, path)
+
+
+# --- pools ------------------------------------------------------------------------------------------------------------
+
+
+def test_pools_are_declared_changed_and_withdrawn(root: Api, alice: Api) -> None:
+    assert [(pool["name"], pool["devices"], pool["present"], pool["declared"]) for pool in alice.get("pools").json] == [
+        ("cpu", 4, 4, False), ("gpu-80gb", 2, 2, False),
+    ]  # fmt: skip
+    made = root.post("pools", {"name": "h100", "devices": 8, "device_type": "H100", "memory_bytes": 8 * 10**10})
+    assert (made.status, made.json["present"], made.json["declared"]) == (201, None, True)
+    assert root.patch("pools/h100", {"devices": 6}).json["devices"] == 6
+    assert root.patch("pools/gpu-80gb", {"devices": 1}).json["devices"] == 1
+    assert root.patch("pools/gpu-80gb", {"devices": 9}).json["devices"] == 2  # not more than are there
+    assert root.delete("pools/gpu-80gb").status == 204
+    assert root.delete("pools/cpu").status == 409
+    assert root.post("pools", {"name": "h100", "devices": 1}).fields["name"].startswith("is 'h100', which is declared")
+    assert root.delete("pools/h100").status == 204
+    assert root.patch("pools/h100", {"devices": 6}).status == 404
+    assert not Pool.objects.exists()
+    actions = list(AuditEvent.objects.order_by("id").values_list("action", flat=True))[-6:]
+    assert actions == ["pool.declare", "pool.change", "pool.change", "pool.change", "pool.withdraw", "pool.withdraw"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("pools", {}, {"name", "devices"}),
+        ("pools", {"name": "a b", "devices": -1, "memory_bytes": 0, "x": 3}, {"name", "devices", "memory_bytes", "x"}),
+        ("teams", {"name": "-", "projects": ["lab", "nowhere"]}, {"name", "projects[1]"}),
+        ("teams", {"name": "vision", "projects": "lab"}, {"name", "projects"}),
+        ("teams/vision/shares", {"pool": "z", "guaranteed": 5, "cap": 4, "weight": 0}, {"pool", "cap", "weight"}),
+        ("teams/vision/shares", {"pool": "cpu", "guaranteed": "all"}, {"guaranteed"}),
+        ("quotas", {}, {"resource", "limit"}),
+        ("quotas", {"resource": "devices", "limit": -1, "user": "no"}, {"limit", "user", "pool"}),
+        ("quotas", {"resource": "queued_jobs", "limit": 1.5, "project": "no"}, {"limit", "project"}),
+        ("quotas", {"resource": "running_trials", "limit": 1, "pool": "cpu"}, {"pool"}),
+        ("quotas", {"resource": "wishes", "limit": 1}, {"resource"}),
+    ],
+)  # fmt: skip
+def test_every_fault_is_named_at_once(root: Api, path: str, body: Any, fields: set[str]) -> None:
+    assert root.post("teams", {"name": "vision"}).status == 201
+    before = AuditEvent.objects.count()
+    answer = root.post(path, body)
+    assert answer.status == 400
+    assert set(answer.fields) == fields
+    assert AuditEvent.objects.count() == before
+    assert (Pool.objects.count(), PoolShare.objects.count(), Quota.objects.count()) == (0, 0, 0)
+
+
+# --- teams ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_team_has_projects_and_shares(root: Api) -> None:
+    made = root.post("teams", {"name": "vision", "projects": ["lab"]})
+    assert (made.status, made.json["projects"], made.json["shares"]) == (201, ["lab"], [])
+    share = root.post("teams/vision/shares", {"pool": "cpu", "guaranteed": 2})
+    assert share.json == {"pool": "cpu", "guaranteed": 2, "cap": None, "weight": 1.0}
+    assert root.patch("teams/vision/shares/cpu", {"cap": 3, "weight": 2}).json == {
+        "pool": "cpu", "guaranteed": 2, "cap": 3, "weight": 2.0,
+    }  # fmt: skip
+    assert root.patch("teams/vision/shares/cpu", {"guaranteed": 4}).fields["cap"].startswith("is 3, less than the 4")
+    assert root.patch("teams/vision/shares/cpu", {"cap": None}).json["cap"] is None
+    assert [found["pool"] for found in root.get("teams/vision/shares").json] == ["cpu"]
+    changed = root.patch("teams/vision", {"name": "eyes", "projects": ["lab", "other"]}).json
+    assert (changed["name"], changed["projects"], len(changed["shares"])) == ("eyes", ["lab", "other"], 1)
+    assert root.get("teams/vision").status == 404
+    assert [team["name"] for team in root.get("teams").json["items"]] == ["eyes"]
+    assert (
+        root.delete("teams/eyes").json["detail"] == "Team 'eyes' still has 2 projects; move them to another one first."
+    )
+    assert root.patch("teams/eyes", {"projects": []}).json["projects"] == []
+    assert root.delete("teams/eyes/shares/cpu").status == 204
+    assert root.delete("teams/eyes/shares/cpu").status == 404
+    assert root.delete("teams/eyes").status == 204
+    assert not Team.objects.exists() and Project.objects.filter(team=None).count() == 2
+
+
+def test_a_pool_that_is_shared_out_stays(root: Api) -> None:
+    root.post("teams", {"name": "vision"})
+    root.post("pools", {"name": "h100", "devices": 8})
+    root.post("teams/vision/shares", {"pool": "h100"})
+    assert root.delete("pools/h100").json["detail"] == (
+        "Pool 'h100' is shared by vision; take their shares away first."
+    )  # fmt: skip
+
+
+# --- quotas -----------------------------------------------------------------------------------------------------------
+
+
+def test_quotas_are_set_changed_and_taken_away(root: Api, world: World) -> None:
+    body = {"project": "lab", "user": "alice", "resource": "devices", "pool": "gpu-80gb", "limit": 2}
+    made = root.post("quotas", body)
+    assert made.status == 201
+    assert {name: made.json[name] for name in body} == body
+    assert root.post("quotas", body).status == 409
+    assert root.post("quotas", {"resource": "running_trials", "limit": 9}).json["project"] is None
+    number = made.json["id"]
+    assert root.patch(f"quotas/{number}", {"limit": 1}).json["limit"] == 1
+    assert root.patch(f"quotas/{number}", {}).fields.keys() == {"limit"}
+    assert [quota["limit"] for quota in root.get("quotas").json["items"]] == [1, 9]
+    assert root.delete(f"quotas/{number}").status == 204
+    assert root.delete(f"quotas/{number}").status == 404
+    assert Quota.objects.count() == 1
+    assert AuditEvent.objects.filter(action="quota.set").count() == 4
+
+
+def test_a_limit_that_is_reached_refuses_with_its_numbers(root: Api, alice: Api) -> None:
+    root.post("quotas", {"project": "lab", "resource": "queued_jobs", "limit": 0})
+    root.post("quotas", {"resource": "trials_per_job", "limit": 4})
+    answer = alice.post("projects/lab/jobs", factories.job_document(name="second"))
+    assert answer.status == 400
+    assert answer.fields == {
+        "": "cannot be queued: 0 jobs are not over yet, and the quota allows 0",
+        "limits.max_trials": "is 10; the quota allows 4 trials per job",
+    }
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+def running(world: World, name: str, slug: str, live: int, state: str = "Running") -> TuningJob:
+    """A job that is not over with `live` running trials."""
+    version = world.job.algorithm_version
+    job = factories.job(world.alice, slug, version, name=name, trials=0)
+    TuningJob.objects.filter(pk=job.pk).update(state=state, ended_at=None, max_trials=9, max_parallel=9)
+    for number in range(1, live + 1):
+        trial = Trial.objects.create(job=job, number=number, state="Running", hyperparameters={}, attempt=1)
+        Attempt.objects.create(trial=trial, number=1, token=f"{name}-{number}", backend="process")
+    return job
+
+
+def test_the_queue_shows_own_jobs_and_counts_others(world: World, alice: Api, charlie: Api, root: Api) -> None:
+    running(world, "wide", "lab", live=3)
+    running(world, "late", "lab", live=0)
+    running(world, "hidden", "other", live=1)
+    seen = {name: api.get("queue").json for name, api in (("alice", alice), ("charlie", charlie), ("root", root))}
+    assert [job["name"] for job in seen["alice"]["jobs"]] == ["late", "wide"]
+    assert [job["name"] for job in seen["charlie"]["jobs"]] == ["hidden"]
+    assert sorted(job["name"] for job in seen["root"]["jobs"]) == ["hidden", "late", "wide"]
+    late = seen["alice"]["jobs"][0]
+    assert (late["place"], late["missing"], late["running"], late["may_start"]) == (1, 9, 0, 0)
+    assert late["reason"] == (
+        "9 more trials could run, but this host runs 4 at once: wide 3, other projects 1."
+    )  # fmt: skip
+    (hidden,) = seen["charlie"]["jobs"]
+    assert "other projects 3" in hidden["reason"] and "wide" not in str(seen["charlie"])
+    cpu = {name: queue["pools"][0] for name, queue in seen.items()}
+    for pool in cpu.values():
+        assert (pool["devices"], pool["held"], pool["waiting_jobs"], pool["missing"]) == (4, 4, 3, 23)
+    assert cpu["alice"]["others"] == {"jobs": 1, "held": 1, "missing": 8}
+    assert cpu["charlie"]["others"] == {"jobs": 2, "held": 3, "missing": 15}
+    assert cpu["root"]["others"] == {"jobs": 0, "held": 0, "missing": 0}
+
+
+def test_a_job_that_has_all_it_wants_has_no_place(world: World, alice: Api) -> None:
+    running(world, "stopping", "lab", live=2, state="Stopping")
+    (job,) = alice.get("queue").json["jobs"]
+    assert (job["running"], job["missing"], job["place"], job["reason"], job["starts_in"]) == (2, 0, None, "", None)
+
+
+def test_the_queue_takes_a_fixed_number_of_queries(
+    world: World, alice: Api, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(6):
+        running(world, f"job-{number}", "lab", live=0)
+    with django_assert_max_num_queries(16):
+        assert len(alice.get("queue").json["jobs"]) == 6
