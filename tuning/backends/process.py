@@ -27,8 +27,9 @@ from pathlib import Path
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
 from tuning.backends.folder import abandon, ask_to_stop, clear, launched, locked, read_end, remove
+from tuning.backends.nursery import ENTRANCE, NotStartedError, Nursery
 from tuning.backends.processes import Census, Identity, census
-from tuning.backends.start import ENTRANCE, NotStartedError, furnish, start_warden
+from tuning.backends.start import furnish, start_warden
 from tuning.backends.usage import Usage, of_processes
 from tuning.backends.watch import Watcher
 from tuning.errors import BackendError
@@ -43,6 +44,7 @@ class ProcessBackend:
     def __init__(self, root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
+        self._nursery = Nursery()
         self._watcher: Watcher | None = None
         self._waiting = threading.Lock()
         self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
@@ -69,7 +71,7 @@ class ProcessBackend:
                 clear(folder)  # what a launch that was cut off left
                 try:
                     furnish(folder, spec)
-                    start_warden(folder, spec, lock)
+                    start_warden(folder, spec, lock, self._nursery)
                 except NotStartedError as error:
                     abandon(folder)
                     raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
@@ -131,7 +133,8 @@ class ProcessBackend:
         return self._watch().fileno()
 
     def close(self) -> None:
-        """Give the descriptors of ``wait`` back. Running attempts are not touched."""
+        """Give the descriptors of ``wait`` and ``launch`` back. Running attempts are not touched."""
+        self._nursery.close()
         with self._watcher_lock:
             if self._watcher is not None and self._watcher.usable:
                 self._watcher.close()

@@ -93,10 +93,11 @@ class Census:
 def census(root: Path, entrance: str) -> Census:
     """Every process of the attempts under ``root``.
 
-    A warden is known by its command line, in which ``entrance`` is one argument; a process of a trial by the marker in
-    the environment it was started with. One that was started with another environment is known as long as it stays in
-    the attempt's folder, but for a person's shell. Best effort: one that leaves both behind is not found. This is for
-    attempts whose warden was killed; a living warden knows its descendants for certain.
+    A warden is known by its command line, in which ``entrance`` is one argument, and by the attempt's folder, in which
+    it works; a process of a trial by the marker in the environment it was started with. One that was started with
+    another environment is known as long as it stays in the attempt's folder, but for a person's shell. Best effort: one
+    that leaves both behind is not found. This is for attempts whose warden was killed; a living warden knows its
+    descendants for certain.
     """
     found = Census(defaultdict(list), defaultdict(list))
     own = f"{root}/".encode()
@@ -104,7 +105,7 @@ def census(root: Path, entrance: str) -> Census:
     for pid in _own_pids():
         arguments = _read(pid, "cmdline").split(b"\0")
         if entrance.encode() in arguments:
-            attempt = next((_attempt(argument, own) for argument in arguments if argument.startswith(own)), None)
+            attempt = _attempt(_folder(pid), own)
             table = found.wardens
         else:
             variables = _read(pid, "environ").split(b"\0")
@@ -140,11 +141,16 @@ def _attempt(path: bytes, own: bytes) -> str | None:
     return os.fsdecode(path[len(own) :].split(b"/")[0]) if path.startswith(own) else None
 
 
-def _by_folder(pid: int, root: Path) -> str | None:
+def _folder(pid: int) -> bytes:
+    """Where a process works."""
     try:
-        attempt = _attempt(os.fsencode(Path(f"/proc/{pid}/cwd").readlink()), f"{root}/".encode())
+        return os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
-        return None
+        return b""
+
+
+def _by_folder(pid: int, root: Path) -> str | None:
+    attempt = _attempt(_folder(pid), f"{root}/".encode())
     fields = _stat(pid)
     if not attempt or not fields or fields[0] in (b"Z", b"X"):
         return None

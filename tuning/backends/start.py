@@ -1,28 +1,16 @@
-"""Making an attempt's folder ready, and starting the warden over it."""
+"""Making an attempt's folder ready, and having a warden started over it."""
 
 from __future__ import annotations
 
 import os
-import select
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec
+from tuning.backends.nursery import NotStartedError, Nursery
 from tuning.backends.processes import MARKER
 from tuning.backends.warden.order import Order, pack
-
-# The warden's package, imported by a bare interpreter from its folder, so that nothing of tuning comes with it.
-ENTRANCE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from warden.main import main; main(sys.argv[2], int(sys.argv[3]))"
-)
-START_SECONDS = 30.0  # for a warden to say ok on a machine that is very busy
-
-
-class NotStartedError(Exception):
-    """The warden is certainly not running."""
 
 
 def furnish(folder: Path, spec: LaunchSpec) -> None:
@@ -75,50 +63,13 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
     )
 
 
-def start_warden(folder: Path, spec: LaunchSpec, lock: int) -> None:
+def start_warden(folder: Path, spec: LaunchSpec, lock: int, nursery: Nursery) -> None:
     """Returns once the warden has taken the attempt over. NotStartedError if it could not, OSError if that is open."""
     # A file in memory: whole before the warden starts, and on no disk, for the environment may hold secrets.
     order = os.memfd_create("order")
-    answer, write_end = os.pipe()
     try:
         os.write(order, _order(folder, spec))
         os.lseek(order, 0, os.SEEK_SET)
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", ENTRANCE, str(Path(__file__).parent), str(folder), str(lock)],
-            stdin=order,
-            stdout=write_end,
-            stderr=write_end,
-            pass_fds=(lock,),
-            cwd="/",
-            env={"LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-        )
-    except OSError as error:
-        os.close(answer)
-        raise NotStartedError(str(error)) from error
+        nursery.bear(folder, order, lock)
     finally:
         os.close(order)
-        os.close(write_end)
-    try:
-        said = _read_answer(answer)
-    finally:
-        os.close(answer)
-    process.wait()  # it forked the warden and ended, so no zombie is left to anybody
-    if not said.startswith(b"ok\n"):
-        raise NotStartedError(said.decode("utf-8", "replace").strip() or "the warden ended without a word")
-
-
-def _read_answer(answer: int) -> bytes:
-    """What the warden says: ``ok``, or its last words, complete because all its processes have closed the pipe."""
-    deadline = time.monotonic() + START_SECONDS
-    poll = select.poll()
-    poll.register(answer, select.POLLIN)
-    said = b""
-    while said != b"ok\n":
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError(f"the warden does not answer within {START_SECONDS:.0f} s")
-        part = os.read(answer, 4096)
-        if not part:
-            break
-        said += part
-    return said

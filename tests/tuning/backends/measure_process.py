@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tuning.backends import LaunchSpec, Limits, Phase
+from tuning.backends.nursery import ENTRANCE
 from tuning.backends.process import ProcessBackend
 
-BATCH = 10
+BATCH = 20
 PRINTER = """
 import time
 for _ in range(500):
@@ -30,19 +31,37 @@ for _ in range(500):
 
 
 def cpu_seconds() -> float:
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    ticks = sum(sum(times(pid, 11, 15)) for pid in children() if is_nursery(pid))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def collect() -> None:
-    """Wardens are handed to this process when they are orphaned, so that their CPU time counts here."""
-    try:
-        while True:
-            os.waitpid(-1, 0)
-    except ChildProcessError:
-        pass
+    """Wait for all wardens. They end as children of a nursery, which counts their CPU time, or of this process."""
+    while wardens():
+        for pid in children():
+            if not is_nursery(pid):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.002)
+
+
+def wardens() -> list[int]:
+    """Every process that this one or a nursery has to wait for."""
+    return [warden for pid in children() for warden in (children(pid) if is_nursery(pid) else [pid])]
+
+
+def children(pid: int = 0) -> list[int]:
+    pid = pid or os.getpid()
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_nursery(pid: int) -> bool:
+    return ENTRANCE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def times(pid: int, first: int, end: int) -> list[int]:
+    """From /proc/<pid>/stat: its user and system time, then those of children that it has waited for, in ticks."""
+    return [int(field) for field in Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[first:end]]
 
 
 def per_trial(work: Callable[[int], None], batches: int) -> tuple[list[float], list[float]]:
@@ -137,11 +156,7 @@ def measure_idle(root: Path) -> None:
 
 
 def warden_ticks() -> int:
-    total = 0
-    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        fields = Path(f"/proc/{child}/stat").read_bytes().rpartition(b")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total
+    return sum(sum(times(warden, 11, 13)) for warden in wardens())
 
 
 def main() -> None:

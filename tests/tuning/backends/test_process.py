@@ -64,7 +64,7 @@ print(os.getpgrp() == os.getpid(), os.umask(0))
     def test_a_warden_that_cannot_start_leaves_nothing(
         self, processes: ProcessTrials, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tuning.backends.start.ENTRANCE", "raise SystemExit('broken')")
+        monkeypatch.setattr("tuning.backends.nursery.ENTRANCE", "raise SystemExit('broken')")
         spec = processes.spec("pass")
         with pytest.raises(BackendError, match="broken") as error:
             processes.launch(spec)

@@ -36,8 +36,8 @@ from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_ROOT, T
 from tuning.backends.docker.engine import SOCKET, Engine
 from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, read_token
 from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
+from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
-from tuning.backends.start import NotStartedError
 from tuning.backends.usage import Usage, of_container
 from tuning.backends.watch import Watcher
 from tuning.errors import BackendError

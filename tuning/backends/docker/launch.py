@@ -19,7 +19,7 @@ from tuning.backends.contract import LaunchSpec
 from tuning.backends.docker import container
 from tuning.backends.docker.container import ASKED, TOLD
 from tuning.backends.docker.engine import Engine
-from tuning.backends.start import START_SECONDS, NotStartedError
+from tuning.backends.nursery import START_SECONDS, NotStartedError
 from tuning.backends.warden.order import pack
 from tuning.errors import BackendError
 

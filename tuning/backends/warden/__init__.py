@@ -1,8 +1,10 @@
 """The warden: the small process that stands over one attempt and outlives whoever launched it.
 
-It is handed an order on stdin, detaches itself, says ``ok`` on stdout once the attempt is its own, runs the command,
-and leaves ``exit.json`` behind when nothing of it runs any more.
+It is forked by its launcher's nursery and handed an order on stdin, says ``ok`` on stdout once the attempt is its own,
+runs the command, and leaves ``exit.json`` behind when nothing of it runs any more. In a container it is the first
+process instead (``contained``).
 
-Every trial pays for its start, so this package is imported by a bare interpreter (``-I -S``) as a package of its own
-and uses built-in modules only: ``os``, ``signal``, ``json`` and ``ctypes`` would more than double its CPU time.
+Every trial pays for it, in time there and in memory here. So this package is imported by a bare interpreter
+(``-I -S``) as a package of its own and uses built-in modules only: ``os``, ``signal``, ``json`` and ``ctypes`` would
+more than double what its start costs.
 """

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator
+    from typing import NoReturn
 else:
     import _signal as signal
 
@@ -314,16 +315,15 @@ def take_over(folder: str) -> None:
     posix.close(null)
 
 
-def main(folder: str, lock: int) -> None:
+def live(folder: str, lock: int) -> "NoReturn":
+    """In a process of its own that was handed the order as stdin: be the warden of the attempt in this folder."""
     parts = []
     while part := posix.read(0, linux.CHUNK):
         parts.append(part)
     order = unpack(b"".join(parts))
-    if posix.fork():
-        posix._exit(0)  # the launcher collects this one, and init the warden
     posix.setsid()
     posix.umask(0o077)
-    posix.chdir("/")
+    posix.chdir(folder)  # by which it is told from other wardens
     posix.set_inheritable(lock, False)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     warden = Warden(folder, order)
