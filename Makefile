@@ -78,7 +78,8 @@ test-frontend: frontend/node_modules/.installed ## Tests of the page's code
 test-service: .venv/.dev frontend browser ## Tests of the whole service: killed parts, and a real browser
 	$(PY) -m pytest -q tests/faults $(wildcard tests/e2e) $(TESTS)
 
-bench: .venv/.dev frontend browser ## Measure how long a metric takes from the print to the screen, with 20 running trials
+bench: .venv/.dev frontend browser ## Measure what a trial costs, and how long a metric takes from the print to the screen, with 20 running trials
+	$(PY) -m tests.bench.orchestration
 	$(PY) -m tests.bench.metric_to_screen --screen
 
 # The tests start the engine themselves and skip, with the reason, where there is none.
