@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
@@ -70,10 +71,16 @@ def inherited_from(parents: Iterable[TuningJob], spec: JobSpec, *, curves: bool 
 
 
 @lru_cache(maxsize=64)
-def inherited(job_id: int, *, curves: bool = False) -> Inherited:
-    """What a stored job inherits. Parents are over when the child is made, so this never changes and may be kept."""
+def inherited(job_id: int, ended: tuple[datetime | None, ...], *, curves: bool = False) -> Inherited:
+    """What a stored job inherits. Parents are over while it runs, so this may be kept. `ended`: since when they are,
+    as they may have gone on while the child was over itself.
+    """
     job = TuningJob.objects.get(pk=job_id)
     return inherited_from(parents_of(job), specification.stored(job.spec), curves=curves)
+
+
+def _parents_ended(job: TuningJob) -> tuple[datetime | None, ...]:
+    return tuple(job.parent_links.values_list("parent__ended_at", flat=True))
 
 
 def whole_history(job: TuningJob, *, curves: bool = False) -> History:
@@ -82,7 +89,7 @@ def whole_history(job: TuningJob, *, curves: bool = False) -> History:
     return History(
         goal=Goal(job.goal),
         own=own_trials(job, curves=curves),
-        inherited=inherited(job.pk, curves=curves).observations if warm else (),
+        inherited=inherited(job.pk, _parents_ended(job), curves=curves).observations if warm else (),
         comparable=not warm or warm["type"] == WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
         budget=job.max_trials,
     )

@@ -98,14 +98,12 @@ def clear() -> int:
     """
     ended = Attempt.objects.filter(ended_at__isnull=False, kept_bytes__isnull=True).order_by("pk")
     found = list(ended.select_related("trial")[:AT_ONCE])
-    jobs = set()
     for attempt in found:
-        kept = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
-        Attempt.objects.filter(pk=attempt.pk).update(kept_bytes=kept)
-        trial = attempt.trial
-        Trial.objects.filter(pk=trial.pk).update(checkpoint_bytes=size_of(launching.checkpoint_folder(trial)))
-        jobs.add(trial.job_id)
-    for job in sorted(jobs):
+        attempt.kept_bytes = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
+        attempt.trial.checkpoint_bytes = size_of(launching.checkpoint_folder(attempt.trial))
+    Trial.objects.bulk_update({a.trial_id: a.trial for a in found}.values(), ["checkpoint_bytes"])
+    Attempt.objects.bulk_update(found, ["kept_bytes"])
+    for job in sorted({attempt.trial.job_id for attempt in found}):
         apply(job)
     return len(found)
 
@@ -125,15 +123,12 @@ def apply(job_id: int) -> int:
     rule = job.spec.get("keep") if job is not None else None
     if job is None or not rule:
         return 0
-    ended = list(job.trials.filter(ended_at__isnull=False).order_by("number"))
-    out = expendable((_as_ended(trial) for trial in ended), Keep(**rule), Goal(job.goal))
-    due = [trial.pk for trial in ended if trial.number in out and trial.discarded_at is None]
-    return sum(_discard(pk) for pk in due)
-
-
-def _as_ended(trial: Trial) -> Ended:
-    at = trial.ended_at.timestamp() if trial.ended_at else 0.0
-    return Ended(trial.number, TrialState(trial.state), trial.objective, at)
+    ended = job.trials.filter(ended_at__isnull=False).order_by("number")
+    rows = ended.values_list("number", "state", "objective", "ended_at")
+    trials = [Ended(number, TrialState(state), value, at.timestamp()) for number, state, value, at in rows if at]
+    out = expendable(trials, Keep(**rule), Goal(job.goal))
+    there = dict(ended.filter(discarded_at__isnull=True).values_list("number", "pk"))
+    return sum(_discard(pk) for number, pk in there.items() if number in out)
 
 
 def _discard(pk: int) -> bool:

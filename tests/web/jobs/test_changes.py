@@ -9,7 +9,8 @@ import pytest
 
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import AuditEvent
-from hpt_web.jobs import actions, changes
+from hpt_web.catalog.actions import add_algorithm_version, create_algorithm
+from hpt_web.jobs import actions, changes, external
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.lifecycle import seconds_run
 from hpt_web.jobs.models import Attempt, Decision, MetricPoint, TuningJob
@@ -18,6 +19,7 @@ from hpt_web.jobs.sweep import sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free
+from tests.web.jobs.test_scheduling import PausesAll, scheduler  # noqa: F401  a fixture
 
 NewJob = Callable[..., TuningJob]
 
@@ -339,62 +341,52 @@ def test_only_editors_change_jobs(new_job: NewJob, team: Team) -> None:
             verb(actor=team.charlie, project="lab", name="first", **more)
 
 
-# --- resume_child_runs ------------------------------------------------------------------------------------------------
+# --- other kinds of jobs ----------------------------------------------------------------------------------------------
 
 
-def test_a_new_job_continues_trials_of_another_one(
-    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+def test_a_trial_that_waited_for_its_scheduler_waits_for_it_again(
+    new_job: NewJob,
+    team: Team,
+    backend: ScriptedBackend,
+    follower: Follower,
+    change: Change,
+    scheduler: PausesAll,  # noqa: F811
 ) -> None:
-    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
-    (token,) = live(job)
-    reports(backend, follower, token, 0.1, 0.2)
-    writes_a_checkpoint(backend, token)
-    finishes(backend, follower, token, 0.3)
-    child = new_job(name="child", resume_child_runs=["FIRST/1"], static={"n": 4}, seed=8)
-    first = trial(child)
-    assert first.hyperparameters == trial(job).hyperparameters and first.objective == 0.3
-    (going,) = live(child)
-    play = backend.plays[going].spec
-    assert "--resume-from" in play.command and (play.checkpoints / "model").read_text() == "weights"
-    assert play.environment["HPT_SEED"] == "7", "the seed of the trial that it continues"
-    finishes(backend, follower, going, 0.4)
-    assert list(points_of(first).values_list("step", "value")) == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
-    assert trial(child).objective == 0.4 and trial(job).objective == 0.3
-    decision = Decision.objects.filter(trial=first).earliest("id")
-    assert decision.reason == "Continues trial 1 of first from its checkpoint, as the job asks."
-    assert live(child) and trial(child, 2).origin is None, "the search goes on after it"
+    job = new_job(limits={"max_trials": 2, "max_parallel": 1})
+    (first,) = live(job)
+    reports(backend, follower, first, 0.5)
+    obeys(backend, follower, first)
+    (second,) = live(job)
+    assert trial(job).state == "Paused"
+    actions.stop_job(actor=team.alice, project="lab", name="first")
+    obeys(backend, follower, second)
+    assert (state(job), trial(job).state) == ("Stopped", "Stopped")
+    change(changes.resume_job, {})
+    assert (trial(job).state, trial(job, 2).state) == ("Paused", "Starting")
+    scheduler.go = {1}
+    finishes(backend, follower, *live(job))
+    (again,) = live(job)
+    assert backend.plays[again].spec.names["trial"] == "first-0001"
 
 
-@pytest.mark.parametrize(
-    ("changes_", "field", "says"),
-    [
-        ({"resume_child_runs": ["first/9"]}, "resume_child_runs[0]", "no tuning job"),
-        ({"resume_child_runs": ["first/1"]}, "resume_child_runs[0]", "which is Starting"),
-        ({"resume_child_runs": ["first"]}, "resume_child_runs[0]", "'my-job/3'"),
-        ({"resume_child_runs": "first/1"}, "resume_child_runs", "list"),
-        ({"resume_child_runs": ["first/1", "First/1"]}, "resume_child_runs[1]", "again"),
-    ],
-)
-def test_what_cannot_be_continued(new_job: NewJob, changes_: dict[str, Any], field: str, says: str) -> None:
-    new_job()
-    with pytest.raises(Invalid) as refused:
-        new_job(name="child", **changes_)
-    (fault,) = [fault for fault in refused.value.faults if fault.field == field]
-    assert says in fault.message
-
-
-def test_a_trial_without_a_checkpoint_or_of_another_space_is_not_continued(
-    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+def test_trials_that_run_elsewhere_are_told_to_pause_and_handed_out_again(
+    new_job: NewJob, team: Team, change: Change
 ) -> None:
-    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
-    (token,) = live(job)
-    finishes(backend, follower, token)
-    with pytest.raises(Invalid, match="left no checkpoint"):
-        new_job(name="child", resume_child_runs=["first/1"])
-    writes_a_checkpoint(backend, token)
-    with pytest.raises(Invalid, match="no point of the search space"):
-        new_job(
-            name="child",
-            resume_child_runs=["first/1"],
-            space=[{"name": "x", "type": "float", "min": 0.99999, "max": 1}],
-        )
+    create_algorithm(actor=team.alice, project="lab", name="notebook")
+    version = {"source": {"external": True}, "metrics": [{"name": "score"}]}
+    add_algorithm_version(actor=team.alice, project="lab", algorithm="notebook", document=version)
+    job = new_job(algorithm={"name": "notebook"}, channels={}, limits={"max_trials": 1, "max_parallel": 1})
+    at: dict[str, Any] = {"actor": team.bob, "project": "lab", "name": "first"}
+    external.ask(**at, document={})
+    change(changes.pause_job, {"mode": "now"})
+    points = [{"value": 0.5, "step": 1}]
+    answer = external.report(**at, number=1, document={"attempt": 1, "points": points})
+    assert (answer.stop, answer.pause, answer.reason) == (True, True, "Paused by bob.")
+    external.tell(**at, number=1, document={"attempt": 1})
+    assert (trial(job).state, state(job)) == ("Queued", "Paused")
+    assert external.ask(**at, document={}).wait == "The job is Paused: Paused by bob."
+    change(changes.unpause_job)
+    (handed,) = external.ask(**at, document={}).trials
+    assert (handed.number, handed.attempt, handed.resume) == (1, 2, True)
+    external.tell(**at, number=1, document={"attempt": 2, "value": 0.9})
+    assert (state(job), trial(job).objective) == ("Completed", 0.9)
