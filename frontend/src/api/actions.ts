@@ -1,6 +1,6 @@
 /** Every change that the pages ask the REST door for. */
 import { bodyOf, rest } from "./client";
-import type { AlgorithmVersionRequest, JobDocumentRequest, Role } from "./types";
+import type { AlgorithmVersionRequest, JobChanges, JobDocumentRequest, Role } from "./types";
 
 export const signIn = (username: string, password: string) =>
   bodyOf(rest.POST("/api/v1/session", { body: { username, password } }));
@@ -75,6 +75,46 @@ export const checkJob = (project: string, body: JobDocumentRequest, signal?: Abo
 
 export const stopJob = (project: string, job: string) =>
   bodyOf(rest.POST("/api/v1/projects/{project}/jobs/{job}/stop", { params: { path: { project, job } } }));
+
+/** `drain` lets what runs go to its end, `now` stops it, to go on from its checkpoint with the job. */
+export const pauseJob = (project: string, job: string, mode: "drain" | "now") =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/pause", {
+      params: { path: { project, job } },
+      body: { mode },
+    }),
+  );
+
+export const unpauseJob = (project: string, job: string) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/jobs/{job}/unpause", { params: { path: { project, job } } }));
+
+/** `failed`: trials that failed or were lost run again as well. */
+export const resumeJob = (project: string, job: string, failed: boolean) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/resume", {
+      params: { path: { project, job } },
+      body: { failed },
+    }),
+  );
+
+export const changeJob = (project: string, job: string, body: JobChanges) =>
+  bodyOf(rest.PATCH("/api/v1/projects/{project}/jobs/{job}", { params: { path: { project, job } }, body }));
+
+export const retryTrial = (project: string, job: string, number: number, from: "checkpoint" | "scratch") =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/retry", {
+      params: { path: { project, job, number } },
+      body: { from },
+    }),
+  );
+
+/** The same point and seed once more; answers with the new trial. */
+export const rerunTrial = (project: string, job: string, number: number) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/rerun", {
+      params: { path: { project, job, number } },
+    }),
+  );
 
 export const stopTrial = (project: string, job: string, number: number) =>
   bodyOf(

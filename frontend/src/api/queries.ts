@@ -267,6 +267,28 @@ export const trialDecisions = (project: string, job: string, number: number) =>
     ),
   );
 
+/** The files of an attempt. */
+export const artifacts = (project: string, job: string, number: number, attempt: number) =>
+  queryOptions({
+    queryKey: ["project", project, "jobs", job, "trials", number, "artifacts", attempt],
+    queryFn: ({ signal }) =>
+      bodyOf(
+        rest.GET("/api/v1/projects/{project}/jobs/{job}/trials/{number}/artifacts", {
+          params: { path: { project, job, number }, query: { attempt } },
+          signal,
+        }),
+      ),
+  });
+
+export const artifactAddress = (
+  project: string,
+  job: string,
+  number: number,
+  attempt: number,
+  path: string,
+): string =>
+  `/api/v1/projects/${project}/jobs/${job}/trials/${number}/artifacts/file?attempt=${attempt}&path=${encodeURIComponent(path)}`;
+
 export interface LogRange {
   attempt: number;
   /** Bytes from the log's beginning; below 0 from its end. */

@@ -7,16 +7,23 @@ interface ConfirmProps {
   /** What will happen, and what will not. */
   children: ReactNode;
   verb: string;
+  /** Nothing is lost by it. */
+  calm?: boolean;
+  /** Whether it can be done as it stands. */
+  ready?: boolean;
   act: () => Promise<unknown>;
   trigger: (open: () => void) => ReactNode;
 }
 
-/** Asks before something that cannot be undone, and says why it failed if it did. */
-export function Confirm({ title, children, verb, act, trigger }: ConfirmProps) {
+/** Asks before something that matters, for what it needs to know as well, and says why it failed if it did. */
+export function Confirm(props: ConfirmProps) {
+  const { title, children, verb, calm = false, ready = true, act, trigger } = props;
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const run = async () => {
+  const run = async (event: React.SubmitEvent) => {
+    event.preventDefault();
+    event.stopPropagation(); // a form that this stands in, though the dialog does not
     setBusy(true);
     setError(null);
     try {
@@ -35,7 +42,7 @@ export function Confirm({ title, children, verb, act, trigger }: ConfirmProps) {
         setOpen(true);
       })}
       <Modal opened={open} onClose={() => setOpen(false)} title={<b>{title}</b>} size="sm">
-        <div className="stack">
+        <form className="stack" onSubmit={run} noValidate>
           <div>{children}</div>
           {error !== null && (
             <Notice tone="bad">{error instanceof Error ? error.message : String(error)}</Notice>
@@ -44,11 +51,17 @@ export function Confirm({ title, children, verb, act, trigger }: ConfirmProps) {
             <Button variant="default" onClick={() => setOpen(false)}>
               Cancel
             </Button>
-            <Button color="red" loading={busy} onClick={run} data-autofocus>
+            <Button
+              type="submit"
+              {...(!calm && { color: "red" })}
+              loading={busy}
+              disabled={!ready}
+              data-autofocus
+            >
               {verb}
             </Button>
           </div>
-        </div>
+        </form>
       </Modal>
     </>
   );

@@ -1,12 +1,19 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { useSearchParams } from "wouter";
-import { algorithmVersion, figure as figureQuery, project as projectQuery, session } from "../api/queries";
+import {
+  algorithmVersion,
+  figure as figureQuery,
+  job as jobQuery,
+  project as projectQuery,
+  session,
+} from "../api/queries";
+import type { JobDocument } from "../api/types";
 import { Failure, Loading } from "../components/Feedback";
 import { loadPlotly } from "../components/plotly";
 import { Page } from "../components/Shell";
 import { useJobStream } from "../live/useJobStream";
-import { isJobOver } from "../live/view";
+import { isJobOver, type JobView } from "../live/view";
 import { isExternal } from "./algorithm/draft";
 import classes from "./JobPage.module.css";
 import { AskAndTell } from "./job/AskAndTell";
@@ -60,6 +67,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
     ...algorithmVersion(project, of?.name ?? "", of?.version ?? 0),
     enabled: of !== undefined,
   });
+  const changed = useChanged(project, name, view);
   if (!view) {
     return (
       <Page crumbs={crumbs} wide>
@@ -72,7 +80,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
       </Page>
     );
   }
-  const { job } = view;
+  const job = changed ? { ...view.job, specification: changed } : view.job;
   const editable = home !== undefined && home.role !== "viewer";
   const external = version !== undefined && isExternal(version);
   const figure = { project, jobs, view, selected, onTrial: open };
@@ -126,4 +134,17 @@ export default function JobPage({ project, name }: { project: string; name: stri
       )}
     </Page>
   );
+}
+
+/** The job's document if it was changed since the snapshot: events have only what changes by itself. */
+function useChanged(project: string, name: string, view: JobView | null): JobDocument | undefined {
+  const seq = view?.decisions.filter((decision) => decision.kind === "change").at(-1)?.seq ?? 0;
+  const base = jobQuery(project, name);
+  const { data } = useQuery({
+    ...base,
+    queryKey: [...base.queryKey, `changed/${seq}`],
+    enabled: seq > 0,
+    placeholderData: (before) => before,
+  });
+  return seq > 0 ? data?.specification : undefined;
 }

@@ -1,15 +1,14 @@
 import { Button } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
-import { stopJob } from "../../api/actions";
 import type { JobDetail } from "../../api/types";
-import { Confirm } from "../../components/Confirm";
 import { Notice } from "../../components/Feedback";
 import { Icon } from "../../components/Icon";
 import { Moment } from "../../components/Moment";
 import { StateLabel } from "../../components/States";
 import type { StreamState } from "../../live/stream";
 import { isJobOver } from "../../live/view";
+import { JobActions } from "./JobActions";
 import classes from "./JobHeader.module.css";
 
 interface JobHeaderProps {
@@ -51,26 +50,7 @@ export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
               Clone
             </Button>
           )}
-          {editable && !over && (
-            <Confirm
-              title={`Stop ${job.name}?`}
-              verb="Stop the job"
-              act={() => stopJob(project, job.name)}
-              trigger={(ask) => (
-                <Button
-                  variant="default"
-                  leftSection={<Icon name="stop" />}
-                  disabled={job.state === "Stopping"}
-                  onClick={ask}
-                >
-                  {job.state === "Stopping" ? "Stopping" : "Stop"}
-                </Button>
-              )}
-            >
-              Its running trials are told to end and no further one is started. What they have reported stays,
-              and a later job can warm-start from it.
-            </Confirm>
-          )}
+          {editable && <JobActions project={project} job={job} />}
         </span>
       </div>
       <p className={classes.facts}>
@@ -113,7 +93,12 @@ export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
         </span>
       </p>
       {job.description && <p className={classes.text}>{job.description}</p>}
-      {job.reason && <p className={classes.text}>{job.reason}</p>}
+      {job.reason &&
+        (job.state === "Paused" ? (
+          <Notice>{job.reason}</Notice>
+        ) : (
+          <p className={classes.text}>{job.reason}</p>
+        ))}
       <StreamNotice stream={stream} />
     </header>
   );

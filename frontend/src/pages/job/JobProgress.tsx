@@ -26,7 +26,7 @@ export function JobProgress({ view }: { view: JobView }) {
           {took !== null && (
             <span>{over ? `took ${formatDuration(took)}` : `for ${formatDuration(took)}`}</span>
           )}
-          {!over && (
+          {!over && job.state !== "Paused" && (
             <span>
               {left === null ? "time left: after the first trial" : `about ${formatEstimate(left)} left`}
             </span>

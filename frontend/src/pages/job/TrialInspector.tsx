@@ -1,21 +1,22 @@
-import { ActionIcon, Button } from "@mantine/core";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { ActionIcon } from "@mantine/core";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef } from "react";
-import { stopTrial } from "../../api/actions";
-import { trialDecisions, trial as trialQuery } from "../../api/queries";
+import { trialDecisions } from "../../api/queries";
 import type { Trial } from "../../api/types";
-import { Confirm } from "../../components/Confirm";
 import { Loading, Notice } from "../../components/Feedback";
 import { formatDuration, formatNumber } from "../../components/format";
 import { Icon } from "../../components/Icon";
 import { rowsOf } from "../../components/MoreRows";
 import { StateLabel } from "../../components/States";
-import { isTrialOver, type JobView } from "../../live/view";
+import type { JobView } from "../../live/view";
+import { Artifacts } from "./Artifacts";
 import { Attempts } from "./Attempts";
 import { DecisionList, uniqueDecisions } from "./DecisionList";
+import { TrialActions } from "./TrialActions";
 import classes from "./TrialInspector.module.css";
 import { TrialLog } from "./TrialLog";
 import { durationOf } from "./trialOrder";
+import { useTrialDetail } from "./useTrialDetail";
 import { inOrder, Values } from "./Values";
 
 interface TrialInspectorProps {
@@ -36,7 +37,8 @@ export function TrialInspector(props: TrialInspectorProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   const onKey = (event: React.KeyboardEvent) => {
-    if (event.key === "Escape") close();
+    // A dialog of this panel stands elsewhere in the document, and closes by itself.
+    if (event.key === "Escape" && event.currentTarget.contains(event.target as Node)) close();
   };
   return (
     <aside className={classes.panel} aria-label={`Trial ${number}`} onKeyDown={onKey}>
@@ -46,9 +48,7 @@ export function TrialInspector(props: TrialInspectorProps) {
         </h2>
         {row && <StateLabel state={row.state} />}
         <span className={classes.actions}>
-          {row && editable && !isTrialOver(row.state) && (
-            <StopTrial project={project} view={view} row={row} />
-          )}
+          {row && editable && <TrialActions {...{ project, job: view.job, row, open }} />}
           <ActionIcon
             color="gray"
             aria-label="Trial before"
@@ -81,24 +81,6 @@ export function TrialInspector(props: TrialInspectorProps) {
   );
 }
 
-function StopTrial({ project, view, row }: { project: string; view: JobView; row: Trial }) {
-  return (
-    <Confirm
-      title={`Stop trial ${row.number}?`}
-      verb="Stop the trial"
-      act={() => stopTrial(project, view.job.name, row.number)}
-      trigger={(ask) => (
-        <Button size="compact-xs" variant="default" onClick={ask} disabled={row.state === "Stopping"}>
-          {row.state === "Stopping" ? "Stopping" : "Stop"}
-        </Button>
-      )}
-    >
-      It is told to end and then ended. What it has reported so far stays; the job goes on with its next
-      trial.
-    </Confirm>
-  );
-}
-
 interface ContentProps {
   project: string;
   view: JobView;
@@ -108,14 +90,7 @@ interface ContentProps {
 
 function Content({ project, view, row, external }: ContentProps) {
   const job = view.job.name;
-  // The row comes live; what only the detail has (metrics, attempts) is asked again when the row moves on.
-  const phase = `${row.state}/${row.attempt}`;
-  const base = trialQuery(project, job, row.number);
-  const detail = useQuery({
-    ...base,
-    queryKey: [...base.queryKey, phase],
-    placeholderData: (before) => before,
-  });
+  const detail = useTrialDetail(project, job, row);
   const stored = useInfiniteQuery({
     ...trialDecisions(project, job, row.number),
     staleTime: Number.POSITIVE_INFINITY,
@@ -189,6 +164,11 @@ function Content({ project, view, row, external }: ContentProps) {
       <Part title="Metrics">
         <LiveMetrics view={view} row={row} stored={detail.data?.metrics ?? {}} />
       </Part>
+      {!external && row.attempt > 0 && (
+        <Part title="Files">
+          <Artifacts project={project} job={job} row={row} />
+        </Part>
+      )}
       <Part title="Attempts">
         <Attempts attempts={detail.data?.attempts ?? []} />
       </Part>

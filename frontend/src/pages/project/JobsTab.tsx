@@ -15,7 +15,7 @@ import { endedCount, StateBar, StateLabel } from "../../components/States";
 import { isJobOver } from "../../live/view";
 import classes from "./JobsTab.module.css";
 
-const STATES = ["Pending", "Running", "Stopping", "Completed", "Stopped", "Failed"];
+const STATES = ["Pending", "Running", "Paused", "Stopping", "Completed", "Stopped", "Failed"];
 const MOST_COMPARED = 6;
 
 export function JobsTab({ project }: { project: Project }) {

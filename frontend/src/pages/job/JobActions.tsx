@@ -1,0 +1,133 @@
+import { Button, Checkbox } from "@mantine/core";
+import { useState } from "react";
+import { pauseJob, resumeJob, stopJob, unpauseJob } from "../../api/actions";
+import type { JobDetail } from "../../api/types";
+import { Confirm } from "../../components/Confirm";
+import { plural } from "../../components/format";
+import { Icon, type IconName } from "../../components/Icon";
+import { sumOf } from "../../components/States";
+import { ChangeLimits } from "./ChangeLimits";
+import { Choices } from "./Choices";
+import { type Action, actionsOf, runningCount } from "./changes";
+
+export interface JobActionProps {
+  project: string;
+  job: JobDetail;
+}
+
+const BUTTONS: Record<Action, (props: JobActionProps) => React.ReactNode> = {
+  change: ChangeLimits,
+  pause: PauseJob,
+  unpause: UnpauseJob,
+  resume: ResumeJob,
+  stop: StopJob,
+};
+
+/** What an editor can do with a job in its state. */
+export function JobActions(props: JobActionProps) {
+  return actionsOf(props.job).map((action) => {
+    const Part = BUTTONS[action];
+    return <Part key={action} {...props} />;
+  });
+}
+
+const trigger = (icon: IconName, word: string, disabled?: boolean) => (ask: () => void) => (
+  <Button variant="default" leftSection={<Icon name={icon} />} disabled={disabled ?? false} onClick={ask}>
+    {word}
+  </Button>
+);
+
+function PauseJob({ project, job }: JobActionProps) {
+  const [mode, setMode] = useState<"drain" | "now">("drain");
+  const running = runningCount(job);
+  const draining = job.state === "Paused";
+  return (
+    <Confirm
+      title={draining ? `Stop the trials of ${job.name} now?` : `Pause ${job.name}?`}
+      verb={draining ? "Stop its trials" : "Pause the job"}
+      calm
+      act={() => pauseJob(project, job.name, draining ? "now" : mode)}
+      trigger={trigger("pause", draining ? "Pause now" : "Pause")}
+    >
+      {draining ? (
+        <p>
+          {plural(running, "trial")} of it still {running === 1 ? "runs" : "run"}: told to end now, with time
+          for a checkpoint, to go on from it with the job.
+        </p>
+      ) : (
+        <Choices
+          label="It starts no further trial until it goes on. Those that run:"
+          value={mode}
+          choose={setMode}
+          choices={[
+            { value: "drain", label: "let them end" },
+            {
+              value: "now",
+              label: "stop them now",
+              description:
+                "With time for a checkpoint, from which they go on with the job. Those that leave none begin anew.",
+            },
+          ]}
+        />
+      )}
+    </Confirm>
+  );
+}
+
+function UnpauseJob({ project, job }: JobActionProps) {
+  return (
+    <Confirm
+      title={`Unpause ${job.name}?`}
+      verb="Unpause the job"
+      calm
+      act={() => unpauseJob(project, job.name)}
+      trigger={trigger("play", "Unpause")}
+    >
+      Its search goes on, and so do the trials that were stopped with it.
+    </Confirm>
+  );
+}
+
+function ResumeJob({ project, job }: JobActionProps) {
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const failed = chosen ?? job.state === "Failed";
+  const count = sumOf(job.counts, ["Failed", "Lost"]);
+  return (
+    <Confirm
+      title={`Resume ${job.name}?`}
+      verb="Resume the job"
+      calm
+      act={() => resumeJob(project, job.name, failed)}
+      trigger={trigger("play", "Resume")}
+    >
+      <div className="stack">
+        <p>
+          Its search goes on. Trials that ended with it go on from their checkpoints; those that left none
+          begin anew.
+        </p>
+        {count > 0 && (
+          <Checkbox
+            label={`Run ${plural(count, "failed or lost trial")} again, too`}
+            checked={failed}
+            onChange={(event) => setChosen(event.currentTarget.checked)}
+          />
+        )}
+      </div>
+    </Confirm>
+  );
+}
+
+function StopJob({ project, job }: JobActionProps) {
+  const stopping = job.state === "Stopping";
+  return (
+    <Confirm
+      title={`Stop ${job.name}?`}
+      verb="Stop the job"
+      act={() => stopJob(project, job.name)}
+      trigger={trigger("stop", stopping ? "Stopping" : "Stop", stopping)}
+    >
+      Its running trials are told to end and no further one is started. What they have reported stays, and a
+      later job can warm-start from it.
+    </Confirm>
+  );
+}
