@@ -23,8 +23,9 @@ from django.utils import timezone
 from hpt_web.accounts.models import PoolShare, Quota
 from hpt_web.accounts.pools import CPU, PoolInfo, pools
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import ledger
+from hpt_web.jobs import devices, ledger
 from hpt_web.jobs.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, plan
+from hpt_web.jobs.devices import Wish
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
 from tuning.states import JobState, TrialState
 
@@ -55,10 +56,12 @@ class Situation(NamedTuple):
     shares: Mapping[tuple[str, str], Share]
     limits: Sequence[Limit]
     usage: Mapping[tuple[str, str, str], float]
+    wishes: Mapping[int, Wish | None]  # for devices, by the job's id
 
     def plan(self) -> dict[int, Grant]:
         found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
-        return plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage)
+        planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage)
+        return devices.bounded(planned, self.wishes)
 
 
 def situation(asking: int = 0) -> Situation:
@@ -72,7 +75,8 @@ def situation(asking: int = 0) -> Situation:
         _demand(row, running.get(job, ()), waiting.get(job, {}), found, typical.get(job), asks=job == asking)
         for job, row in jobs.items()
     ]
-    return Situation(found, demands, _shares(), _limits(), _usage(jobs, running))
+    wishes = {job: wish_for(_resources(row), found) for job, row in jobs.items()}
+    return Situation(found, demands, _shares(), _limits(), _usage(jobs, running), wishes)
 
 
 def demands(asking: int = 0) -> list[Demand]:
@@ -139,7 +143,28 @@ def place_of(job: TuningJob) -> Place:
 
 def _place(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> Place:
     gpus = resources.get("gpus") or 0
-    return Place(pool_for(gpus, found), gpus) if gpus else Place(CPU, 1)
+    if not gpus or devices.shares(resources):  # a shared device is bounded by its memory (`devices`)
+        return Place(CPU, 1)
+    return Place(pool_for(gpus, found), gpus)
+
+
+def wish_of(job: TuningJob) -> Wish | None:
+    """The devices that the job's trials may get."""
+    return wish_for(job.spec["resources"] or job.algorithm_version.resources, pools())
+
+
+def wish_for(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> Wish | None:
+    return devices.wish(resources, _pool(resources, found))
+
+
+def never(resources: Mapping[str, Any]) -> str | None:
+    """Why a trial can never have what it asks for; None if it can."""
+    return devices.never(resources, _pool(resources, pools()))
+
+
+def _pool(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> PoolInfo | None:
+    name = pool_for(resources.get("gpus") or 0, found)
+    return next((pool for pool in found if pool.name == name), None)
 
 
 def pool_for(gpus: int, found: Sequence[PoolInfo]) -> str:
@@ -166,6 +191,11 @@ def _jobs() -> dict[int, dict[str, Any]]:
     return {row["pk"]: dict(row) for row in rows}
 
 
+def _resources(row: dict[str, Any]) -> Mapping[str, Any]:
+    resources: Mapping[str, Any] = row["spec__resources"] or row["algorithm_version__resources"]
+    return resources
+
+
 class _Running(NamedTuple):
     pool: str
     devices: int
@@ -176,8 +206,8 @@ def _running() -> dict[int, list[_Running]]:
     """What live attempts on this host hold, by the job's id."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
     found: dict[int, list[_Running]] = {}
-    for job, pool, devices, since in live.values_list("trial__job_id", "pool", "device_count", "created_at"):
-        found.setdefault(job, []).append(_Running(pool, devices, since))
+    for job, pool, count, since in live.values_list("trial__job_id", "pool", "device_count", "created_at"):
+        found.setdefault(job, []).append(_Running(pool, count, since))
     return found
 
 
@@ -199,7 +229,7 @@ def _demand(
     *,
     asks: bool,
 ) -> Demand:
-    pool, devices = _place(row["spec__resources"] or row["algorithm_version__resources"], found)
+    pool, taken = _place(_resources(row), found)
     now = timezone.now()
     return Demand(
         job=row["pk"],
@@ -209,7 +239,7 @@ def _demand(
         user=row["created_by__username"],
         team=row["project__team__name"] or "",
         pool=pool,
-        devices=devices,
+        devices=taken,
         running=tuple(Holding(held.pool, held.devices, _left(typical, held.since, now)) for held in running),
         typical=typical,
     )

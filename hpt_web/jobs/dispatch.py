@@ -7,13 +7,14 @@ throughout, everything that will run is written before anything runs, and launch
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models.functions import Least, Now
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import breaker, capacity, choosing, launching
+from hpt_web.jobs import breaker, capacity, choosing, devices, launching
 from hpt_web.jobs.completion import Ending, completed, ending
 from hpt_web.jobs.continuing import take_over
 from hpt_web.jobs.endings import End, settle
@@ -158,9 +159,10 @@ def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], 
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [capacity.ADMISSION_LOCK])
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
     grant = capacity.grants(asking=job.pk)[job.pk]
-    place = capacity.place_of(job)
-    chosen, told = choosing.write(job, choice, grant.start - len(queued))
-    attempts = [write_attempt(trial, place=place) for trial in [*queued[: grant.start], *chosen]]
+    place, assigned = capacity.place_of(job), devices.assign(capacity.wish_of(job), grant.start)
+    chosen, told = choosing.write(job, choice, len(assigned) - len(queued))
+    starting = zip([*queued[: len(assigned)], *chosen], assigned, strict=False)
+    attempts = [write_attempt(trial, place=place, gpus=gpus) for trial, gpus in starting]
     say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
     return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
 
@@ -172,7 +174,9 @@ def say(job: TuningJob, reason: str, *, waits: str) -> None:
         TuningJob.objects.filter(pk=job.pk).update(reason=job.reason, waits=job.waits)
 
 
-def write_attempt(trial: Trial, backend: str = "", place: capacity.Place = capacity.ELSEWHERE) -> Attempt:
+def write_attempt(
+    trial: Trial, backend: str = "", place: capacity.Place = capacity.ELSEWHERE, gpus: Sequence[str] = ()
+) -> Attempt:
     """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
     backend = backend or launching.backend_of(trial.job)
     number = trial.attempt + 1
@@ -189,6 +193,7 @@ def write_attempt(trial: Trial, backend: str = "", place: capacity.Place = capac
         backend=backend,
         pool=place.pool,
         device_count=place.devices,
+        devices=list(gpus),
         resumed=base is not None or continues,
         steps=base.steps if base else {},
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from hpt_web.accounts.pools import CPU
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs import backends, images
@@ -61,6 +62,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     checkpoints = checkpoint_folder(trial)
     if trial.continues and attempt.number == 1:
         _copy_checkpoints(trial, checkpoints)
+    share = (job.spec["resources"] or version.resources).get("gpu_memory_mb")
     contained = attempt.backend == CONTAINER
     shown = f"{BASE}/checkpoints" if contained else str(checkpoints)  # as the trial sees them
     return LaunchSpec(
@@ -72,6 +74,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
             "HPT_SEED": str(seed_of(trial)),
             "HPT_TRIAL_NUMBER": str(trial.number),
             "HPT_ATTEMPT_NUMBER": str(attempt.number),
+            **({"HPT_GPU_MEMORY_MB": str(share)} if share else {}),
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
         channels={channel.name: _input(channel.dataset_version) for channel in job.channels.all()},
@@ -79,10 +82,17 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": job.project.slug},
         limits=_limits(job, contained=contained),
+        gpus=_gpus(attempt),
         image=job.spec["image"] if contained else None,
         entrypoint=() if contained and version.bundle else None,
         network=version.algorithm.network or None if contained else None,
     )
+
+
+def _gpus(attempt: Attempt) -> tuple[str, ...] | None:
+    """Those that were reserved. None, which is all of the host, for those of a pool whose ids nobody has told us."""
+    unknown = attempt.pool not in ("", CPU) and not attempt.devices
+    return None if unknown else tuple(attempt.devices)
 
 
 def _limits(job: TuningJob, *, contained: bool) -> Limits:

@@ -3,6 +3,7 @@ instead (`admission`)."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 from django.db import connection
@@ -12,7 +13,7 @@ from django.utils import timezone
 from hpt_web.accounts.errors import OverQuota
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.accounts.pools import CPU, pools
-from hpt_web.jobs import ledger
+from hpt_web.jobs import capacity, ledger
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
 from tuning.errors import Fault
 from tuning.specification import JobSpec
@@ -54,7 +55,7 @@ def refuse_more_jobs(user: User, project: Project) -> None:
 
 
 def gpu_faults(spec: JobSpec) -> list[Fault]:
-    """A job whose trials need more GPUs than any pool has could never start."""
+    """A job whose trials need more GPUs than any pool has, or more of their memory, could never start."""
     if spec.resources is None or not (gpus := spec.resources.gpus):
         return []
     largest = max((pool.size for pool in pools() if pool.has_gpus), default=0)
@@ -62,6 +63,9 @@ def gpu_faults(spec: JobSpec) -> list[Fault]:
         message = f"is {gpus}; this installation has no GPUs to give, set it to 0"
     elif gpus > largest:
         message = f"is {gpus}; the largest pool of GPUs has {largest}, set it to that or less"
+    elif why := capacity.never(asdict(spec.resources)):
+        message = f"is {spec.resources.gpu_memory_mb}, and can never be had: {why[0].lower()}{why[1:].rstrip('.')}"
+        return [Fault("resources.gpu_memory_mb", message, "unsupported")]
     else:
         return []
     return [Fault("resources.gpus", message, "unsupported")]
