@@ -95,7 +95,8 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`start` trials may begin now. If that is fewer than wanted, `reason` says why with its numbers.
+    """`start` trials may begin now beside the `running` ones. If that is fewer than wanted by `missing`, `reason` says
+    why with its numbers.
 
     `place` is the job's among the `waiting` ones of its pool, 0 if it is not in line because no place can ever come;
     `starts_in` are the seconds until its next trial may begin, None if that cannot be told.
@@ -104,6 +105,7 @@ class Grant:
     start: int
     reason: str = ""
     missing: int = 0
+    running: int = 0
     place: int = 0
     waiting: int = 0
     starts_in: float | None = None
@@ -178,7 +180,7 @@ def _serve(lines: list[_Line], table: _Table) -> list[_Blocked]:
 
 
 def _granted(demands: Sequence[Demand], blocked: Sequence[_Blocked], table: _Table) -> dict[int, Grant]:
-    grants = {demand.job: Grant(table.started.get(demand.job, 0)) for demand in demands}
+    grants = {demand.job: Grant(table.started.get(demand.job, 0), running=demand.live) for demand in demands}
     in_line: dict[str, list[_Blocked]] = {}
     for found in blocked:
         if found.lacking:
@@ -191,13 +193,13 @@ def _granted(demands: Sequence[Demand], blocked: Sequence[_Blocked], table: _Tab
             demand = found.demand
             times = [room.opens_after(amount) for room, amount in found.lacking]
             known = [time for time in times if time is not None]
-            grants[demand.job] = Grant(
-                grants[demand.job].start,
-                waiting.why(demand.project, found.room, found.missing, demand.devices, kept=found.kept),
-                found.missing,
-                place,
-                len(members),
-                max(known) if len(known) == len(times) else None,
+            grants[demand.job] = replace(
+                grants[demand.job],
+                reason=waiting.why(demand.project, found.room, found.missing, demand.devices, kept=found.kept),
+                missing=found.missing,
+                place=place,
+                waiting=len(members),
+                starts_in=max(known) if len(known) == len(times) else None,
             )
     return grants
 

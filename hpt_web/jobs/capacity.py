@@ -116,6 +116,11 @@ def waiting_jobs(*, besides: int) -> list[int]:
     return [job for job, grant in _newest().items() if grant.start and job != besides]
 
 
+def in_line() -> set[int]:
+    """The jobs of which nothing runs, and for which there is no place now."""
+    return {job for job, grant in _newest().items() if grant.missing and not grant.start and not grant.running}
+
+
 def _newest(needed: int | None = None) -> Mapping[int, Grant]:
     """The shared plan, made anew if it is old, something has changed, or the job `needed` is not in it."""
     seen, now = _seen(), time.monotonic()

@@ -15,9 +15,11 @@ import logging
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from hpt_web.jobs import capacity
 from hpt_web.jobs.dispatch import launch
 from hpt_web.jobs.endings import ending, losses, settle
 from hpt_web.jobs.events import append
@@ -31,6 +33,7 @@ from tuning.errors import BackendError
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 3.0  # whoever wrote an attempt is about to launch it
+IDLE_SWEEPS = 12
 SHUTDOWN_REASON = "The service was shut down."
 
 
@@ -48,8 +51,20 @@ def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
         except BackendError as error:  # the others must not wait for an engine that is down
             logger.warning("Attempt %s cannot be looked after at this moment: %s", attempt.token, error)
     _settle_silent()
-    for job in TuningJob.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", flat=True):
-        nudge(job)
+    _nudge_all(nudge)
+
+
+def _nudge_all(nudge: Callable[[int], None]) -> None:
+    """Nudge every job that is not over; those that only wait for a place once in many sweeps."""
+    in_line, turn = capacity.in_line(), _turn()
+    jobs = TuningJob.objects.filter(ended_at__isnull=True).order_by("pk").values_list("pk", "stop_requested_at")
+    for job, asked_to_stop in jobs:
+        if asked_to_stop or job not in in_line or job % IDLE_SWEEPS == turn:
+            nudge(job)
+
+
+def _turn() -> int:
+    return int(time.monotonic() // max(1, settings.HPT_SWEEP_SECONDS)) % IDLE_SWEEPS
 
 
 def _repair(backend: Backend, attempt: Attempt) -> None:
