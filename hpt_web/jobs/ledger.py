@@ -17,11 +17,12 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from hpt_web.accounts.models import Project, User
-from hpt_web.accounts.pools import CPU
+from hpt_web.accounts.pools import CPU, host_gpus
 from hpt_web.jobs.models import Attempt, UsageEntry
 from tuning.states import TrialState
 
 DAY = 86400.0
+MEBIBYTE = 1024 * 1024
 REBUILT_EVERY = 600.0  # seconds; finds what was committed out of the order of its ids
 FORGOTTEN_AFTER = 10  # half-lives
 RECENT_TRIALS = 30  # of a job: what is typical of it
@@ -49,7 +50,7 @@ def enter(attempt: Attempt, state: TrialState) -> None:
         )
         SELECT
             a.id, a.number, t.number, j.id, j.name, p.id, p.slug, j.created_by_id, a.pool, a.device_count,
-            held.seconds, CASE WHEN a.pool IN ('', %s) THEN 0 ELSE held.seconds * a.device_count END, %s, a.ended_at
+            held.seconds, held.seconds * %s, %s, a.ended_at
         FROM jobs_attempt a
         JOIN jobs_trial t ON t.id = a.trial_id
         JOIN jobs_tuningjob j ON j.id = t.job_id
@@ -58,7 +59,19 @@ def enter(attempt: Attempt, state: TrialState) -> None:
         WHERE a.id = %s
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [CPU, outcome, attempt.pk])
+        cursor.execute(sql, [gpus_of(attempt), outcome, attempt.pk])
+
+
+def gpus_of(attempt: Attempt) -> float:
+    """How many GPUs an attempt holds: whole ones, or of each that it shares the part of the memory that it takes."""
+    if attempt.pool not in ("", CPU):
+        return float(attempt.device_count)
+    if not attempt.devices:
+        return 0.0
+    job = attempt.trial.job
+    taken = ((job.spec["resources"] or job.algorithm_version.resources).get("gpu_memory_mb") or 0) * MEBIBYTE
+    sizes = {device.id: device.memory_bytes for device in host_gpus()}
+    return sum(min(1.0, taken / sizes[name]) if taken and name in sizes else 1.0 for name in attempt.devices)
 
 
 # --- what is asked of it ----------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class UsageEntry(models.Model):
     pool = models.CharField(max_length=63, blank=True)  # empty if it ran elsewhere
     devices = models.PositiveSmallIntegerField()
     seconds = models.FloatField()  # from the reservation, when nobody else could have them any more, to the end
-    gpu_seconds = models.FloatField()  # times the devices; 0 in the pool "cpu" and elsewhere
+    gpu_seconds = models.FloatField()  # times the GPUs that it held; of one that it shared, the part of its memory
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     ended_at = models.DateTimeField()
 

@@ -104,12 +104,12 @@ def _gpu_hours(limits: QuerySet[Quota]) -> list[str]:
 def gpu_hours_since(since: datetime, *, project: Project | None, user: User | None) -> float:
     """The GPU-hours by the ledger, and what those that run have held so far."""
     entries = UsageEntry.objects.filter(ended_at__gte=since)
-    live = Attempt.objects.filter(ended_at__isnull=True).exclude(pool__in=["", CPU])
+    holds = ~Q(devices=[]) | ~Q(pool__in=["", CPU])
+    live = Attempt.objects.filter(holds, ended_at__isnull=True).select_related("trial__job__algorithm_version")
     if project is not None:
         entries, live = entries.filter(project=project), live.filter(trial__job__project=project)
     if user is not None:
         entries, live = entries.filter(user=user), live.filter(trial__job__created_by=user)
     now = timezone.now()
-    held = live.values_list("created_at", "device_count")
-    running = sum((now - begun).total_seconds() * devices for begun, devices in held)
+    running = sum((now - attempt.created_at).total_seconds() * ledger.gpus_of(attempt) for attempt in live)
     return ledger.gpu_hours(entries) + running / 3600

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from hpt_web.jobs import actions, ledger
 from hpt_web.jobs.endings import End, settle
@@ -106,6 +107,16 @@ def test_devices_of_a_pool_of_gpus_are_gpu_seconds(
     entry = UsageEntry.objects.get(job=job)
     assert entry.gpu_seconds == pytest.approx(4 * entry.seconds)
     assert ledger.gpu_hours(UsageEntry.objects.filter(job=job)) == pytest.approx(4, abs=0.1)
+
+
+def test_of_a_gpu_that_is_shared_its_part_counts(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, settings: Settings
+) -> None:
+    settings.HPT_GPUS = "0:80GiB,1:80GiB"
+    new_job(limits={"max_trials": 1, "max_parallel": 1}, resources={"gpus": 2, "gpu_memory_mb": 20 * 1024})
+    end_all(backend, follower)
+    entry = UsageEntry.objects.get()
+    assert entry.gpu_seconds == pytest.approx(2 * 0.25 * entry.seconds)
 
 
 def test_entries_outlive_what_they_name(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
