@@ -1,138 +1,87 @@
 """Learning from parents whose objective values are not comparable with the child's (TRANSFER_LEARNING).
 
-Per parent, a Gaussian process on the normal scores of its ranks says where that job's good region lies. The child's own
-model is own value = sum of b_p * source_p + Gaussian process, a linear model with uncertain weights b. Before the child
-has results they are normal around a trusting start; with each result they are what it leaves of them. So a parent that
-the results contradict is forgotten, one whose order they reverse is used upside down, and as long as that is open, the
-model is unsure just where the parents are most outspoken, which is where the search then looks.
-
-Symbols and shapes
-    n, m, p   own observations, query points, parents
-    H, R      sources at the observations (n, p), and what the residual process does not know of a source (m, p)
-    b, S      mean (p,) and covariance (p, p) of the weights; b0 and B are those before any result
-    K         covariance of the residual process at the observations, noise included (n, n)
-
-Formulas: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.41 and 2.42.
+Per parent, a Gaussian process on the normal scores of its ranks says where that job's good region lies: a source. The
+child's own model stands on those, each with an uncertain weight (see hierarchical.py).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.space import SearchSpace
 from tuning.strategies import gp
+from tuning.strategies.hierarchical import Basis, Inherited, Source, Transferred
+from tuning.strategies.parents import families
+
+__all__ = ["STARTERS", "Source", "Transferred", "sources_of", "starter", "transferred"]
 
 STARTERS = 3  # own trials chosen by the parents alone, before there is anything to weigh the parents with
 _TRUST, _TRUST_SD = 0.7, 0.5  # of the summed weights before the child has results of its own
+_SPREAD, _SPREAD_WORTH = 0.5, 2.0  # of a source over good trials, and how many own results that is worth
 _ROUGH_NOISE = 0.5  # variance about the sources while the residual process is not known yet
-_SPREAD_FLOOR = 0.1  # of a source over the own trials, in its standard deviations
-_FITTED = 200
+_LENGTHS_SHARED = 0.5  # how far the residual's length scales follow the parents', in their logarithm
+_SHARES = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the fitted residual's variance: what the sources' doubt explains is less
+_SHARE_SD = 3.0  # of the logarithm of that share
+_CONDITIONED = 200  # trials of a parent that its model knows
+_TELLING = 20  # trials of a parent that it takes to tell that its values are but noise
+_GAIN = 0.2  # of log likelihood over noise, per trial, that is enough however many hyperparameters there are
+_LEVELS = (0.3, 0.0)  # shares of what a parent contributes that are tried beside all of it
+_DOUBTED = 4.0  # how much likelier, in logarithms, the observations must become by leaving a parent out
+_FITTED, _LEAST_FITTED = 300, 40  # trials of all parents together, and of each, that their kernels are fitted to
 _TOP = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One parent: its model on normal scores (low is good), its trials' units (n, d) and features, best first."""
-
-    parent: str
-    posterior: gp.Posterior
-    units: Floats
-    features: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """The sources, standardised by ``shift`` and ``scale`` (p,), and the weights before any result.
-
-    ``start`` (p,) is their mean and ``spread`` their standard deviation.
-    """
-
-    sources: tuple[Source, ...]
-    shift: Floats
-    scale: Floats
-    start: Floats
-    spread: float
-
-    def at(self, features: Floats) -> Floats:
-        """The standardised sources (m, p) at ``features`` (m, D)."""
-        columns = [source.posterior.predict(features)[0] for source in self.sources]
-        standard: Floats = (np.column_stack(columns) - self.shift) / self.scale
-        return standard
-
-    def gradient(self, features: Floats) -> tuple[Floats, Floats]:
-        """The standardised sources (m, p) and their gradients (m, p, D)."""
-        found = [source.posterior.predict_gradient(features) for source in self.sources]
-        values = np.column_stack([value for value, _, _, _ in found])
-        gradients = np.stack([gradient for _, _, gradient, _ in found], axis=1)
-        return (values - self.shift) / self.scale, gradients / self.scale[:, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Transferred:
-    """The residual process on top of the weighted sources. ``weights`` (p,) and ``unsure`` (p, p) are b and S;
-    ``residual`` is given what the weighted sources leave of the ``targets`` (n,), ``known`` each source in their place.
-    """
-
-    basis: Basis
-    weights: Floats
-    unsure: Floats
-    targets: Floats
-    residual: gp.Posterior
-    known: tuple[gp.Posterior, ...]
-
-    @property
-    def incumbent(self) -> float:
-        return float(self.predict(self.residual.features)[0].min())
-
-    def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        sources = self.basis.at(features)
-        mean, sd = self.residual.predict(features)
-        rest = sources - np.column_stack([known.predict(features)[0] for known in self.known])
-        return mean + sources @ self.weights, np.sqrt(sd * sd + np.einsum("mp,pq,mq->m", rest, self.unsure, rest))
-
-    def predict_gradient(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        mean, sd, mean_gradient, sd_gradient = self.residual.predict_gradient(features)
-        sources, gradients = self.basis.gradient(features)
-        known = [one.predict_gradient(features) for one in self.known]
-        rest = sources - np.column_stack([value for value, _, _, _ in known])
-        rest_gradients = gradients - np.stack([gradient for _, _, gradient, _ in known], axis=1)
-        turned = rest @ self.unsure
-        total = np.sqrt(sd * sd + np.einsum("mp,mp->m", turned, rest))
-        by_rest = np.einsum("mp,mpd->md", turned, rest_gradients)
-        mean_gradient = mean_gradient + np.einsum("p,mpd->md", self.weights, gradients)
-        total_gradient = (sd[:, None] * sd_gradient + by_rest) / total[:, None]
-        return mean + sources @ self.weights, total, mean_gradient, total_gradient
-
-    def believe(self, features: Floats) -> Transferred:
-        if not len(features):
-            return self
-        targets = np.concatenate([self.targets, self.predict(features)[0]])
-        return _given(self.basis, self.residual.kernel, np.vstack([self.residual.features, features]), targets)
-
-
 def sources_of(space: SearchSpace, history: History) -> tuple[Source, ...]:
-    """A source for each parent with at least two usable trials."""
-    trials = sorted((t for t in history.inherited if t.usable), key=lambda t: t.inherited_from or "")
-    families = [(name, list(group)) for name, group in groupby(trials, key=lambda t: t.inherited_from or "")]
-    return tuple(_source(space, history, name, family) for name, family in families if len(family) > 1)
+    """A source for each parent with at least two usable trials, and whose values depend on the hyperparameters.
+
+    With enough trials the latter can be told: the model must make them likelier than mere noise does, by more than the
+    number of its own hyperparameters, which would be no better than chance.
+    """
+    found = [(name, trials) for name, trials in families(history) if len(trials) > 1]
+    fitted = max(_LEAST_FITTED, _FITTED // max(len(found), 1))
+    sources = (_source(space, history, name, trials, fitted) for name, trials in found)
+    return tuple(source for source in sources if _tells(source.posterior, len(space)))
 
 
-def _source(space: SearchSpace, history: History, name: str, trials: list[Observation]) -> Source:
+def _tells(posterior: gp.Posterior, dimensions: int) -> bool:
+    count = len(posterior.targets)
+    if count < _TELLING:
+        return True
+    surprise = posterior.targets - posterior.mean
+    model = 0.5 * float(np.linalg.slogdet(posterior.inverse)[1]) - 0.5 * float(surprise @ posterior.alpha)
+    noise = -0.5 * count * (1.0 + math.log(max(float(posterior.targets.var()), 1e-12)))
+    return model - noise > min(dimensions + 2, count * _GAIN)
+
+
+def _source(space: SearchSpace, history: History, name: str, trials: Sequence[Observation], fitted: int) -> Source:
+    """The model of a parent's ``trials``, best first; its kernel is fitted to at most ``fitted`` of them."""
     losses = np.array([-history.goal.sign * (trial.value or 0.0) for trial in trials])
-    order = np.argsort(losses, kind="stable")[:_FITTED]
     # Ties share the mean of their ranks, so that a plateau is one.
-    ranks = np.searchsorted(np.sort(losses), losses, side="left") + np.searchsorted(np.sort(losses), losses, "right")
+    ranks = np.searchsorted(losses, losses, side="left") + np.searchsorted(losses, losses, side="right")
     scores = ndtri(np.clip(ranks / (2 * len(losses)), 0.5 / len(losses), 1 - 0.5 / len(losses)))
-    units = np.array([space.encode(trials[index].config) for index in order])
-    features = space.unit_features(units)
-    return Source(name, gp.model(features, scores[order], space.groups), units, features)
+    chosen = _spread(len(trials), _CONDITIONED)
+    units = space.encode_all([trials[index].config for index in chosen])
+    features, scores = space.unit_features(units), scores[chosen]
+    sample = _spread(len(chosen), fitted)
+    kernel = gp.fit(features[sample], scores[sample], space.groups)
+    return Source(name, gp.condition(kernel, features, scores), units, features)
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    """At most ``most`` of ``count`` indices: the first two fifths of that many, and an even spread of the others."""
+    if count <= most:
+        return np.arange(count)
+    first = 2 * most // 5
+    return np.concatenate([np.arange(first), np.linspace(first, count - 1, most - first).astype(int)])
 
 
 def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> tuple[Floats, str]:
@@ -155,29 +104,61 @@ def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> t
 
 
 def transferred(sources: tuple[Source, ...], features: Floats, targets: Floats, groups: gp.Groups) -> Transferred:
-    """The child's model, given its own observations: ``features`` (n, D) and standardised ``targets`` (n,)."""
+    """The child's model, given its own observations: ``features`` (n, D) and standardised ``targets`` (n,).
+
+    How far each parent is believed, wholly, in part or not at all, is what makes the observations likeliest.
+    """
     predicted = np.column_stack([source.posterior.predict(features)[0] for source in sources])
-    count = len(sources)
-    shift, scale = predicted.mean(axis=0), np.maximum(predicted.std(axis=0), _SPREAD_FLOOR)
-    basis = Basis(sources, shift, scale, np.full(count, _TRUST / count), _TRUST_SD / math.sqrt(count))
+    count, own = len(sources), len(targets)
+    # The targets are standardised on the own trials, so must be the sources; the first few trials may be alike.
+    scale = np.sqrt((own * predicted.var(axis=0) + _SPREAD_WORTH * _SPREAD**2) / (own + _SPREAD_WORTH))
+    shift = predicted.mean(axis=0)
     standard = (predicted - shift) / scale
+    start, spread = np.full(count, _TRUST / count), np.full(count, _TRUST_SD / math.sqrt(count))
     # Rough weights, by ridge regression, are good enough to learn the residual's length scales with.
-    ridge = _ROUGH_NOISE / basis.spread**2 * np.eye(count)
-    surprise = standard.T @ (targets - standard @ basis.start)
-    rough = basis.start + np.linalg.solve(standard.T @ standard + ridge, surprise)
-    return _given(basis, gp.fit(features, targets - standard @ rough, groups), features, targets)
+    ridge = np.diag(_ROUGH_NOISE / spread**2)
+    rough = start + np.linalg.solve(standard.T @ standard + ridge, standard.T @ (targets - standard @ start))
+    basis = Basis(sources, shift, scale, start, spread, (rough**2 + spread**2) / scale**2)
+
+    def kernel(levels: Floats) -> gp.Kernel:
+        return _residual(sources, levels, features, targets - standard @ (levels * rough), groups)
+
+    def given(levels: Floats, kernel: gp.Kernel, shares: Sequence[float]) -> tuple[float, Transferred]:
+        inherited = Inherited.at(basis.trusting(levels), features)
+        evidence, found = _likeliest(inherited, kernel, shares, targets)
+        return evidence - float(np.sum(1.0 - levels)) * _DOUBTED, found
+
+    levels = np.ones(count)
+    best = given(levels, kernel(levels), _SHARES)
+    for index, level in product(range(count), _LEVELS):
+        other = np.where(np.arange(count) == index, level, levels)
+        found = given(other, best[1].kernel, (1.0,))
+        if found[0] > best[0]:
+            best, levels = found, other
+    for other in (levels, np.zeros(count)):
+        found = given(other, kernel(other), _SHARES)
+        if found[0] > best[0]:
+            best = found
+    return best[1]
 
 
-def _given(basis: Basis, kernel: gp.Kernel, features: Floats, targets: Floats) -> Transferred:
-    """The model with this residual kernel, given observations."""
-    sources = basis.at(features)
-    known = tuple(gp.condition(kernel, features, column, 0.0) for column in sources.T)
-    inverse = known[0].inverse
-    precision = np.eye(len(basis.start)) / basis.spread**2 + sources.T @ inverse @ sources
-    unsure: Floats = np.asarray(np.linalg.inv(precision), dtype=np.float64)
-    surprise = targets - sources @ basis.start
-    ones = inverse.sum(axis=0)
-    surprise = surprise - ones @ surprise / ones.sum()
-    weights = basis.start + unsure @ (sources.T @ (inverse @ surprise))
-    residual = gp.condition(kernel, features, targets - sources @ weights)
-    return Transferred(basis, weights, unsure, targets, residual, known)
+def _likeliest(
+    inherited: Inherited, kernel: gp.Kernel, shares: Sequence[float], targets: Floats
+) -> tuple[float, Transferred]:
+    """The model whose share of the residual's variance has most evidence, and that evidence."""
+    tried = []
+    for share in shares:
+        found = Transferred.given(inherited, replace(kernel, signal=share * kernel.signal), targets)
+        tried.append((found.evidence - 0.5 * (math.log(share) / _SHARE_SD) ** 2, found))
+    return max(tried, key=lambda one: one[0])
+
+
+def _residual(
+    sources: tuple[Source, ...], levels: Floats, features: Floats, rest: Floats, groups: gp.Groups
+) -> gp.Kernel:
+    """The kernel of what the sources leave: what mattered to the parents that are believed is likely to matter here."""
+    prior = math.log(0.5 * (int(groups.max()) + 1) ** 0.4)
+    lengths = np.array([np.log(source.posterior.kernel.columns) for source in sources])
+    stretch = np.exp(_LENGTHS_SHARED * (levels @ (lengths - prior)) / len(sources))
+    kernel = gp.fit(features / stretch, rest, groups)
+    return replace(kernel, columns=kernel.columns * stretch)
