@@ -86,6 +86,7 @@ def test_the_reasons_carry_the_numbers():
 
 
 def test_parents_count_where_their_values_are_comparable():
+    """F28: previous runs help to find poor runs."""
     parents = (dataclasses.replace(trial(1, (0.9,)), inherited_from="parent"),)
     for comparable in (True, False):
         trials = History(Goal.MAXIMIZE, (trial(1, (0.2,)),), parents, comparable)

@@ -57,6 +57,7 @@ def test_ended_trials_count_with_what_they_have_and_failed_ones_do_not():
 
 
 def test_parents_count_where_their_values_are_comparable():
+    """F28: previous runs help to find poor runs."""
     parents = tuple(dataclasses.replace(trial(n, (0.9, 0.9)), inherited_from="parent") for n in (1, 2))
     for comparable in (True, False):
         trials = History(Goal.MAXIMIZE, (trial(1, (0.2, 0.2)),), parents, comparable)

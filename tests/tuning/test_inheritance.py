@@ -17,6 +17,7 @@ def trial(number, lr, opt="sgd", value=0.5, state=TrialState.COMPLETED, **more):
 
 
 def test_trials_keep_number_value_state_and_curve_and_name_their_parent():
+    """F1; and F28: the curve is what early stopping compares with."""
     history = History(Goal.MAXIMIZE, (trial(3, 0.1), trial(4, 0.2, state=TrialState.EARLY_STOPPED)))
     found = inherit(SPACE, [(OUTLINE, history)])
     assert found.dropped == ()
@@ -33,6 +34,7 @@ def test_trials_without_a_result_are_dropped():
             trial(3, 0.1, value=None, state=TrialState.STOPPED),
             trial(4, 0.1, value=float("nan")),
             trial(5, 0.1, value=None, state=TrialState.RUNNING),
+            trial(6, 0.1, value=0.8, state=TrialState.PAUSED),
         ),
     )
     found = inherit(SPACE, [(OUTLINE, history)])
@@ -43,6 +45,7 @@ def test_trials_without_a_result_are_dropped():
         (3, "it is Stopped without an objective value"),
         (4, "its objective value is nan"),
         (5, "it has not ended: Running"),
+        (6, "it has not ended: Paused"),
     ]
 
 

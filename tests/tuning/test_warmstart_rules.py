@@ -122,6 +122,17 @@ def test_f25_parents_may_have_any_strategy(strategy):
     assert refused(parents=[parent(strategy=strategy)]) == []
 
 
+def test_f4_the_reasons_to_start_from_earlier_jobs_are_all_allowed():
+    """More trials step by step; new data; other ranges, static and tunable swapped; a job that ended too early."""
+    assert refused(parents=[parent(trials=10), parent(name="second", trials=20)]) == []
+    assert refused(child(data={"train": "sha256:new", "validation": "sha256:b"}), kind=TRANSFER) == []
+    narrower = SearchSpace((Float("learning_rate", 0.01, 0.02), Categorical("optimizer", ("sgd", "adam"))))
+    static = {name: value for name, value in STATIC.items() if name != "optimizer"} | {"momentum": 0.9}
+    assert refused(child(space=narrower, static=static)) == []
+    for state in (JobState.STOPPED, JobState.FAILED):
+        assert refused(parents=[parent(state=state)]) == []
+
+
 def test_f5_says_what_the_type_means():
     assert "used as they are" in one("F5").detail
     assert "order" in one("F5", kind=TRANSFER).detail
@@ -196,6 +207,7 @@ def test_f12_warns_without_refusing():
 
 @pytest.mark.parametrize(("count", "ok"), [(1, True), (5, True), (6, False), (20, False)])
 def test_f13_at_most_five_parents(count, ok):
+    """F13, F27: five previous jobs."""
     found = one("F13", parents=[parent(name=f"p{i}", trials=10) for i in range(count)])
     assert found.ok is ok
     assert found.detail.startswith(f"{count} ") and found.numbers == {"parents": count, "limit": 5}
