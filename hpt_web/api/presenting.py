@@ -14,6 +14,7 @@ from hpt_web.jobs.launching import has_checkpoint, seed_of
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
 from hpt_web.jobs.retention import Stored, largest, stored
+from hpt_web.jobs.sampling import samples_of
 from tuning import specification
 from tuning.profiles import Profile
 
@@ -184,6 +185,20 @@ def series(points: QuerySet[MetricPoint]) -> list[Row]:
         row["values"].append(value)
         row["times"].append(at.timestamp())
     return list(found.values())
+
+
+def usage(attempt: Attempt | None) -> Row:
+    """The samples of an attempt as columns."""
+    samples = samples_of(attempt) if attempt is not None else []
+    return {
+        "attempt": attempt.number if attempt is not None else 0,
+        "devices": attempt.devices if attempt is not None else [],
+        "times": [sample.at.timestamp() for sample in samples],
+        **{
+            name: [getattr(sample, name) for sample in samples]
+            for name in ("cpus", "memory_bytes", "gpu_busy", "gpu_memory_bytes")
+        },
+    }
 
 
 def decision(row: Decision) -> Row:

@@ -99,6 +99,7 @@ urlpatterns = [
     path(f"{_TRIAL}/report", external.ReportView.as_view()),
     path(f"{_TRIAL}/tell", external.TellView.as_view()),
     path(f"{_TRIAL}/metrics", trials.MetricsView.as_view()),
+    path(f"{_TRIAL}/usage", trials.TrialUsageView.as_view()),
     path(f"{_TRIAL}/logs", trials.LogsView.as_view()),
     path(f"{_TRIAL}/decisions", trials.TrialDecisionsView.as_view()),
     path("projects/<name:project>/usage", usage.ProjectUsageView.as_view()),

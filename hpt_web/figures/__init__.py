@@ -17,7 +17,7 @@ How a page reads a figure, beyond plotly's own meaning:
 
 from collections.abc import Mapping
 
-from hpt_web.figures import curves, density, parameter, progress
+from hpt_web.figures import curves, density, parameter, progress, usage
 from hpt_web.figures.data import (
     Curve,
     Drawing,
@@ -32,7 +32,7 @@ from hpt_web.figures.data import (
 from hpt_web.figures.layout import to_document
 
 FIGURES: Mapping[str, FigureKind] = {
-    kind.name: kind for kind in (progress.KIND, parameter.KIND, density.KIND, curves.KIND)
+    kind.name: kind for kind in (progress.KIND, parameter.KIND, density.KIND, curves.KIND, usage.KIND)
 }
 
 __all__ = [

@@ -132,7 +132,8 @@ class FigureKind:
     """A figure's entry in the registry.
 
     ``build(jobs, options)`` gives a Drawing or Unavailable. ``x`` lists the choices of ``options.x``, the default
-    first. With ``needs_curves`` the jobs must carry curves, at least those that `curves.chosen` names.
+    first. With ``needs_curves`` the jobs must carry curves, at least those that `curves.chosen` names; with
+    ``needs_usage`` the same of what was sampled while the trials ran (`usage.measure`).
     """
 
     name: str
@@ -143,6 +144,7 @@ class FigureKind:
     takes_parameter: bool = False
     takes_metric: bool = False
     needs_curves: bool = False
+    needs_usage: bool = False
 
 
 def parameter_axes(space: Sequence[Mapping[str, Any]]) -> tuple[ParameterAxis, ...]:

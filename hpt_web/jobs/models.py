@@ -278,6 +278,23 @@ class MetricPoint(models.Model):
     at = models.DateTimeField()
 
 
+class UsageSample(models.Model):
+    """What an attempt used when it was looked at for the n-th time (`sampling.py`).
+
+    `cpus` are the processors in use since the look before; `gpu_busy` is the part of its time in which its GPUs
+    computed, on the average, 0 to 1. The last two are null where there is no GPU, or it does not tell.
+    """
+
+    pk = models.CompositePrimaryKey("attempt_id", "n")
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="samples", db_index=False)
+    n = models.IntegerField()
+    at = models.DateTimeField()
+    cpus = models.FloatField()
+    memory_bytes = models.BigIntegerField()
+    gpu_busy = models.FloatField(null=True)
+    gpu_memory_bytes = models.BigIntegerField(null=True)
+
+
 class EventCursor(models.Model):
     """The last sequence number given out for a job; its row lock makes the numbers gap-free and visible in order."""
 

@@ -391,7 +391,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A plotly figure of one or more jobs: progress, parameter, density, curves */
+        /** A plotly figure of one or more jobs: progress, parameter, density, curves, usage */
         get: operations["getFigure"];
         put?: never;
         post?: never;
@@ -805,6 +805,23 @@ export interface paths {
         put?: never;
         /** Tell what came of a trial: its value, or why it failed */
         post: operations["tellTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a trial used of the host and its GPUs */
+        get: operations["getTrialUsage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2466,6 +2483,22 @@ export interface components {
         };
         /** @enum {string} */
         TrialState: "Queued" | "Starting" | "Running" | "Stopping" | "Paused" | "Completed" | "EarlyStopped" | "Stopped" | "Failed" | "Lost";
+        /** @description What an attempt used while it ran, a column for each measure; a look every few seconds at first, fewer later. */
+        TrialUsage: {
+            /** @description 0 before the first. */
+            attempt: number;
+            /** @description Processors in use. */
+            cpus: number[];
+            /** @description The ids of its GPUs. */
+            devices: string[];
+            /** @description The part of its time in which its GPUs computed, on the average, whoever else is on them: 0 to 1. */
+            gpu_busy: (number | null)[];
+            /** @description What it held of its GPUs' memory itself. */
+            gpu_memory_bytes: (number | null)[];
+            memory_bytes: number[];
+            /** @description Seconds since the epoch. */
+            times: number[];
+        };
         Usage: {
             /** @description The key is `project/job`. */
             by_job: components["schemas"]["UsageSum"][];
@@ -4632,6 +4665,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTrialUsage: {
+        parameters: {
+            query?: {
+                /** @description Of which attempt; the newest if left out. */
+                attempt?: number;
+            };
+            header?: never;
+            path: {
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialUsage"];
                 };
             };
             /** @description Not done, and why. */

@@ -338,6 +338,23 @@ class Metrics(Shape):
     items = MetricSeries(many=True)
 
 
+class TrialUsage(Shape):
+    """What an attempt used while it ran, a column for each measure; a look every few seconds at first, fewer later."""
+
+    attempt = serializers.IntegerField(help_text="0 before the first.")
+    devices = serializers.ListField(child=serializers.CharField(), help_text="The ids of its GPUs.")
+    times = serializers.ListField(child=serializers.FloatField(), help_text="Seconds since the epoch.")
+    cpus = serializers.ListField(child=serializers.FloatField(), help_text="Processors in use.")
+    memory_bytes = serializers.ListField(child=serializers.IntegerField())
+    gpu_busy = serializers.ListField(
+        child=serializers.FloatField(allow_null=True),
+        help_text="The part of its time in which its GPUs computed, on the average, whoever else is on them: 0 to 1.",
+    )
+    gpu_memory_bytes = serializers.ListField(
+        child=serializers.IntegerField(allow_null=True), help_text="What it held of its GPUs' memory itself."
+    )
+
+
 class LogPart(Shape):
     """A piece of a trial's log."""
 

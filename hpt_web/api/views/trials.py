@@ -135,6 +135,20 @@ class MetricsView(View):
         return Response({"items": presenting.series(points_of(trial, text_parameter(request, "metric") or None))})
 
 
+class TrialUsageView(View):
+    @operation(
+        "getTrialUsage", "What a trial used of the host and its GPUs", tag=_TAG, gives=shapes.TrialUsage,
+        parameters=[whole_query("attempt", "Of which attempt; the newest if left out.")],
+    )  # fmt: skip
+    def get(self, request: Request, project: str, job: str, number: int) -> Response:
+        trial = trial_for(request.user, project, job, number)
+        wanted = whole_parameter(request, "attempt", default=trial.attempt, low=0, high=32767)
+        attempt = trial.attempts.filter(number=wanted).first()
+        if attempt is None and wanted != trial.attempt:
+            raise NotVisible(f"Trial {trial.number} has no attempt {wanted}.")
+        return Response(presenting.usage(attempt))
+
+
 class LogsView(View):
     @operation(
         "readLog", "A piece of a trial's log", tag=_TAG, gives=shapes.LogPart,

@@ -308,7 +308,7 @@ def test_a_real_backend_has_no_log_before_the_first_line(vera: Api, settings: An
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("figure", ["progress", "parameter", "density", "curves"])
+@pytest.mark.parametrize("figure", ["progress", "parameter", "density", "curves", "usage"])
 def test_figures_are_drawn_or_say_why_not(vera: Api, figure: str) -> None:
     answer = vera.get(f"projects/lab/figures/{figure}?job=first&parameter=lr").json
     assert (answer["figure"] is None) != (answer["unavailable"] is None)

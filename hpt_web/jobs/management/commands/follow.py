@@ -20,6 +20,7 @@ from hpt_web.jobs import launching, retention, tasks
 from hpt_web.jobs.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.images import concerns
+from hpt_web.jobs.sampling import Sampler
 from hpt_web.jobs.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         name = f"{socket.gethostname()}:{os.getpid()}"
         threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
+        threading.Thread(target=Sampler(name, backend).run, args=(stopped,), name="sample", daemon=True).start()
         Follower(name, backend, tasks.nudge).run(stopped, news)
 
 
