@@ -59,7 +59,7 @@ export function ChangeLimits({ project, job }: JobActionProps) {
       <div className="stack">
         <p>
           {extended
-            ? "With more of them it goes on where it ended."
+            ? "With higher limits it goes on where it ended."
             : "What runs goes on: lower limits stop no trial."}
         </p>
         <div style={{ display: "grid", gridTemplateColumns: "1fr 1fr", gap: "0.75rem" }}>

@@ -51,8 +51,8 @@ function PauseJob({ project, job }: JobActionProps) {
     >
       {draining ? (
         <p>
-          {plural(running, "trial")} of it still {running === 1 ? "runs" : "run"}: told to end now, with time
-          for a checkpoint, to go on from it with the job.
+          {plural(running, "trial")} still {running === 1 ? "runs" : "run"}: told to end now, with time for a
+          checkpoint, from which {running === 1 ? "it goes" : "they go"} on with the job.
         </p>
       ) : (
         <Choices
