@@ -22,7 +22,24 @@ class JSONRenderer(BaseRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+        try:
+            return _dumped(data)
+        except orjson.JSONEncodeError:
+            return _dumped(_within_64_bits(data))
+
+
+def _dumped(data: object) -> bytes:
+    return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _within_64_bits(data: object) -> object:
+    """The same with larger whole numbers as floats: PostgreSQL writes the float 1e25 of a document without its point,
+    and Python reads that as an int."""
+    if isinstance(data, Mapping):
+        return {name: _within_64_bits(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_within_64_bits(value) for value in data]
+    return float(data) if isinstance(data, int) and not -(2**63) <= data < 2**64 else data
 
 
 def _plain(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypedDict
@@ -202,12 +203,20 @@ def gpu_hours_of(job: TuningJob) -> float:
 def median_objectives(jobs: Iterable[int]) -> dict[int, float]:
     """For each job id with a value, the median of its trials' objectives; failed and lost trials have none."""
     sql = """
-        SELECT job_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY objective) FROM jobs_trial
+        SELECT job_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY objective),
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY objective DESC)
+        FROM jobs_trial
         WHERE job_id = ANY(%s) AND objective IS NOT NULL AND state NOT IN ('Failed', 'Lost') GROUP BY job_id
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(jobs)])
-        return dict(cursor.fetchall())
+        # Not percentile_cont: between values near the largest float it answers infinity, which no JSON can hold.
+        return {job: low if low == high else _middle(low, high) for job, low, high in cursor.fetchall()}
+
+
+def _middle(low: float, high: float) -> float:
+    middle = (low + high) / 2
+    return middle if math.isfinite(middle) else low / 2 + high / 2
 
 
 def job_row(job: TuningJob) -> JobRow:

@@ -212,6 +212,7 @@ def _explained(
     mean, sd = float(means[0]), float(sds[0])
     losses = surrogate.targets.to_loss(np.array([mean - sd, mean, mean + sd, acquisition.incumbent]))
     low, expected, high, best = (-history.goal.sign * losses).tolist()
+    spread = abs(high / 2 - low / 2)  # values near the largest float must not overflow
     worth = acquisition.readable(proposal.score)
     sources = f"{surrogate.own} trials"
     if surrogate.inherited:
@@ -222,7 +223,7 @@ def _explained(
         "inherited_trials": surrogate.inherited,
         "pending_trials": pending,
         "mean": expected,
-        "sd": abs(high - low) / 2,
+        "sd": spread,
         "incumbent": best,
         "acquisition": acquisition.kind,
         "acquisition_value": worth,
@@ -236,7 +237,7 @@ def _explained(
     if pending:
         sources += f", {pending} running"
     reason = (
-        f"Gaussian process on {sources}: expects {expected:.6g} +- {abs(high - low) / 2:.3g} here against "
+        f"Gaussian process on {sources}: expects {expected:.6g} +- {spread:.3g} here against "
         f"{best:.6g} at the best trial; {TITLES[acquisition.kind]} {worth:.3g}."
     )
     return Suggestion(proposal.config, reason, numbers)

@@ -64,7 +64,7 @@ def tests_parents(number: int) -> bool:
 def parents_test(space: SearchSpace, used: set[str], rng: np.random.Generator) -> Suggestion:
     """The suggestion of such a trial. Raises SpaceExhausted."""
     reason = "Uniform random: to compare with the trials that were chosen after the parents."
-    return Suggestion(draw_untried(space, used, rng), reason, {"tests_parents": True})
+    return Suggestion(draw_untried(space, used, rng), reason, {"tests_parents": 1})
 
 
 def families(history: History) -> list[tuple[str, tuple[Observation, ...]]]:

@@ -186,8 +186,13 @@ class StrategySuite:
 
     @pytest.mark.parametrize("values", [(1.0, 1.0), (1e308, -1e308), (1e-300, 0.0), (0.0, -0.0)])
     def test_extreme_and_equal_values_are_survived(self, values: tuple[float, float]) -> None:
-        history = simulate(self.make(), MIXED, lambda config: values[len(str(config)) % 2], trials=14)
+        said: list[Suggestion] = []
+        history = simulate(
+            self.make(), MIXED, lambda config: values[len(str(config)) % 2], trials=14,
+            on_suggestion=lambda number, suggestion: said.append(suggestion),
+        )  # fmt: skip
         assert len(history.own) == 14
+        json.dumps([one.numbers for one in said], allow_nan=False)
 
     def test_many_running_trials_and_no_result(self) -> None:
         history = simulate(self.make(), MIXED, bowl, trials=30, parallel=30)
@@ -239,9 +244,14 @@ class StrategySuite:
         inherited = tuple(
             Observation(t.number, t.config, t.state, t.value, t.curve, inherited_from="parent") for t in parent.own
         )
+        said: list[Suggestion] = []
         for comparable in (True, False):
-            history = simulate(self.make(), MIXED, bowl, trials=8, inherited=inherited, comparable=comparable)
+            history = simulate(
+                self.make(), MIXED, bowl, trials=8, inherited=inherited, comparable=comparable,
+                on_suggestion=lambda number, suggestion: said.append(suggestion),
+            )  # fmt: skip
             assert len(history.own) == 8
+        assert not [one for one in said if any(isinstance(number, bool) for number in one.numbers.values())]
 
     def test_inherited_trials_of_other_branches_are_survived(self) -> None:
         parent = simulate(

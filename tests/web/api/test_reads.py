@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import TABLE
+from tests.factories import TABLE, World
 from tests.web.api.kit import Api
 
 ADDRESSES = (
@@ -67,3 +67,14 @@ def test_answers_travel_compressed_and_files_do_not(alice: Api) -> None:
     content = alice.client.get("/api/v1/projects/lab/datasets/table/versions/1/content", headers=packed)
     assert "Content-Encoding" not in content.headers
     assert content.headers["Content-Length"] == str(len(TABLE))
+
+
+def test_numbers_of_any_size_are_told(world: World, alice: Api) -> None:
+    """A float that is whole comes back from the database without its point, as a whole number of any length."""
+    at = world.job.trials.filter(number=1)
+    at.update(hyperparameters={"lr": 1e25}, objective=1e308, best_objective=1e308)
+    world.job.trials.filter(number=2).update(objective=-1e308)
+    world.job.trials.filter(number=3).delete()
+    assert alice.get("projects/lab/jobs/first/trials/1").json["hyperparameters"] == {"lr": 1e25}
+    assert alice.get("projects/lab/jobs/first/snapshot").json["trials"]["hyperparameters"]["lr"][0] == 1e25
+    assert alice.get("projects/lab/jobs/first").json["median"] == 0
