@@ -65,6 +65,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/host": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What trials run on */
+        get: operations["getHost"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -1567,6 +1584,12 @@ export interface components {
         FromEnum: "checkpoint" | "scratch";
         /** @enum {string} */
         Goal: "maximize" | "minimize";
+        Gpu: {
+            /** @description Its UUID or number, as NVIDIA's driver names it. */
+            id: string;
+            memory_bytes: number;
+            name: string;
+        };
         /** @description A trial to run. */
         HandedOutTrial: {
             /** @description To be given back with each report and when it is told of. */
@@ -1586,6 +1609,18 @@ export interface components {
         };
         Health: {
             status: components["schemas"]["StatusEnum"];
+        };
+        /** @description What trials run on. */
+        Host: {
+            /** @description Of scripts in containers that name none. */
+            base_image: string | null;
+            /** @description What is wrong with the engine, each with what to do about it. */
+            concerns: string[];
+            /** @description The container engine; null: none. */
+            engine: string | null;
+            gpus: components["schemas"]["Gpu"][];
+            /** @description Trials that run at once. */
+            slots: number;
         };
         HyperparameterDefinition: {
             default: (number | string) | null;
@@ -2696,6 +2731,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Host"];
                 };
             };
             /** @description Not done, and why. */

@@ -68,6 +68,7 @@ ADMINS = {
     "getUsage",
     "listUsage",
     "preemptTrial",
+    "getHost",
 }  # test_quotas.py and test_usage.py have more of them
 OWNERS = {"updateProject", "deleteProject", "addMember", "changeMember", "removeMember"}
 

@@ -1,0 +1,97 @@
+"""What administrators decide of containers: the network of an algorithm's trials; and what they see of the host."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from hpt_web.accounts.models import AuditEvent
+from hpt_web.jobs import dispatch, launching
+from hpt_web.jobs.models import Trial
+from tests import factories
+from tests.factories import World, algorithm_document
+from tests.web.api.kit import Api
+
+LINE = "projects/lab/algorithms/line"
+
+
+@pytest.fixture
+def root(world: World) -> Api:
+    return Api(world.root)
+
+
+def test_a_network_is_an_administrators_to_grant(alice: Api, bob: Api, root: Api) -> None:
+    for other in (alice, bob):
+        answer = other.patch(LINE, {"network": "training", "description": "mine"})
+        assert (answer.status, answer.json["type"]) == (403, "forbidden")
+    assert alice.get(LINE).json["network"] == alice.get(LINE).json["description"] == "", "nothing half done"
+    assert root.patch(LINE, {"network": "training"}).json["network"] == "training"
+    assert bob.get(LINE).json["network"] == "training", "everybody sees it"
+    assert alice.patch(LINE, {"description": "new"}).json["network"] == "training"
+    assert root.patch(LINE, {"network": ""}).json["network"] == ""
+    events = AuditEvent.objects.filter(action="algorithm.network").order_by("id")
+    assert [(event.actor.username, event.data["network"]) for event in events if event.actor] == [
+        ("root", "training"),
+        ("root", ""),
+    ]
+
+
+@pytest.mark.parametrize("network", ["host", "default", "container:other", "a/b", "-x", "slirp4netns"])
+def test_the_hosts_own_network_is_nobodys_to_grant(root: Api, network: str) -> None:
+    answer = root.patch(LINE, {"network": network})
+    assert (answer.status, list(answer.fields)) == (400, ["network"])
+
+
+def test_only_containers_are_put_into_it(world: World) -> None:
+    line = world.job.algorithm_version.algorithm
+    line.network = "training"
+    line.save()
+    trial = Trial.objects.create(job=world.job, number=9, hyperparameters={"lr": 0.1})
+    attempt = dispatch.write_attempt(trial)
+    assert launching.launch_spec(attempt).network is None
+    attempt.backend = launching.CONTAINER
+    attempt.trial.job.spec["image"] = "sha256:" + "0" * 64
+    attempt.trial.job.algorithm_version.algorithm.refresh_from_db()
+    spec = launching.launch_spec(attempt)
+    assert (spec.network, spec.image) == ("training", "sha256:" + "0" * 64)
+    assert spec.command[0] == "python3"
+    assert spec.entrypoint == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"runs_in": "moon"}, "runs_in"),
+        ({"base_image": "a b"}, "base_image"),
+        ({"runs_in": "process", "base_image": "python:3"}, "base_image"),
+        ({"source": {"image": "team/train:1"}, "entry_point": "", "runs_in": "process"}, "runs_in"),
+        ({"source": {"image": "team/train:1"}, "entry_point": "", "base_image": "python:3"}, "base_image"),
+    ],
+)
+def test_a_version_that_could_run_nowhere_is_refused(alice: Api, changes: dict[str, object], field: str) -> None:
+    answer = alice.post(f"{LINE}/versions", algorithm_document(**changes))
+    assert (answer.status, list(answer.fields)) == (400, [field])
+
+
+def test_a_base_image_is_part_of_what_runs(alice: Api) -> None:
+    made = [alice.post(f"{LINE}/versions", algorithm_document(**own)).json for own in ({}, {"base_image": "python:3"})]
+    assert made[0]["digest"] != made[1]["digest"]
+    assert (made[1]["base_image"], made[1]["runs_in"]) == ("python:3", None)
+
+
+def test_without_an_engine_a_job_in_containers_is_refused(alice: Api, settings: Settings) -> None:
+    settings.HPT_DOCKER = ""
+    for own, field in (({}, "image"), ({"image": "python:3"}, "image")):
+        answer = alice.post("projects/lab/job-checks", factories.job_document(name="new", runs_in="container", **own))
+        faults = {fault["field"]: fault["message"] for fault in answer.json["faults"]}
+        assert list(faults) == [field]
+    assert "HPT_DOCKER" in faults["image"]
+
+
+def test_the_host_is_shown_to_administrators(root: Api, alice: Api, settings: Settings) -> None:
+    settings.HPT_GPUS, settings.HPT_DOCKER = "0:80GB", "unix:///nowhere/docker.sock"
+    assert alice.get("host").status == 403
+    host = root.get("host").json
+    assert host["gpus"] == [{"id": "0", "name": "", "memory_bytes": 80 * 10**9}]
+    assert host["engine"] == "unix:///nowhere/docker.sock"
+    assert "does not answer" in host["concerns"][0]
