@@ -88,7 +88,8 @@ def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
         return Choice()
     strategy = strategy_of(job.pk)
     scheduler = strategy if isinstance(strategy, Scheduler) else None
-    history = whole_history(job, curves=scheduler is not None)
+    # Of trials that were cut short the model learns by their curves.
+    history = whole_history(job, curves=scheduler is not None or job.spec["early_stopping"] is not None)
     promotions = _promote(scheduler, history, asked)
     numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
     fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)

@@ -20,6 +20,7 @@ from hpt_web.jobs.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, job_document, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free
+from tuning import Tuner
 
 LIMITS = {"max_trials": 3, "max_parallel": 2}
 EXTERNAL = {"source": {"external": True}, "metrics": [{"name": "score"}, {"name": "loss"}]}
@@ -208,6 +209,36 @@ def test_a_persons_stop_is_told_and_what_is_told_then_counts(elsewhere: New, tea
     told = script.tell(1, value=0.5)
     assert (told.state, told.objective, told.reason) == ("Stopped", 0.5, "Stopped by bob.")
     assert state(script.job) == "Running"
+
+
+def test_a_search_that_cuts_trials_short_is_the_one_of_the_engine(elsewhere: New) -> None:
+    """What the service's model learns of stopped trials is what that of a Tuner does: their whole curves."""
+
+    def curve(x: float) -> list[float]:
+        return [1 - (x - 0.3) ** 2 - 0.5 / epoch for epoch in range(1, 10)]
+
+    bandit = {"slack_amount": 0.05, "delay_evaluation": 2}
+    script = elsewhere(
+        strategy={"name": "bayesian", "options": {"n_initial_points": 4}},
+        early_stopping={"name": "bandit", "options": bandit},
+        limits={"max_trials": 12, "max_parallel": 1},
+    )
+    tuner = Tuner(
+        script.job.spec["space"], strategy="bayesian", n_initial_points=4, seed=script.job.seed, max_trials=12,
+        early_stopping={"name": "bandit", **bandit},
+    )  # fmt: skip
+    for _ in range(12):
+        (handed,), (expected,) = script.ask().trials, tuner.ask()
+        assert handed.hyperparameters == expected.config
+        assert (handed.reason, handed.numbers) == (expected.reason, expected.numbers)
+        for value in curve(float(expected.config["x"])):
+            tuner.report(expected, value)
+            verdict = tuner.should_stop(expected)
+            assert script.report(handed.number, value).stop == verdict.stop
+            if verdict.stop:
+                break
+        assert script.tell(handed.number).state == tuner.tell(expected).state
+    assert {len(trial.curve) for trial in tuner.trials} > {9}, "some were cut short, and some were not"
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
