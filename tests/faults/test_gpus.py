@@ -71,8 +71,8 @@ def test_no_device_is_given_twice_whoever_is_killed(service: Service, tmp_path: 
         wait_for(
             lambda: any(lab.job(job)["counts"].get("Running") for job in ("pairs", "singles", "shares")), 60, "run"
         )
-        service.kill(part)
         wait_for(lambda part=part: service.pid(part), 60, f"{part} runs")
+        service.kill(part)
     for job in ("pairs", "singles", "shares"):
         assert lab.wait_for_state(job, {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     held = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
