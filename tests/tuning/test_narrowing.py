@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tuning.space_generators import spaces
@@ -192,8 +192,10 @@ def test_where_nothing_stands_out_nothing_is_left_out():
     assert isinstance(found, Unavailable) and "spread over the whole range" in found.reason
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(spaces(), st.integers(0, 99), st.sampled_from(list(Goal)))
+@example(SearchSpace((Float("x", 0.0, 1.3501013207663277, step=0.6750506603831639),)), 0, Goal.MINIMIZE)
+@example(SearchSpace((Float("x", 0.0, 2.225073858507e-311),)), 0, Goal.MAXIMIZE)
 def test_the_best_is_never_excluded_and_the_space_is_valid(space, seed, goal):
     rng = np.random.default_rng(seed)
     places = rng.random((40, len(space)))

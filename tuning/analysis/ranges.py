@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tuning.errors import InvalidSpec
 from tuning.expressions import FORMS
 from tuning.parameters import Categorical, Float, Integer, Parameter, Value
 
 _DIGITS = 3
+_SMALLEST = 1e-290  # what is smaller has no power of ten that makes it a whole number
 
 
 def between(parameter: Parameter, low: float, high: float) -> Parameter | None:
@@ -27,7 +29,7 @@ def between(parameter: Parameter, low: float, high: float) -> Parameter | None:
         ends = parameter.decode(low), parameter.decode(high)
         if parameter.step is None:
             ends = _outwards(parameter, *ends)
-        return replace(parameter, low=ends[0], high=ends[1])
+        return _with_ends(parameter, *ends)
     normal, exponential, rounded = FORMS[parameter.form]
     if normal or not rounded or parameter.q is None:
         return None
@@ -36,6 +38,14 @@ def between(parameter: Parameter, low: float, high: float) -> Parameter | None:
     if exponential:
         first, last = math.log(max(first, math.exp(parameter.a))), math.log(last)
     return replace(parameter, a=max(first, parameter.a), b=min(last, parameter.b))
+
+
+def _with_ends(parameter: Float, low: float, high: float) -> Float:
+    """As it is where the part cannot be a range of its own, such as a single step that is short by a rounding."""
+    try:
+        return replace(parameter, low=low, high=high)
+    except InvalidSpec:
+        return parameter
 
 
 def describe(parameter: Parameter) -> str:
@@ -82,7 +92,7 @@ def _outwards(parameter: Float, low: float, high: float) -> tuple[float, float]:
 
 def _rounded(value: float, size: float, towards: Callable[[float], int]) -> float:
     """To so many digits of ``size``."""
-    if size <= 0.0:
+    if size < _SMALLEST:
         return value
     digits = _DIGITS - 1 - math.floor(math.log10(size))
     return float(f"{towards(value * 10.0**digits) / 10.0**digits:.12g}")
