@@ -112,6 +112,10 @@ class Registry(Generic[T]):
     def catalogue(self) -> list[Info]:
         return [entry.info for entry in (*self._entries.values(), *self.found().entries)]
 
+    def packages(self) -> dict[str, str]:
+        """By name, the package that each implementation of another one comes from, with its version."""
+        return {entry.info.name: entry.package for entry in self.found().entries}
+
     def found(self) -> Found[T]:
         """What other packages offer."""
         with self._lock:

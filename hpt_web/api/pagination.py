@@ -55,6 +55,20 @@ def whole_parameter(request: Request, name: str, *, default: int, low: int, high
     return number
 
 
+def number_parameter(request: Request, name: str, *, default: float, low: float, high: float) -> float:
+    """A number of the query string in low..high."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return default
+    try:
+        number = float(text) if len(text) <= 40 else None
+    except ValueError:
+        number = None
+    if number is None or not low <= number <= high:  # also refuses NaN
+        raise Invalid([Fault(name, f"is {text[:40]!r}; give a number from {low:g} to {high:g}", "range")])
+    return number
+
+
 def text_parameter(request: Request, name: str) -> str:
     """A text of the query string, empty if it is absent; Invalid if the database could not hold it."""
     text = request.query_params.get(name, "")

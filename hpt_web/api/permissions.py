@@ -25,6 +25,13 @@ class SignedIn(BasePermission):
         return True
 
 
+class SignedInToRead(BasePermission):
+    """A person is logged in, whatever the verb: for an address that takes a document and changes nothing."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return isinstance(request.user, User)
+
+
 class Anyone(BasePermission):
     """The few addresses that are open to whoever is not logged in; each names this class itself."""
 

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 from hpt_web.api.permissions import Anyone
 from hpt_web.api.views import (
     algorithms,
+    analysis,
     catalogue,
     datasets,
     external,
@@ -86,6 +87,10 @@ urlpatterns = [
     path(f"{_JOB}/unpause", jobs.UnpauseJobView.as_view()),
     path(f"{_JOB}/resume", jobs.ResumeJobView.as_view()),
     path(f"{_JOB}/ask", external.AskView.as_view()),
+    path(f"{_JOB}/analysis/importance", analysis.ImportanceView.as_view()),
+    path(f"{_JOB}/analysis/narrowing", analysis.NarrowingView.as_view()),
+    path(f"{_JOB}/analysis/marginal-gain", analysis.MarginalGainView.as_view()),
+    path(f"{_JOB}/analysis/replay", analysis.ReplayView.as_view()),
     path(f"{_JOB}/snapshot", jobs.SnapshotView.as_view()),
     path(f"{_JOB}/events", jobs.EventsView.as_view()),
     path(f"{_JOB}/decisions", jobs.JobDecisionsView.as_view()),

@@ -16,7 +16,7 @@ from tuning.registry import Broken, Option, Registry
 from tuning.registry import Info as PolicyInfo
 from tuning.watched import watch_policy
 
-__all__ = ["Broken", "Option", "PolicyInfo", "broken", "catalogue", "create", "judge_reports", "look_again"]
+__all__ = ["Broken", "Option", "PolicyInfo", "broken", "catalogue", "create", "judge_reports", "look_again", "packages"]
 
 _REGISTRY: Registry[Policy] = Registry(partial(plugins.discover, plugins.POLICIES, watch_policy))
 _REGISTRY.add(median.INFO, median.MedianStopping)
@@ -34,6 +34,11 @@ def catalogue() -> list[PolicyInfo]:
 def broken() -> tuple[Broken, ...]:
     """The policies of other packages that cannot be used, and why (see plugins.py)."""
     return _REGISTRY.found().broken
+
+
+def packages() -> dict[str, str]:
+    """The package, with its version, of each of the policies that is of another one, by name."""
+    return _REGISTRY.packages()
 
 
 def look_again() -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "create",
     "inferred",
     "look_again",
+    "packages",
     "planned",
     "wrapped",
 ]
@@ -49,6 +50,11 @@ def catalogue() -> list[StrategyInfo]:
 def broken() -> tuple[Broken, ...]:
     """The strategies of other packages that cannot be used, and why (see plugins.py)."""
     return _REGISTRY.found().broken
+
+
+def packages() -> dict[str, str]:
+    """The package, with its version, of each of the strategies that is of another one, by name."""
+    return _REGISTRY.packages()
 
 
 def look_again() -> None:

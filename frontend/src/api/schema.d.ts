@@ -471,6 +471,77 @@ export interface paths {
         patch: operations["changeJob"];
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/analysis/importance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which hyperparameters matter, and how sure that is */
+        get: operations["getImportance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/analysis/marginal-gain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the next per cent of improvement would cost */
+        get: operations["getMarginalGain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/analysis/narrowing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Narrower ranges for a child job, with the numbers why */
+        get: operations["getNarrowing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/jobs/{job}/analysis/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an early-stopping policy would have saved and lost in this job
+         * @description Nothing is written: whoever sees the job may ask.
+         */
+        post: operations["replayPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/ask": {
         parameters: {
             query?: never;
@@ -1360,6 +1431,14 @@ export interface components {
             objective: number;
             trial: number;
         };
+        /** @description What a package offers and nobody can use. */
+        BrokenEntry: {
+            name: string;
+            /** @description With its version. */
+            package: string;
+            /** @description What its author has to mend. */
+            reason: string;
+        };
         Bundle: {
             /** @description Put it into an algorithm version as `source.bundle`. */
             digest: string;
@@ -1376,12 +1455,16 @@ export interface components {
             name: string;
         };
         Catalogue: {
+            /** @description Of installed packages; they are left out of `items`. */
+            broken: components["schemas"]["BrokenEntry"][];
             items: components["schemas"]["CatalogueEntry"][];
         };
         /** @description A strategy or an early-stopping policy. */
         CatalogueEntry: {
             name: string;
             options: components["schemas"]["CatalogueOption"][];
+            /** @description The package that brought it, with its version; null for those of HPT itself. */
+            package: string | null;
             /** @description It decides by itself how far each trial goes: the job's `early_stopping` must be null. */
             schedules: boolean;
             summary: string;
@@ -1648,6 +1731,29 @@ export interface components {
         };
         /** @enum {string} */
         HyperparameterDefinitionTypeEnum: "float" | "integer" | "categorical" | "text";
+        ImportanceAnswer: {
+            importance: components["schemas"]["Importances"] | null;
+            /** @description A sentence why there is no answer (yet); null if there is. */
+            unavailable: string | null;
+        };
+        Importances: {
+            /**
+             * Format: double
+             * @description The share of the variance that is predicted of unseen trials.
+             */
+            explained: number;
+            /** @description Without a value, left out. */
+            failed: number;
+            /**
+             * Format: double
+             * @description The share that is none's alone.
+             */
+            interactions: number;
+            /** @description In the order of the space. */
+            parameters: components["schemas"]["ParameterImportance"][];
+            /** @description Learnt from. */
+            trials: number;
+        };
         Job: {
             algorithm: components["schemas"]["VersionReference"];
             best: components["schemas"]["BestTrial"] | null;
@@ -1887,6 +1993,43 @@ export interface components {
             size: number;
             text: string;
         };
+        /**
+         * @description The cost of an improvement from `best` to `target`, with 80 % of its estimates from low to high.
+         *
+         *     Null trials and hours are beyond what anybody would wait for; all hours are null where durations are not known.
+         */
+        MarginalGain: {
+            /** Format: double */
+            best: number;
+            /**
+             * Format: double
+             * @description That one of the next ten trials reaches the target.
+             */
+            chance_in_10: number;
+            /**
+             * Format: double
+             * @description Of trials, on all places together.
+             */
+            hours: number | null;
+            /** Format: double */
+            hours_high: number | null;
+            /** Format: double */
+            hours_low: number | null;
+            reason: string;
+            /** Format: double */
+            target: number;
+            /** Format: double */
+            trials: number | null;
+            /** Format: double */
+            trials_high: number | null;
+            /** Format: double */
+            trials_low: number | null;
+        };
+        MarginalGainAnswer: {
+            marginal_gain: components["schemas"]["MarginalGain"] | null;
+            /** @description A sentence why there is no answer (yet); null if there is. */
+            unavailable: string | null;
+        };
         Member: {
             /** Format: date-time */
             created_at: string;
@@ -1923,6 +2066,55 @@ export interface components {
         };
         /** @enum {string} */
         ModeEnum: "drain" | "now";
+        /** @description One hyperparameter; `before` and `after` are as in a job's `space`, equal if it is kept as it is. */
+        NarrowedParameter: {
+            after: {
+                [key: string]: unknown;
+            };
+            before: {
+                [key: string]: unknown;
+            };
+            changed: boolean;
+            /**
+             * Format: double
+             * @description The share of its axis, or of its values, that is searched on.
+             */
+            kept: number;
+            name: string;
+            numbers: {
+                [key: string]: number | string;
+            };
+            reason: string;
+        };
+        /** @description Smaller ranges for a child job, and what they would have left out. */
+        Narrowing: {
+            /**
+             * Format: double
+             * @description The best value among the excluded ones.
+             */
+            best_excluded: number | null;
+            /** @description Of those, outside the new ranges. */
+            excluded: number;
+            /** @description Numbers of the trials that count as good. */
+            good: number[];
+            parameters: components["schemas"]["NarrowedParameter"][];
+            /** @description For the child's document. */
+            space: {
+                [key: string]: unknown;
+            }[];
+            /** @description With a result. */
+            trials: number;
+            /**
+             * Format: double
+             * @description The share of the whole space that is left.
+             */
+            volume: number;
+        };
+        NarrowingAnswer: {
+            narrowing: components["schemas"]["Narrowing"] | null;
+            /** @description A sentence why there is no answer (yet); null if there is. */
+            unavailable: string | null;
+        };
         NewAccessKey: {
             /** Format: date-time */
             created_at: string;
@@ -2012,6 +2204,24 @@ export interface components {
             upper?: number;
             values?: (number | string)[];
             when?: components["schemas"]["Condition"] | null;
+        };
+        /** @description Shares of the objective's variance, 0 to 1, each with its standard deviation. */
+        ParameterImportance: {
+            /**
+             * Format: double
+             * @description What it does by itself.
+             */
+            mean: number;
+            name: string;
+            /** Format: double */
+            std: number;
+            /**
+             * Format: double
+             * @description With all interactions that it takes part in.
+             */
+            total_mean: number;
+            /** Format: double */
+            total_std: number;
         };
         /**
          * @description One searched hyperparameter; GET space-schema says exactly which members go with which `type`.
@@ -2107,6 +2317,12 @@ export interface components {
         PauseDocumentRequest: {
             /** @description drain lets what runs go to its end; now stops it, to go on from its checkpoint with the job. */
             mode?: components["schemas"]["ModeEnum"];
+        };
+        PolicyChoiceRequest: {
+            name: string;
+            options?: {
+                [key: string]: (number | string | boolean) | null;
+            };
         };
         Pool: {
             /** @description An administrator has set the number of devices. */
@@ -2281,6 +2497,91 @@ export interface components {
             /** @description Without project and user it is a limit of the installation. */
             user?: string | null;
         };
+        /** @description `replay` of the policy, or `sweep` with its outcome for each value. */
+        ReplayAnswer: {
+            replay: components["schemas"]["ReplayOutcome"] | null;
+            sweep: components["schemas"]["SweptValue"][] | null;
+            /** @description A sentence why there is no answer (yet); null if there is. */
+            unavailable: string | null;
+        };
+        ReplayDocumentRequest: {
+            policy: components["schemas"]["PolicyChoiceRequest"];
+            sweep?: components["schemas"]["SweepRequest"] | null;
+        };
+        ReplayedTrial: {
+            number: number;
+            /** Format: double */
+            value: number | null;
+        };
+        /** @description With every trial that the policy stops. */
+        ReplayOutcome: {
+            /** @description The best trial as it was. */
+            best: components["schemas"]["ReplayedTrial"] | null;
+            /** @description Trials that were stopped early when they ran: what they would have become is not known. */
+            cut_short: number;
+            /** @description The best one under the policy. */
+            kept: components["schemas"]["ReplayedTrial"] | null;
+            /**
+             * Format: double
+             * @description By how much the kept one is worse.
+             */
+            regret: number;
+            /** Format: double */
+            saved_seconds: number | null;
+            /**
+             * Format: double
+             * @description Of the steps, 0 to 1.
+             */
+            saved_share: number;
+            saved_steps: number;
+            /**
+             * Format: double
+             * @description Null where times are not known.
+             */
+            seconds: number | null;
+            steps: number;
+            stopped: components["schemas"]["StoppedTrial"][];
+            /** @description How many of them are stopped. */
+            stops: number;
+            /** @description Reports are played in the order in which they came. */
+            timed: boolean;
+            /** @description That reported. */
+            trials: number;
+        };
+        /** @description What the policy would have saved of `steps` and `seconds`, and lost. */
+        ReplaySummary: {
+            /** @description The best trial as it was. */
+            best: components["schemas"]["ReplayedTrial"] | null;
+            /** @description Trials that were stopped early when they ran: what they would have become is not known. */
+            cut_short: number;
+            /** @description The best one under the policy. */
+            kept: components["schemas"]["ReplayedTrial"] | null;
+            /**
+             * Format: double
+             * @description By how much the kept one is worse.
+             */
+            regret: number;
+            /** Format: double */
+            saved_seconds: number | null;
+            /**
+             * Format: double
+             * @description Of the steps, 0 to 1.
+             */
+            saved_share: number;
+            saved_steps: number;
+            /**
+             * Format: double
+             * @description Null where times are not known.
+             */
+            seconds: number | null;
+            steps: number;
+            /** @description How many of them are stopped. */
+            stops: number;
+            /** @description Reports are played in the order in which they came. */
+            timed: boolean;
+            /** @description That reported. */
+            trials: number;
+        };
         /** @description Whether the trial is to stop, and why (also why not). */
         ReportAnswer: {
             numbers: {
@@ -2396,11 +2697,44 @@ export interface components {
         };
         /** @enum {string} */
         StatusEnum: "ok";
+        /** @description A trial that the policy stops at its `report`-th report, which was of `step`. */
+        StoppedTrial: {
+            /**
+             * Format: double
+             * @description Its result as it was.
+             */
+            final: number | null;
+            number: number;
+            numbers: {
+                [key: string]: number | string;
+            };
+            reason: string;
+            report: number;
+            /** Format: double */
+            saved_seconds: number | null;
+            saved_steps: number;
+            step: number;
+            /**
+             * Format: double
+             * @description What it had reported then.
+             */
+            value: number;
+        };
         /** @description What the job's trials that are over take on disk. */
         StoredBytes: {
             checkpoints: number;
             /** @description Logs, models and other output. */
             outputs: number;
+        };
+        SweepRequest: {
+            /** @description An option of the policy. */
+            option: string;
+            /** @description What it is to be, one after the other: 1 to 20 values. */
+            values: ((number | string | boolean) | null)[];
+        };
+        SweptValue: {
+            outcome: components["schemas"]["ReplaySummary"];
+            value: (number | string | boolean) | null;
         };
         Team: {
             /** Format: date-time */
@@ -3992,6 +4326,143 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getImportance: {
+        parameters: {
+            query?: {
+                /** @description Only what matters within this best share of the trials; 1, all of them, if left out. */
+                best_share?: number;
+            };
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportanceAnswer"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMarginalGain: {
+        parameters: {
+            query?: {
+                /** @description As a share of the best value; 0.01 if left out. */
+                gain?: number;
+            };
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginalGainAnswer"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getNarrowing: {
+        parameters: {
+            query?: {
+                /** @description The share of the trials that counts as good; 0.2 if left out. */
+                share?: number;
+            };
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NarrowingAnswer"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayAnswer"];
                 };
             };
             /** @description Not done, and why. */

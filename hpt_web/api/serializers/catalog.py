@@ -246,10 +246,22 @@ class CatalogueEntry(Shape):
     schedules = serializers.BooleanField(
         help_text="It decides by itself how far each trial goes: the job's `early_stopping` must be null."
     )
+    package = serializers.CharField(
+        allow_null=True, help_text="The package that brought it, with its version; null for those of HPT itself."
+    )
+
+
+class BrokenEntry(Shape):
+    """What a package offers and nobody can use."""
+
+    name = serializers.CharField()
+    package = serializers.CharField(help_text="With its version.")
+    reason = serializers.CharField(help_text="What its author has to mend.")
 
 
 class Catalogue(Shape):
     items = CatalogueEntry(many=True)
+    broken = BrokenEntry(many=True, help_text="Of installed packages; they are left out of `items`.")
 
 
 class Profile(Shape):

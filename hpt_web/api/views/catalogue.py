@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from django.db import connection
@@ -19,19 +20,27 @@ from hpt_web.api.serializers.common import Health
 from hpt_web.api.views.base import View
 from tuning import earlystop, strategies
 from tuning.profiles import PROFILES
+from tuning.registry import Broken, Info
 from tuning.space_schema import space_schema
 
 
 class StrategiesView(View):
     @operation("listStrategies", "Search strategies and their options", tag="catalogue", gives=shapes.Catalogue)
     def get(self, request: Request) -> Response:
-        return Response({"items": [asdict(info) for info in strategies.catalogue()]})
+        return Response(_offered(strategies.catalogue(), strategies.packages(), strategies.broken()))
 
 
 class PoliciesView(View):
     @operation("listPolicies", "Early-stopping policies and their options", tag="catalogue", gives=shapes.Catalogue)
     def get(self, request: Request) -> Response:
-        return Response({"items": [asdict(info) for info in earlystop.catalogue()]})
+        return Response(_offered(earlystop.catalogue(), earlystop.packages(), earlystop.broken()))
+
+
+def _offered(infos: Sequence[Info], packages: Mapping[str, str], broken: Sequence[Broken]) -> dict[str, object]:
+    return {
+        "items": [{**asdict(info), "package": packages.get(info.name)} for info in infos],
+        "broken": [asdict(one) for one in broken],
+    }
 
 
 class ProfilesView(View):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from jsonschema import Draft202012Validator
 
 from hpt_web.jobs.models import TuningJob
 from tests.factories import job_document
+from tests.tuning.plugin_kit import EXAMPLE, install, installed, write
 from tests.web.api.kit import Api
 from tuning.profiles import PROFILES
 
@@ -17,6 +20,32 @@ def test_strategies_say_whether_they_schedule(alice: Api) -> None:
     assert schedules["hyperband"] is True
     assert schedules["random"] is False
     assert not any(found["schedules"] for found in alice.get("policies").json["items"])
+
+
+def test_packages_are_told_of_with_what_is_wrong_with_them(alice: Api, charlie: Api, tmp_path: Path) -> None:
+    """To whoever may choose one: nothing in it is a secret of this installation."""
+    write(
+        tmp_path, "hpt-broken", "2.0", {"broken_one.py": "INFO = 3"},
+        {"hpt.strategies": {"mine": "broken_one"}, "hpt.policies": {"median": "broken_one"}},
+    )  # fmt: skip
+    with installed(install(EXAMPLE, tmp_path)):
+        for person in (alice, charlie):
+            found = person.get("strategies").json
+            packages = {one["name"]: one["package"] for one in found["items"]}
+            assert packages.pop("hill-climbing") == "hpt-hill-climbing 0.3.1"
+            assert packages["auto"] is None and set(packages.values()) == {None}
+            assert found["broken"] == [
+                {
+                    "name": "mine",
+                    "package": "hpt-broken 2.0",
+                    "reason": "broken_one has no INFO of tuning.registry.Info",
+                }
+            ]
+            found = person.get("policies").json
+            assert found["items"][-1]["package"] == "hpt-hill-climbing 0.3.1"
+            assert [(one["name"], one["package"]) for one in found["broken"]] == [("median", "hpt-broken 2.0")]
+            assert "taken by HPT itself" in found["broken"][0]["reason"]
+    assert alice.get("strategies").json["broken"] == alice.get("policies").json["broken"] == []
 
 
 def test_profiles_are_listed_with_their_rules(vera: Api) -> None:
@@ -30,7 +59,7 @@ def test_profiles_are_listed_with_their_rules(vera: Api) -> None:
     assert profiles["sagemaker"]["max_trials_with"] == {"random": 10_000}
 
 
-@pytest.mark.parametrize("address", ["profiles", "space-schema"])
+@pytest.mark.parametrize("address", ["strategies", "policies", "profiles", "space-schema"])
 def test_a_stranger_is_not_told(nobody: Api, address: str) -> None:
     assert nobody.get(address).status == 401
 
