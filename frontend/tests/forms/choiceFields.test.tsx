@@ -17,6 +17,7 @@ const entries: CatalogueEntry[] = [
     title: "Bandit",
     summary: "Stops what is far behind.",
     schedules: false,
+    package: null,
     options: [
       { ...part, name: "slack_factor", type: "float", choices: [] },
       { ...part, name: "compare", type: "choice", choices: ["no", "yes"], default: "no" },

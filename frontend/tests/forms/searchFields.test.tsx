@@ -16,6 +16,7 @@ const entry = (name: string, schedules = false): CatalogueEntry => ({
   title: name,
   summary: "",
   schedules,
+  package: null,
   options: [],
 });
 const strategies = [entry("bayesian"), entry("grid"), entry("hyperband", true)];
