@@ -29,8 +29,8 @@ class Scale:
 
     def inside(self, low: float, high: float, half: float) -> tuple[float, float]:
         """``low - half`` and ``high + half``, where that leaves the domain half way to its end instead."""
-        low_end = max(low - half, (low + self.above) / 2) if math.isfinite(self.above) else low - half
-        high_end = min(high + half, (high + self.below) / 2) if math.isfinite(self.below) else high + half
+        low_end = max(low - half, _half_way(low, self.above)) if math.isfinite(self.above) else low - half
+        high_end = min(high + half, _half_way(high, self.below)) if math.isfinite(self.below) else high + half
         return low_end, high_end
 
     def short(self, value: float, span: float) -> float:
@@ -45,6 +45,12 @@ class Scale:
         if math.isfinite(self.below):
             digits = max(digits, 8 - math.floor(math.log10(self.below - value)))
         return round(value, digits)
+
+
+def _half_way(value: float, end: float) -> float:
+    """``value`` itself where no float lies between the two."""
+    middle = (value + end) / 2
+    return value if middle == end else middle
 
 
 SCALES: dict[str, Scale] = {

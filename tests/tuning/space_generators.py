@@ -23,7 +23,8 @@ def floats(draw, name):
     scale = draw(st.sampled_from(list(ENDS)))
     low, high = sorted(draw(st.tuples(ENDS[scale], ENDS[scale])))
     steps = draw(st.none() | st.integers(1, 1000))
-    step = (high - low) / steps if steps and high - low > 1e-3 * max(abs(low), abs(high)) else None
+    wide = high - low > max(1e-300, 1e-3 * max(abs(low), abs(high)))
+    step = (high - low) / steps if steps and wide else None
     return Float(name, low, high, scale, step)
 
 

@@ -20,7 +20,7 @@ CENTRE = {"lr": 0.01, "momentum": 0.9, "units": 128, "layers": 3, "optimizer": "
 class TestOnce(StrategySuite):
     """times = 1 is the contract of every strategy: never the same point twice."""
 
-    name = "bayesian"
+    name = "tpe"
 
     def make(self):
         return Repeated(1, strategies.create(self.name, self.options))

@@ -8,9 +8,6 @@ EPOCHS steps: a subclass gives the options by which the scheduler knows that.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +20,7 @@ from tuning.history import History, Observation
 from tuning.simulate import simulate
 from tuning.space import Config, SearchSpace
 from tuning.states import Goal, TrialState
+from tuning.testing import elsewhere
 from tuning.testing.strategy_suite import MIXED, SMALL, StrategySuite, bowl
 
 EPOCHS = 9
@@ -206,15 +204,8 @@ class SchedulerSuite(StrategySuite):
             "history = simulate(strategy, MIXED, crossing, trials=18, parallel=3, seed=3)\n"
             "print(json.dumps([[t.config, len(t.curve), t.promotions] for t in history.own]))\n"
         )
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONHASHSEED": "77", "OPENBLAS_NUM_THREADS": "2"},
-        )
         here = simulate(self.make(), MIXED, crossing, trials=18, parallel=3, seed=3)
-        assert json.loads(run.stdout) == [[t.config, len(t.curve), t.promotions] for t in here.own]
+        assert json.loads(elsewhere.printed(code)) == [[t.config, len(t.curve), t.promotions] for t in here.own]
 
     def test_inherited_curves_are_survived(self) -> None:
         parents, _ = self.run(crossing, 12, parallel=2, seed=8)
