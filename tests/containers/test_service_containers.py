@@ -13,6 +13,7 @@ from tests import engine as engines
 from tests.containers.harness import BARE, PYTHON
 from tests.faults.lab import Lab
 from tests.service import Service, wait_for
+from tuning.backends.docker import DockerBackend
 
 LINES = 20
 TRAINER = "hpt-test/trainer:1"
@@ -99,13 +100,15 @@ def document(name: str, algorithm: str, trials: int = 3, **changes: Any) -> dict
     }
 
 
-def containers(engine: engines.Engine, *, running: bool = False) -> list[str]:
-    """Those that are there, in whatever state, or those that run."""
+def containers(service: Service, engine: engines.Engine, *, running: bool = False) -> list[str]:
+    """The service's own, in whatever state, or those that run; the engine may hold those of other tests."""
+    ours = DockerBackend(service.home / "containers", engine.url).name("")
     client = engine.client()
     try:
-        return [name for found in client.containers(all=not running) for name in found["Names"]]
+        names = [name for found in client.containers(all=not running) for name in found["Names"]]
     finally:
         client.close()
+    return [name for name in names if name.removeprefix("/").startswith(ours)]
 
 
 def log(lab: Lab, job: str, trial: int) -> list[str]:
@@ -137,11 +140,11 @@ def test_an_unmodified_image_is_tuned_while_worker_and_follower_are_killed(
     wait_for(lambda: lab.job("image")["counts"].get("Running", 0) == 2, 60, "trials run")
     for part in ("follower", "worker"):
         service.kill(part)
-    assert containers(engine), "trials outlive their watchers"
+    assert containers(service, engine), "trials outlive their watchers"
     assert lab.wait_for_state("image", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     check_every_trial(lab, "image", 3)
     assert log(lab, "image", 1)[0] == "rows: 3 of image-0001, given []", "the table, the name, and no arguments"
-    wait_for(lambda: not containers(engine), 30, "no container is left")
+    wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 
 @pytest.mark.timeout(300)
@@ -155,7 +158,7 @@ def test_a_script_runs_in_a_base_image_as_nobody_with_nothing_to_reach(
     assert lab.wait_for_state("script", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     check_every_trial(lab, "script", 2)
     assert log(lab, "script", 1)[:3] == ["user 65534 interfaces ['lo']", "resumes None", "secrets []"]
-    wait_for(lambda: not containers(engine), 30, "no container is left")
+    wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 
 @pytest.mark.timeout(300)
@@ -183,9 +186,9 @@ def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
     service.interrupt()
     assert service.wait() == 0, service.console()
-    assert not containers(engine, running=True)
+    assert not containers(service, engine, running=True)
     service.start()
     assert lab.wait_for_state("resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     assert [(row["state"], row["attempt"]) for row in lab.trials("resumed")] == 2 * [("Completed", 2)]
     assert "resumes /opt/ml/checkpoints" in log(lab, "resumed", 1)
-    wait_for(lambda: not containers(engine), 30, "no container is left")
+    wait_for(lambda: not containers(service, engine), 30, "no container is left")
