@@ -120,9 +120,6 @@ describe("the new-job form", () => {
         max_gpu_hours: null,
       },
       profile: null,
-      resume_child_runs: [],
-      spot: false,
-      keep: null,
       runs_in: null,
       image: null,
     };
@@ -148,6 +145,9 @@ describe("the new-job form", () => {
       warm_start: { type: "TRANSFER_LEARNING", parents: ["run-1"] },
       resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null },
       seed: 5,
+      spot: true,
+      keep: { best: 2, last: 1 },
+      resume_child_runs: ["run-1/3"],
     };
     const again = documentOf(draftOf({ ...document, ...plain }, definitions));
     expect(again).toEqual({ ...document, name: "run-10", seed: null });

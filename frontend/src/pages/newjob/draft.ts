@@ -78,6 +78,8 @@ export interface JobDraft {
   runsIn: string;
   image: string;
   seed: string;
+  /** Members of a copied job that this page does not edit: the copy has them too. */
+  kept: Partial<Pick<JobDocument, "spot" | "keep" | "resume_child_runs">>;
 }
 
 export const EMPTY_DRAFT: JobDraft = {
@@ -117,6 +119,7 @@ export const EMPTY_DRAFT: JobDraft = {
   resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
   runsIn: "",
   image: "",
+  kept: {},
   seed: "",
 };
 
@@ -199,6 +202,7 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
     runsIn: document.runs_in ?? "",
     image: document.image ?? "",
     seed: "",
+    kept: { spot: document.spot, keep: document.keep, resume_child_runs: document.resume_child_runs },
   };
 }
 
@@ -249,6 +253,7 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
     },
     seed: readNumber(draft.seed),
+    ...draft.kept,
     ...asked({
       constraints: constraintsOf(draft.constraints),
       initial_points: draft.points.map((point) => pointOf(point, draft.rows)),
