@@ -116,7 +116,7 @@ def test_a_trial_runs_what_was_pinned(containers: ContainerTrials, client: Clien
 def test_what_is_no_name(client: Client, name: str) -> None:
     with pytest.raises(BackendError) as error:
         resolve(client, name)
-    assert not error.value.retryable or name == "sha256:1"
+    assert not error.value.retryable
 
 
 def test_what_is_nowhere(client: Client, registry: str) -> None:
@@ -155,5 +155,5 @@ def test_progress_is_summed_over_layers() -> None:
 def test_the_cache_of_images_is_small(pytestconfig: pytest.Config, engine: Engine) -> None:
     assert pytestconfig.cache is not None
     archives = list(Path(pytestconfig.cache.mkdir("hpt-images")).glob("*.tar"))
-    assert len(archives) == 2
+    assert archives
     assert sum(path.stat().st_size for path in archives) < 100_000_000

@@ -43,6 +43,8 @@ def resolve(engine: Engine, reference: str, *, fresh: bool = False) -> str:
         raise BackendError(f"image {reference[:MOST_CHARACTERS]!r} is no name of an image: write repository:tag")
     if PINNED.match(reference):
         return reference
+    if reference.startswith("sha256:"):  # an engine takes the beginning of an id for whichever image it fits
+        raise BackendError(f"image {reference!r} is no whole id: write sha256: and its 64 digits")
     first, second = (_at_registry, _on_host) if fresh else (_on_host, _at_registry)
     try:
         return first(engine, reference)
