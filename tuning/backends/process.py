@@ -19,9 +19,7 @@ import contextlib
 import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Collection
 from pathlib import Path
 
 from tuning.backends import layout
@@ -31,23 +29,21 @@ from tuning.backends.nursery import ENTRANCE, NotStartedError, Nursery
 from tuning.backends.processes import Census, Identity, census
 from tuning.backends.start import furnish, start_warden
 from tuning.backends.usage import Usage, of_processes
-from tuning.backends.watch import Watcher
+from tuning.backends.watch import Waiting
 from tuning.errors import BackendError
 
 LOCK_SECONDS = 10.0  # for another launcher of the same attempt, or a warden that has reported, to come to an end
 SWEEP_SECONDS = 5.0  # for killed processes to be gone
 
 
-class ProcessBackend:
+class ProcessBackend(Waiting):
     """Implements ``tuning.backends.Backend`` with one folder per attempt under ``root``."""
 
     def __init__(self, root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
         self._nursery = Nursery()
-        self._watcher: Watcher | None = None
-        self._waiting = threading.Lock()
-        self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
+        super().__init__(self._root)
         if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
             raise BackendError("the process backend needs Linux with /proc/<pid>/task/<tid>/children to find children")
 
@@ -115,36 +111,10 @@ class ProcessBackend:
         wardens = {attempt for attempt in found.wardens if not (self._root / attempt / "exit.json").exists()}
         return sorted(wardens | found.others.keys())
 
-    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
-        for attempt in attempts:
-            layout.check_attempt(attempt)
-        if not self._waiting.acquire(blocking=False):
-            raise BackendError("wait is already running in another thread: use one object for each")
-        try:
-            return self._watch().wait(attempts, timeout)
-        finally:
-            self._waiting.release()
-
-    def wake(self) -> None:
-        self._watch().wake()
-
-    def fileno(self) -> int:
-        """Readable when ``wait`` may have something to return: for those who wait for several backends."""
-        return self._watch().fileno()
-
     def close(self) -> None:
         """Give the descriptors of ``wait`` and ``launch`` back. Running attempts are not touched."""
         self._nursery.close()
-        with self._watcher_lock:
-            if self._watcher is not None and self._watcher.usable:
-                self._watcher.close()
-            self._watcher = None
-
-    def _watch(self) -> Watcher:
-        with self._watcher_lock:
-            if self._watcher is None or not self._watcher.usable:
-                self._watcher = Watcher(self._root)
-            return self._watcher
+        super().close()
 
     # Ending
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 from inotify_simple import INotify, flags
 
+from tuning.backends import layout
 from tuning.backends.processes import Identity
+from tuning.errors import BackendError
 
 POLL = 0.1  # s, for what cannot be watched
 CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
@@ -184,3 +187,43 @@ class Watcher:
             if attempt is not None:
                 dirty.add(attempt)
         return dirty
+
+
+class Waiting:
+    """The part of a backend that waits: one thread sleeps on the attempts' folders below ``root``, anybody wakes it."""
+
+    def __init__(self, root: Path, inside: str = "") -> None:
+        self._watched = (root, inside)
+        self._watcher: Watcher | None = None
+        self._waiting = threading.Lock()
+        self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
+
+    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
+        for attempt in attempts:
+            layout.check_attempt(attempt)
+        if not self._waiting.acquire(blocking=False):
+            raise BackendError("wait is already running in another thread: use one object for each")
+        try:
+            return self._watch().wait(attempts, timeout)
+        finally:
+            self._waiting.release()
+
+    def wake(self) -> None:
+        self._watch().wake()
+
+    def fileno(self) -> int:
+        """Readable when ``wait`` may have something to return: for those who wait for several backends."""
+        return self._watch().fileno()
+
+    def close(self) -> None:
+        """Give the descriptors of ``wait`` back. Running attempts are not touched."""
+        with self._watcher_lock:
+            if self._watcher is not None and self._watcher.usable:
+                self._watcher.close()
+            self._watcher = None
+
+    def _watch(self) -> Watcher:
+        with self._watcher_lock:
+            if self._watcher is None or not self._watcher.usable:
+                self._watcher = Watcher(*self._watched)
+            return self._watcher

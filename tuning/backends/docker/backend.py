@@ -23,9 +23,7 @@ import hashlib
 import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -39,7 +37,7 @@ from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remo
 from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
 from tuning.backends.usage import Usage, of_container
-from tuning.backends.watch import Watcher
+from tuning.backends.watch import Waiting
 from tuning.errors import BackendError
 
 LOCK_SECONDS = 60.0  # for another launcher of the same attempt to come to an end
@@ -49,7 +47,7 @@ ALIVE = ("running", "paused", "restarting")  # states of a container in which so
 COLLECT_SECONDS = 2.0  # for removing ended containers, each time somebody asks what runs
 
 
-class DockerBackend:
+class DockerBackend(Waiting):
     """Implements ``tuning.backends.Backend`` with one folder per attempt under ``root``, on the engine at ``url``.
 
     ``user`` are the uid and gid of trials. Left out, they are the service's own, or nobody's if the service is root.
@@ -61,9 +59,7 @@ class DockerBackend:
         self.engine = Engine(url)
         self._user = user or (NOBODY if os.geteuid() == 0 else (os.geteuid(), os.getegid()))
         self._mark = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:12]
-        self._watcher: Watcher | None = None
-        self._waiting = threading.Lock()
-        self._watcher_lock = threading.RLock()  # a signal handler may call wake while this thread holds it
+        super().__init__(self._root, TOLD)
 
     def folder(self, attempt: str) -> Path:
         """The attempt's folder, with ``model/`` and ``output/`` in it. It exists once the attempt is launched."""
@@ -236,36 +232,10 @@ class DockerBackend:
             with contextlib.suppress(BackendError):
                 self.engine.remove(identity)
 
-    def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
-        for attempt in attempts:
-            layout.check_attempt(attempt)
-        if not self._waiting.acquire(blocking=False):
-            raise BackendError("wait is already running in another thread: use one object for each")
-        try:
-            return self._watch().wait(attempts, timeout)
-        finally:
-            self._waiting.release()
-
-    def wake(self) -> None:
-        self._watch().wake()
-
-    def fileno(self) -> int:
-        """Readable when ``wait`` may have something to return: for those who wait for several backends."""
-        return self._watch().fileno()
-
     def close(self) -> None:
         """Give the descriptors of ``wait`` and the engine's connections back. Running attempts are not touched."""
-        with self._watcher_lock:
-            if self._watcher is not None and self._watcher.usable:
-                self._watcher.close()
-            self._watcher = None
+        super().close()
         self.engine.close()
-
-    def _watch(self) -> Watcher:
-        with self._watcher_lock:
-            if self._watcher is None or not self._watcher.usable:
-                self._watcher = Watcher(self._root, TOLD)
-            return self._watcher
 
     # Ending
 
