@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from hpt_web.jobs.artifacts import listing
-from hpt_web.jobs.drafts import Draft
-from hpt_web.jobs.launching import has_checkpoint, seed_of
+from hpt_web.jobs.documents.drafts import Draft
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.outputs.artifacts import listing
+from hpt_web.jobs.outputs.retention import Stored, largest, stored
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
-from hpt_web.jobs.retention import Stored, largest, stored
-from hpt_web.jobs.sampling import samples_of
+from hpt_web.jobs.running.launching import has_checkpoint, seed_of
+from hpt_web.jobs.running.sampling import samples_of
 from tuning import specification
 from tuning.profiles import Profile
 

@@ -17,7 +17,7 @@ from hpt_web.accounts.actions import create_project, create_user
 from hpt_web.accounts.models import AuditEvent, Project, User
 from hpt_web.catalog.actions import add_algorithm_version, add_dataset_version, create_algorithm, create_dataset
 from hpt_web.catalog.models import Algorithm, Dataset
-from hpt_web.jobs.actions import create_job
+from hpt_web.jobs.doors.actions import create_job
 from hpt_web.jobs.models import TuningJob
 from tuning.states import JobState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 
 from hpt_web import broker  # noqa: F401  actors register with it
-from hpt_web.jobs import dispatch
+from hpt_web.jobs.running import dispatch
 
 
 @dramatiq.actor

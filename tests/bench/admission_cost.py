@@ -92,7 +92,8 @@ def _end_trials(ended: int) -> None:
 
 
 def _measured(waiting: int) -> dict[str, object]:
-    from hpt_web.jobs import capacity, dispatch
+    from hpt_web.jobs.running import dispatch
+    from hpt_web.jobs.sharing import capacity
 
     now = capacity.situation()
     return {
@@ -105,7 +106,8 @@ def _measured(waiting: int) -> dict[str, object]:
 
 
 def _alone(job: int) -> None:
-    from hpt_web.jobs import capacity, dispatch
+    from hpt_web.jobs.running import dispatch
+    from hpt_web.jobs.sharing import capacity
 
     capacity._shared.grants = None
     dispatch.advance(job)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt_web.jobs.admission import Demand, Grant, Holding, Limit, Pool, Share, plan
+from hpt_web.jobs.sharing.admission import Demand, Grant, Holding, Limit, Pool, Share, plan
 
 CPU, GPU = "cpu", "gpu"
 

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from hpt_web.api.serializers.common import ObjectField, OptionField, Shape, ValueField
-from hpt_web.jobs.analysis import MAX_SWEPT
+from hpt_web.jobs.search.analysis import MAX_SWEPT
 
 
 def _unavailable() -> serializers.CharField:

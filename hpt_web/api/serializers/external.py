@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from hpt_web.api.serializers.common import Shape, ValueField, choices_of
-from hpt_web.jobs.external import LONGEST_FAILURE, LONGEST_KEY, MAX_POINTS
+from hpt_web.jobs.doors.external import LONGEST_FAILURE, LONGEST_KEY, MAX_POINTS
 from tuning.states import JobState
 
 

@@ -14,8 +14,8 @@ from hpt_web.api.permissions import SignedInToRead
 from hpt_web.api.schema import operation, query
 from hpt_web.api.serializers import analysis as shapes
 from hpt_web.api.views.base import View
-from hpt_web.jobs.analysis import durations_of, learnt_from, read_replay, recording_of
 from hpt_web.jobs.queries import job_for
+from hpt_web.jobs.search.analysis import durations_of, learnt_from, read_replay, recording_of
 from tuning import specification
 from tuning.analysis.importance import importance
 from tuning.analysis.marginal_gain import marginal_gain

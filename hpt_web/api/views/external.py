@@ -12,7 +12,7 @@ from hpt_web.api.schema import operation
 from hpt_web.api.serializers import external as shapes
 from hpt_web.api.serializers.jobs import TrialDetail
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs import external
+from hpt_web.jobs.doors import external
 from hpt_web.jobs.queries import trial_for
 
 _TAG = "external trials"

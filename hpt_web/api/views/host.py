@@ -11,8 +11,8 @@ from hpt_web.accounts.sharing import require_admin
 from hpt_web.api.schema import operation
 from hpt_web.api.serializers import host as shapes
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs.backends import engine_url
-from hpt_web.jobs.images import concerns
+from hpt_web.jobs.running.backends import engine_url
+from hpt_web.jobs.running.images import concerns
 
 
 class HostView(View):

@@ -14,7 +14,7 @@ from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_q
 from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs import actions, changes
+from hpt_web.jobs.doors import actions, changes
 from hpt_web.jobs.queries import decisions_of, events_since, job_for, jobs_in
 from tuning.states import JobState
 

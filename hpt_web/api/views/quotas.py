@@ -15,7 +15,7 @@ from hpt_web.api.pagination import page
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of
 from hpt_web.api.serializers import quotas as shapes
 from hpt_web.api.views.base import View, optional_text, person, reading
-from hpt_web.jobs.queueing import queue_for
+from hpt_web.jobs.sharing.queueing import queue_for
 from tuning.documents import Document
 
 _TAG = "quotas"

@@ -13,10 +13,11 @@ from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
 from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs import actions, artifacts, reruns
-from hpt_web.jobs.launching import backend
+from hpt_web.jobs.doors import actions, reruns
 from hpt_web.jobs.models import Attempt, Trial
+from hpt_web.jobs.outputs import artifacts
 from hpt_web.jobs.queries import decisions_of, job_for, points_of, trial_for
+from hpt_web.jobs.running.launching import backend
 from tuning.states import TrialState
 
 _TAG = "trials"

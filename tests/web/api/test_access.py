@@ -15,8 +15,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from hpt_web.accounts.models import AccessKey, Role, Scope, User
-from hpt_web.jobs import launching
 from hpt_web.jobs.models import Attempt
+from hpt_web.jobs.running import launching
 from tests import factories
 from tests.factories import World
 from tests.web.api import contract

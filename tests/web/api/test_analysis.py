@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hpt_web.jobs import analysis
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
-from hpt_web.jobs.parents import whole_history
+from hpt_web.jobs.search import analysis
+from hpt_web.jobs.search.parents import whole_history
 from tests.factories import BEGINNING, World
 from tests.web.api.kit import Api
 from tuning import earlystop, specification

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import choosing, parents
 from hpt_web.jobs.models import (
     EXTERNAL,
     SPEC_SCHEMA,
@@ -27,6 +26,7 @@ from hpt_web.jobs.models import (
     Trial,
     TuningJob,
 )
+from hpt_web.jobs.search import choosing, parents
 from tests import factories
 from tests.factories import BEGINNING, World
 from tests.tuning.plugin_kit import EXAMPLE, install, installed

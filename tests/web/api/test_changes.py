@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from hpt_web.jobs import dispatch, launching, retention, tasks
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs import tasks
 from hpt_web.jobs.models import Attempt
+from hpt_web.jobs.outputs import retention
+from hpt_web.jobs.running import dispatch, launching
+from hpt_web.jobs.running.follow import Follower
 from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api

@@ -6,8 +6,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.models import AuditEvent
-from hpt_web.jobs import dispatch, launching
 from hpt_web.jobs.models import Trial
+from hpt_web.jobs.running import dispatch, launching
 from tests import factories
 from tests.factories import World, algorithm_document
 from tests.web.api.kit import Api

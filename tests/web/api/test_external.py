@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hpt_web.jobs import dispatch, tasks
+from hpt_web.jobs import tasks
+from hpt_web.jobs.running import dispatch
 from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api

@@ -11,9 +11,12 @@ from pytest_django.fixtures import Settings
 from hpt_web.accounts.actions import add_member, create_project, create_user
 from hpt_web.accounts.models import User
 from hpt_web.catalog.actions import add_algorithm_version, add_dataset_version, create_algorithm, create_dataset
-from hpt_web.jobs import actions, choosing, dispatch, launching, parents, tasks
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs import tasks
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from hpt_web.jobs.running import dispatch, launching
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.search import choosing, parents
 from tests.web.jobs.scripted import ScriptedBackend
 
 PASSWORD = "a long enough Phrase 7"

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, transaction
 
-from hpt_web.jobs import actions, dispatch
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import cursor_of, curves_of, job_row
-from hpt_web.jobs.sweep import suspend, sweep
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 

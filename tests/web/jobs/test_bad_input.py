@@ -8,9 +8,9 @@ import pytest
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import Quota
 from hpt_web.catalog.actions import add_algorithm_version
-from hpt_web.jobs import actions
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Event, TuningJob
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import Team, algorithm_document, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hpt_web.jobs import changes
-from hpt_web.jobs.breaker import normalised
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import changes
 from hpt_web.jobs.models import Decision, TuningJob
+from hpt_web.jobs.running.breaker import normalised
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import Team, live, state
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import fails, finishes

@@ -17,11 +17,13 @@ from hpt_web.accounts.actions import create_project, create_user, set_quota
 from hpt_web.accounts.errors import AccountsError, Invalid, OverQuota
 from hpt_web.accounts.models import Quota, User
 from hpt_web.accounts.pools import pools
-from hpt_web.jobs import actions, capacity, dispatch
-from hpt_web.jobs.admission import Limit, Share
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
-from hpt_web.jobs.sweep import IDLE_SWEEPS, sweep
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import IDLE_SWEEPS, sweep
+from hpt_web.jobs.sharing import capacity
+from hpt_web.jobs.sharing.admission import Limit, Share
 from tests.web.jobs.lab import PASSWORD, Team, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
 
@@ -225,7 +227,7 @@ def test_of_jobs_made_at_once_only_as_many_are_as_the_limit_allows(
 ) -> None:
     slots.HPT_TRIAL_SLOTS = 0
     Quota.objects.create(resource=Quota.Resource.QUEUED_JOBS, limit=2)
-    monkeypatch.setattr("hpt_web.jobs.drafts.quota_faults", lambda *_: [])  # all of them saw room
+    monkeypatch.setattr("hpt_web.jobs.documents.drafts.quota_faults", lambda *_: [])  # all of them saw room
 
     def create(name: str) -> Callable[[], object]:
         return lambda: actions.create_job(actor=team.alice, project="lab", document=job_document(name=name))
@@ -283,13 +285,13 @@ def test_a_sweep_leaves_jobs_alone_that_wait_for_a_place(
     stopped = new_job(name="stopped", limits=WIDE)
     TuningJob.objects.filter(pk=stopped.pk).update(stop_requested_at=timezone.now())  # and the message is lost
     nudged: list[int] = []
-    monkeypatch.setattr("hpt_web.jobs.sweep._turn", lambda: 0)
+    monkeypatch.setattr("hpt_web.jobs.running.sweep._turn", lambda: 0)
     sweep(backend, nudged.append)
     told = {job.pk for job in waiting if job.pk % IDLE_SWEEPS == 0}
     assert set(nudged) == {running.pk, stopped.pk} | told
     seen: set[int] = set()
     for turn in range(IDLE_SWEEPS):  # each of them in its turn
-        monkeypatch.setattr("hpt_web.jobs.sweep._turn", lambda turn=turn: turn)
+        monkeypatch.setattr("hpt_web.jobs.running.sweep._turn", lambda turn=turn: turn)
         nudged.clear()
         sweep(backend, nudged.append)
         seen |= set(nudged)

@@ -10,12 +10,12 @@ import pytest
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import AuditEvent
 from hpt_web.catalog.actions import add_algorithm_version, create_algorithm
-from hpt_web.jobs import actions, changes, external
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions, changes, external
 from hpt_web.jobs.lifecycle import seconds_run
 from hpt_web.jobs.models import Attempt, Decision, MetricPoint, TuningJob
 from hpt_web.jobs.queries import points_of
-from hpt_web.jobs.sweep import sweep
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free

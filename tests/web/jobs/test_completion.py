@@ -9,12 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hpt_web.jobs import actions, dispatch
-from hpt_web.jobs.completion import criteria_of, ending
-from hpt_web.jobs.follow import Follower
-from hpt_web.jobs.history import own_trials
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, gpu_hours_of, standing_of
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.search.completion import criteria_of, ending
+from hpt_web.jobs.search.history import own_trials
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tuning.completion import Criteria, standing

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hpt_web.accounts.errors import Invalid
-from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Decision, TuningJob
 from hpt_web.jobs.queries import points_of
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import live, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import finishes, reports, writes_a_checkpoint

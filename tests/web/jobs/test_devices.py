@@ -6,9 +6,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.errors import Invalid
-from hpt_web.jobs import dispatch, launching
-from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Attempt, TuningJob
+from hpt_web.jobs.running import dispatch, launching
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import live
 from tests.web.jobs.scripted import ScriptedBackend
 

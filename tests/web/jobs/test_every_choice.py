@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Decision, TuningJob
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tuning import earlystop, strategies

@@ -11,12 +11,13 @@ from django.db import connection
 
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.catalog.actions import add_algorithm_version, create_algorithm
-from hpt_web.jobs import actions, dispatch, external
-from hpt_web.jobs.external import Answer, Asked
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions, external
+from hpt_web.jobs.doors.external import Answer, Asked
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import curves_of, job_row
-from hpt_web.jobs.sweep import suspend, sweep
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, job_document, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free

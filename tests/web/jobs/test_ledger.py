@@ -11,10 +11,11 @@ from django.db.models import Sum
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from hpt_web.jobs import actions, ledger
-from hpt_web.jobs.endings import End, settle
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
+from hpt_web.jobs.running.endings import End, settle
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.sharing import ledger
 from tests.web.jobs.lab import Team, live
 from tests.web.jobs.scripted import ScriptedBackend
 from tuning.backends import Phase, Status

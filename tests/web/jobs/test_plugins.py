@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from hpt_web.accounts.errors import Invalid
-from hpt_web.jobs import actions, choosing, dispatch
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Decision, TuningJob
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.search import choosing
 from tests.tuning.plugin_kit import EXAMPLE, install, installed, write
 from tests.web.jobs.lab import Team, job_document, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend

@@ -9,11 +9,11 @@ import pytest
 
 from hpt_web.accounts.errors import Conflict, Forbidden, NotVisible
 from hpt_web.accounts.models import User
-from hpt_web.jobs import reruns
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import reruns
 from hpt_web.jobs.models import Attempt, Decision, TuningJob
 from hpt_web.jobs.queries import points_of
-from hpt_web.jobs.sweep import sweep
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import finishes, obeys, reports

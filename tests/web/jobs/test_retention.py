@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from hpt_web.accounts.errors import NotVisible
-from hpt_web.jobs import artifacts, changes, launching, reruns, retention
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import changes, reruns
 from hpt_web.jobs.models import Attempt, TuningJob
-from hpt_web.jobs.retention import Ended, Stored, expendable
+from hpt_web.jobs.outputs import artifacts, retention
+from hpt_web.jobs.outputs.retention import Ended, Stored, expendable
+from hpt_web.jobs.running import launching
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import fails, finishes, writes_a_checkpoint

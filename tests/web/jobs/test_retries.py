@@ -9,10 +9,10 @@ import pytest
 
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import AuditEvent
-from hpt_web.jobs import actions, reruns
-from hpt_web.jobs.follow import Follower
+from hpt_web.jobs.doors import actions, reruns
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import points_of
+from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free

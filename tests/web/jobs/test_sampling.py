@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from hpt_web.jobs import sampling
-from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.models import Attempt, TuningJob, UsageSample
-from hpt_web.jobs.sampling import MOST, SECONDS, Sampler, samples_of, stride, thin
+from hpt_web.jobs.running import sampling
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sampling import MOST, SECONDS, Sampler, samples_of, stride, thin
 from tests.web.jobs.lab import Team, live
 from tests.web.jobs.scripted import ScriptedBackend
 from tuning.backends import Usage

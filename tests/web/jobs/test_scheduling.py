@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import connection
 
-from hpt_web.jobs import actions, choosing, dispatch
-from hpt_web.jobs.follow import Follower
-from hpt_web.jobs.history import own_trials
+from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import curves_of, job_row
-from hpt_web.jobs.sweep import suspend, sweep
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.sweep import suspend, sweep
+from hpt_web.jobs.search import choosing
+from hpt_web.jobs.search.history import own_trials
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free

@@ -16,12 +16,14 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from hpt_web.catalog.actions import sweep_store
-from hpt_web.jobs import launching, retention, tasks
-from hpt_web.jobs.dispatch import NEW_ATTEMPTS
-from hpt_web.jobs.follow import Follower
-from hpt_web.jobs.images import concerns
-from hpt_web.jobs.sampling import Sampler
-from hpt_web.jobs.sweep import sweep
+from hpt_web.jobs import tasks
+from hpt_web.jobs.outputs import retention
+from hpt_web.jobs.running import launching
+from hpt_web.jobs.running.dispatch import NEW_ATTEMPTS
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.images import concerns
+from hpt_web.jobs.running.sampling import Sampler
+from hpt_web.jobs.running.sweep import sweep
 
 logger = logging.getLogger(__name__)
 

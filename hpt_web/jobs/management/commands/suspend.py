@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from hpt_web.jobs import launching
-from hpt_web.jobs.sweep import suspend
+from hpt_web.jobs.running import launching
+from hpt_web.jobs.running.sweep import suspend
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs.history import own_trials
 from hpt_web.jobs.models import SPEC_SCHEMA, TuningJob
+from hpt_web.jobs.search.history import own_trials
 from tuning import specification
 from tuning.history import History
 from tuning.specification import JobSpec

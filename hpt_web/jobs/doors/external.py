@@ -21,13 +21,15 @@ from django.db.models.functions import Now
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Fault, Invalid
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import choosing, dispatch, tasks
-from hpt_web.jobs.endings import End, ending, settle
+from hpt_web.jobs import tasks
 from hpt_web.jobs.events import Entry, append, job_entry, points_entry, trial_entry
-from hpt_web.jobs.follow import by_metric, carry_out, judge, number_steps, take_objective
 from hpt_web.jobs.lifecycle import GO_ON_LATER, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, job_for, live_attempts, trial_for
+from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running.endings import End, ending, settle
+from hpt_web.jobs.running.follow import by_metric, carry_out, judge, number_steps, take_objective
+from hpt_web.jobs.search import choosing
 from tuning.backends import Phase, Status
 from tuning.documents import Document, shown
 from tuning.metrics import Point

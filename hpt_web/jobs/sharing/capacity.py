@@ -23,10 +23,10 @@ from django.utils import timezone
 from hpt_web.accounts.models import PoolShare, Quota
 from hpt_web.accounts.pools import CPU, PoolInfo, pools
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import devices, ledger
-from hpt_web.jobs.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, plan
-from hpt_web.jobs.devices import Wish
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
+from hpt_web.jobs.sharing import devices, ledger
+from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, plan
+from hpt_web.jobs.sharing.devices import Wish
 from tuning.states import JobState, TrialState
 
 # Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.

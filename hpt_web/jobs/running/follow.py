@@ -19,15 +19,15 @@ from itertools import groupby
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from hpt_web.jobs.choosing import policy_of
-from hpt_web.jobs.continuing import last_steps
-from hpt_web.jobs.dispatch import stop_attempt
-from hpt_web.jobs.endings import ending, losses, settle
 from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
-from hpt_web.jobs.parents import whole_history
 from hpt_web.jobs.queries import live_attempts
+from hpt_web.jobs.running.continuing import last_steps
+from hpt_web.jobs.running.dispatch import stop_attempt
+from hpt_web.jobs.running.endings import ending, losses, settle
+from hpt_web.jobs.search.choosing import policy_of
+from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop
 from tuning.backends import Backend, Phase, Status
 from tuning.contracts import Verdict

@@ -10,13 +10,21 @@ from django.db import transaction
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import retention, tasks
-from hpt_web.jobs.amending import amend, close, locked, must_go_on, must_have_ended_parents, must_have_no_heirs
-from hpt_web.jobs.dispatch import ACTIVE, stop_attempt
+from hpt_web.jobs import tasks
+from hpt_web.jobs.documents.amending import (
+    amend,
+    close,
+    locked,
+    must_go_on,
+    must_have_ended_parents,
+    must_have_no_heirs,
+)
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_job, reopen_job, reopen_trial
 from hpt_web.jobs.models import Attempt, Decision, TuningJob
+from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.queries import job_for, live_attempts
+from hpt_web.jobs.running.dispatch import ACTIVE, stop_attempt
 from tuning.documents import Document
 from tuning.states import JobState, TrialState
 

@@ -9,8 +9,8 @@ from django.db import connection
 from hpt_web.accounts.models import Project
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs.events import Entry, decide, trial_entry
-from hpt_web.jobs.launching import has_checkpoint, seed_of
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
+from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from tuning.documents import shown
 from tuning.errors import Fault
 from tuning.space import Value

@@ -13,8 +13,8 @@ from django.utils import timezone
 from hpt_web.accounts.errors import OverQuota
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.accounts.pools import CPU, pools
-from hpt_web.jobs import capacity, ledger
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
+from hpt_web.jobs.sharing import capacity, ledger
 from tuning.errors import Fault
 from tuning.specification import JobSpec
 

@@ -14,14 +14,16 @@ from django.db import connection, transaction
 from django.db.models.functions import Least, Now
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import breaker, capacity, choosing, devices, launching
-from hpt_web.jobs.completion import Ending, completed, ending
-from hpt_web.jobs.continuing import take_over
-from hpt_web.jobs.endings import End, settle
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
+from hpt_web.jobs.running import breaker, launching
+from hpt_web.jobs.running.continuing import take_over
+from hpt_web.jobs.running.endings import End, settle
+from hpt_web.jobs.search import choosing
+from hpt_web.jobs.search.completion import Ending, completed, ending
+from hpt_web.jobs.sharing import capacity, devices
 from tuning.backends import Phase, Status
 from tuning.errors import BackendError
 from tuning.states import Goal, JobState, TrialState

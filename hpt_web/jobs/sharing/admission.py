@@ -26,8 +26,8 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import NamedTuple
 
-from hpt_web.jobs import waiting
-from hpt_web.jobs.waiting import Bound, Kind, Room
+from hpt_web.jobs.sharing import waiting
+from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
 CPU = "cpu"  # the pool of this host's slots; every other one is of GPUs
 ENTRY_SECONDS = 60.0  # each start costs so much of usage besides its time: trials that fail at once are not free

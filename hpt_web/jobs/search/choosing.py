@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hpt_web.jobs.completion import all_ended
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
-from hpt_web.jobs.parents import whole_history
+from hpt_web.jobs.search.completion import all_ended
+from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed

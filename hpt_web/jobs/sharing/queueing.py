@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from hpt_web.accounts.access import visible_projects
 from hpt_web.accounts.models import User
 from hpt_web.accounts.pools import CPU, PoolInfo
-from hpt_web.jobs import capacity
-from hpt_web.jobs.admission import Demand, Grant
+from hpt_web.jobs.sharing import capacity
+from hpt_web.jobs.sharing.admission import Demand, Grant
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.core.cache import cache
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs import backends
-from hpt_web.jobs.backends import CONTAINER, PROCESS
+from hpt_web.jobs.running import backends
+from hpt_web.jobs.running.backends import CONTAINER, PROCESS
 from tuning.backends.docker import hosts, images
 from tuning.backends.docker.images import PINNED, Progress
 from tuning.documents import shown

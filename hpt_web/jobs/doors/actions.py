@@ -15,14 +15,16 @@ from hpt_web.accounts.access import project_for
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import continuing, parents, tasks
-from hpt_web.jobs.dispatch import stop_attempt
-from hpt_web.jobs.drafts import Draft, draft
+from hpt_web.jobs import tasks
+from hpt_web.jobs.documents.drafts import Draft, draft
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Attempt, Decision, EventCursor, JobChannel, JobParent, Trial, TuningJob
 from hpt_web.jobs.queries import job_for, live_attempts, trial_for
-from hpt_web.jobs.quotas import refuse_more_jobs
+from hpt_web.jobs.running import continuing
+from hpt_web.jobs.running.dispatch import stop_attempt
+from hpt_web.jobs.search import parents
+from hpt_web.jobs.sharing.quotas import refuse_more_jobs
 from tuning.errors import Fault
 from tuning.states import JobState, TrialState
 

@@ -18,8 +18,8 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from hpt_web.jobs import launching
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
+from hpt_web.jobs.running import launching
 from tuning.backends.folder import remove
 from tuning.states import Goal, TrialState
 from tuning.trial_rules import Keep

@@ -16,9 +16,9 @@ from django.conf import settings
 from hpt_web.accounts.pools import CPU
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs import backends, images
-from hpt_web.jobs.endings import PROCESSES
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from hpt_web.jobs.running import backends, images
+from hpt_web.jobs.running.endings import PROCESSES
 from tuning.backends import Backend, LaunchSpec, Limits
 from tuning.backends.docker.container import BASE
 from tuning.space import Value

@@ -14,7 +14,7 @@ from django.db.models import Count
 
 from hpt_web.accounts.errors import Invalid
 from hpt_web.jobs.models import MetricPoint, TuningJob
-from hpt_web.jobs.parents import whole_history
+from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop
 from tuning.analysis.recording import RecordedTrial, Recording
 from tuning.analysis.unavailable import Unavailable

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hpt_web.accounts.pools import PoolInfo, host_gpus
-from hpt_web.jobs.admission import Grant
 from hpt_web.jobs.models import EXTERNAL, Attempt
+from hpt_web.jobs.sharing.admission import Grant
 from tuning.backends import gpus
 from tuning.backends.gpus import Device, Request
 

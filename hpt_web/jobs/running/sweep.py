@@ -19,14 +19,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from hpt_web.jobs import capacity
-from hpt_web.jobs.dispatch import launch
-from hpt_web.jobs.endings import ending, losses, settle
 from hpt_web.jobs.events import append
-from hpt_web.jobs.follow import Follower
 from hpt_web.jobs.lifecycle import grace_of, request_stop, seconds_since
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
+from hpt_web.jobs.running.dispatch import launch
+from hpt_web.jobs.running.endings import ending, losses, settle
+from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.sharing import capacity
 from tuning.backends import Backend, Phase, Status
 from tuning.errors import BackendError
 

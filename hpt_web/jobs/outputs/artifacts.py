@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from hpt_web.accounts.errors import NotVisible
-from hpt_web.jobs import launching
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial
+from hpt_web.jobs.running import launching
 
 SHOWN = ("model", "output/data")
 MAX_FILES = 1000

@@ -15,12 +15,13 @@ from django.db.models import Max
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import dispatch, launching, tasks
-from hpt_web.jobs.amending import amend, close, locked, must_have_no_heirs
+from hpt_web.jobs import tasks
+from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_heirs
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import reopen_job, reopen_trial
 from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import live_attempts, trial_for
+from hpt_web.jobs.running import dispatch, launching
 from tuning import specification
 from tuning.documents import Document
 from tuning.errors import Fault

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.accounts.models import User
-from hpt_web.jobs import drafts
-from hpt_web.jobs.completion import ending
+from hpt_web.jobs.documents import drafts
 from hpt_web.jobs.models import TuningJob
-from hpt_web.jobs.parents import outline_of, parents_of
 from hpt_web.jobs.queries import counts_by_state
-from hpt_web.jobs.quotas import quota_faults
+from hpt_web.jobs.search.completion import ending
+from hpt_web.jobs.search.parents import outline_of, parents_of
+from hpt_web.jobs.sharing.quotas import quota_faults
 from tuning import specification, warmstart
 from tuning.documents import Document
 from tuning.errors import Fault

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from hpt_web.accounts.models import Project, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs import continuing, fitting
-from hpt_web.jobs.images import placed
+from hpt_web.jobs.documents import fitting
 from hpt_web.jobs.models import Trial, TuningJob
-from hpt_web.jobs.parents import outline, outline_of
-from hpt_web.jobs.quotas import gpu_faults, quota_faults
+from hpt_web.jobs.running import continuing
+from hpt_web.jobs.running.images import placed
+from hpt_web.jobs.search.parents import outline, outline_of
+from hpt_web.jobs.sharing.quotas import gpu_faults, quota_faults
 from tuning import specification, warmstart
 from tuning.documents import shown
 from tuning.errors import Fault

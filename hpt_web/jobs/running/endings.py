@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from hpt_web.jobs import ledger
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial
+from hpt_web.jobs.sharing import ledger
 from tuning.backends import Phase, Status
 from tuning.states import TrialState
 

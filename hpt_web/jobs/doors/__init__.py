@@ -1,0 +1,1 @@
+"""What people and scripts do to jobs: permission, validation and audit, each change in one place."""

@@ -1,0 +1,1 @@
+"""What trials leave behind: what of it is kept, and how it is fetched."""
