@@ -65,9 +65,11 @@ def tripped(job: TuningJob, counts: dict[str, int]) -> Trip | None:
     newest = list(trials.order_by("-ended_at", "-number")[:most])
     if len(newest) < most or any(trial.state != TrialState.FAILED for trial in newest):
         return None
-    attempts = Attempt.objects.filter(trial__in=newest, number=F("trial__attempt"))
-    first, *others = {signature(attempt) for attempt in attempts}
-    return None if others else _trip(newest[0], most, first)
+    attempts = list(Attempt.objects.filter(trial__in=newest, number=F("trial__attempt")))
+    found = {signature(attempt) for attempt in attempts}
+    if len(attempts) < most or len(found) != 1:  # of one without an attempt nobody can say how it failed
+        return None
+    return _trip(newest[0], most, found.pop())
 
 
 def _trip(trial: Trial, count: int, common: Signature) -> Trip:

@@ -12,6 +12,7 @@ a job that is not over            -                       nudge it: its message 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ from hpt_web.jobs.events import append
 from hpt_web.jobs.lifecycle import grace_of, request_stop, seconds_since
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
-from hpt_web.jobs.running.dispatch import launch
+from hpt_web.jobs.running.dispatch import STOP_SECONDS, launch
 from hpt_web.jobs.running.endings import ending, losses, settle
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing import capacity
@@ -34,11 +35,13 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 3.0  # whoever wrote an attempt is about to launch it
 IDLE_SWEEPS = 12
+RETURN_SECONDS = 600.0  # whoever runs a trial elsewhere has so long to be heard of again after the service was down
 SHUTDOWN_REASON = "The service was shut down."
 
 
-def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
-    """Repair every difference that a crash may have left."""
+def sweep(backend: Backend, nudge: Callable[[int], None], *, listening: float = math.inf) -> None:
+    """Repair every difference that a crash may have left. `listening` is for how many seconds the service has been up
+    without a break: whoever could not be heard of before is not silent yet."""
     owned = backend.list_owned()  # first: what is in it was committed before, so a row is there if it belongs
     live = {attempt.token: attempt for attempt in hosted_attempts()}
     for token in owned:
@@ -50,7 +53,7 @@ def sweep(backend: Backend, nudge: Callable[[int], None]) -> None:
             _repair(backend, attempt)
         except BackendError as error:  # the others must not wait for an engine that is down
             logger.warning("Attempt %s cannot be looked after at this moment: %s", attempt.token, error)
-    _settle_silent()
+    _settle_silent(listening)
     _nudge_all(nudge)
 
 
@@ -83,7 +86,13 @@ def _repair(backend: Backend, attempt: Attempt) -> None:
             append(attempt.trial.job_id, settle(attempt, status, end))
 
 
-def _settle_silent() -> None:
+def _patience(attempt: Attempt) -> float:
+    """For how long the service must have listened before an attempt elsewhere may count as silent."""
+    trial_seconds: float = attempt.trial.job.spec["limits"]["trial_seconds"]
+    return STOP_SECONDS if attempt.stop_requested_at is not None else min(trial_seconds, RETURN_SECONDS)
+
+
+def _settle_silent(listening: float) -> None:
     """Give up the attempts elsewhere that were not heard of in time, and close those that did not tell their stop."""
     silent = Attempt.objects.filter(backend=EXTERNAL, ended_at__isnull=True, lease_until__lt=Now())
     for pk in silent.order_by("pk").values_list("pk", flat=True):
@@ -91,7 +100,7 @@ def _settle_silent() -> None:
             # Locked and looked at again, as it may be reporting at this moment.
             locked = live_attempts().select_for_update(of=("self",), no_key=True)
             attempt = locked.filter(pk=pk, lease_until__lt=Now()).first()
-            if attempt is not None:
+            if attempt is not None and listening >= _patience(attempt):
                 status = Status(phase=Phase.VANISHED)
                 end = ending(attempt, status, reported=False, lost_before=losses(attempt.trial), log_tail="")
                 append(attempt.trial.job_id, settle(attempt, status, end))

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from hpt_web.jobs.doors import changes
-from hpt_web.jobs.models import Decision, TuningJob
-from hpt_web.jobs.running.breaker import normalised
+from hpt_web.jobs.models import Decision, Trial, TuningJob
+from hpt_web.jobs.queries import counts_by_state
+from hpt_web.jobs.running.breaker import normalised, tripped
 from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import Team, live, state
 from tests.web.jobs.scripted import ScriptedBackend
@@ -84,6 +86,15 @@ def test_what_runs_beside_them_goes_on(new_job: NewJob, backend: ScriptedBackend
     fails(backend, follower, second)
     assert state(job) == "Paused" and third in live(job)
     assert not backend.stopped
+
+
+def test_failed_trials_without_an_attempt_say_nothing_of_the_others(new_job: NewJob) -> None:
+    job = new_job(limits=limits(max_equal_failures=2, max_parallel=1))
+    now = timezone.now()
+    Trial.objects.bulk_create(
+        Trial(job=job, number=number, state="Failed", hyperparameters={}, ended_at=now) for number in (8, 9)
+    )
+    assert tripped(job, counts_by_state([job.pk])[job.pk]) is None
 
 
 def test_lines_that_differ_by_chance_are_the_same() -> None:

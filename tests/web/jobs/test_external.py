@@ -312,6 +312,25 @@ def test_a_silent_trial_is_handed_out_again_and_the_old_attempt_is_fenced(
     assert trial(script.job).state == "Lost" and state(script.job) == "Failed"
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_after_a_downtime_whoever_could_not_be_heard_of_has_time_again(
+    elsewhere: New, team: Team, backend: ScriptedBackend, follower: Follower, stopped: bool
+) -> None:
+    script = elsewhere(limits={"max_trials": 1, "max_parallel": 1, "max_attempts": 1, "trial_seconds": 90})
+    script.ask()
+    if stopped:
+        script.report(1, 0.5)
+        actions.stop_job(actor=team.bob, project="lab", name=script.job.name)
+    script.is_silent()  # the service was down meanwhile
+    patience = dispatch.STOP_SECONDS if stopped else 90
+    before = trial(script.job).state
+    sweep(backend, follower.nudge, listening=0.0)
+    sweep(backend, follower.nudge, listening=patience - 1.0)
+    assert trial(script.job).state == before
+    sweep(backend, follower.nudge, listening=float(patience))
+    assert trial(script.job).state == ("Stopped" if stopped else "Lost")
+
+
 # --- schedulers -------------------------------------------------------------------------------------------------------
 
 

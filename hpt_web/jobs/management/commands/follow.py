@@ -75,17 +75,18 @@ def _parameters() -> dict[str, Any]:
 
 
 def _sweep(stopped: threading.Event) -> None:
-    store_swept = time.monotonic()
+    store_swept = up_since = time.monotonic()
     while not stopped.is_set():
         started = time.monotonic()
         try:
-            sweep(launching.backend(), tasks.nudge)
+            sweep(launching.backend(), tasks.nudge, listening=started - up_since)
             retention.clear()
             if started - store_swept > STORE_SECONDS:
                 store_swept = started
                 sweep_store()
         except (DatabaseError, OSError) as error:
             logger.warning("Could not sweep (%s); trying again", error)
+            up_since = time.monotonic()  # nobody was heard of while the database was away
             connection.close()
         except Exception:
             logger.exception("Could not sweep; trying again")
