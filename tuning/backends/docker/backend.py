@@ -170,8 +170,8 @@ class DockerBackend(Waiting):
         """Of an attempt whose warden is dead, and with it everything in the container."""
         folder = self.folder(attempt)
         with contextlib.suppress(BackendError, OSError):
-            state = self.engine.state(self.name(attempt))
-            if state is not None and state.get("OOMKilled"):  # so it was the warden's turn, too
+            state = self.engine.ended(self.name(attempt))
+            if state is not None and state["OOMKilled"]:  # so it was the warden's turn, too
                 note_end(folder, "memory_bytes", signal.SIGKILL)
                 return self._end(folder) or Status(Phase.VANISHED)
         with contextlib.suppress(OSError):  # a full disk: the next call asks again

@@ -22,6 +22,9 @@ from tuning.errors import BackendError
 SOCKET = "unix:///var/run/docker.sock"
 REQUEST_SECONDS = 120  # an engine that starts 20 containers at once is slow
 REMOVAL_SECONDS = 30.0
+ENDED_SECONDS = 2.0  # from the death of a container's first process until the engine knows it
+OUT_OF_MEMORY_SECONDS = 0.3  # and from then until it knows that it was for want of memory
+KILLED = 128 + 9  # its exit code
 CONFLICT = 409
 
 
@@ -106,6 +109,20 @@ class Engine:
             except NotFound:
                 return None
             return {**found["State"], "Id": found["Id"]}
+
+    def ended(self, name: str) -> dict[str, Any] | None:
+        """The state of a container whose first process is dead, once the engine knows that, and why.
+
+        The kernel is ahead of the engine, which hears of an end and of a lack of memory in any order.
+        """
+        deadline = time.monotonic() + ENDED_SECONDS
+        while (state := self.state(name)) and state["Running"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        deadline = time.monotonic() + OUT_OF_MEMORY_SECONDS
+        while state and state["ExitCode"] == KILLED and not state["OOMKilled"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+            state = self.state(name)
+        return state
 
     def signal(self, name: str, number: int) -> None:
         """Signal the container's first process, also if somebody has paused it. Nothing if it is gone or has ended."""
