@@ -14,6 +14,8 @@ from django.db import close_old_connections
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, ShutdownNotifications
 
+from hpt_web import crash
+
 if not apps.ready and not apps.apps_ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hpt_web.settings")
     django.setup()
@@ -33,6 +35,7 @@ class DatabaseConnections(dramatiq.Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
+        crash.at("message.processed")
         close_old_connections()
 
 

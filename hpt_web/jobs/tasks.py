@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dramatiq
 
-from hpt_web import broker  # noqa: F401  actors register with it
+from hpt_web import broker, crash  # noqa: F401  actors register with the broker
 from hpt_web.jobs.running import dispatch
 
 
 @dramatiq.actor
 def advance(job_id: int) -> None:
+    crash.at("message.received")
     for other in dispatch.advance(job_id):
         nudge(other)
 
@@ -17,3 +18,4 @@ def advance(job_id: int) -> None:
 def nudge(job_id: int) -> None:
     """Have a worker look at the job soon."""
     advance.send(job_id)
+    crash.at("message.enqueued")

@@ -13,6 +13,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models.functions import Least, Now
 
+from hpt_web import crash
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
@@ -50,8 +51,13 @@ def advance(job_id: int) -> list[int]:
         entries, started = _step(job)
         if entries or started or (job.state, job.reason) != before:
             append(job.pk, [*entries, job_entry(job)])
+        if started:
+            crash.at("trial.row_written")
+    if started:
+        crash.at("trial.row_committed")
     for attempt in started:
         launch(attempt)
+        crash.at("child.spawned")
     if started:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
@@ -151,7 +157,10 @@ def _active(counts: dict[str, int]) -> bool:
 def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], list[Attempt]]:
     likely = capacity.likely(job)
     queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[: likely.start])
+    crash.at("suggest.next")
     choice = choosing.choose(job, counts, likely.start - len(queued))
+    if choice.size:
+        crash.at("trial.suggested")
     if choice.over:
         return end_without_more(job, choice.over, failed=choice.failed), []
     if not queued and not choice.size:

@@ -19,6 +19,7 @@ from itertools import groupby
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from hpt_web import crash
 from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
@@ -125,6 +126,8 @@ class Follower:
             self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
         for token in self.followed.keys() - tokens:  # somebody else's now, or over
             del self.followed[token]
+        if new:
+            crash.at("lease.taken")
         self.look(list(self.followed))  # nobody tells when a trial vanishes
 
     def look(self, tokens: Iterable[str]) -> None:
@@ -169,12 +172,16 @@ class Follower:
     def _store(self, news: list[News]) -> None:
         """One job's news in one transaction."""
         job = news[0].followed.attempt.trial.job
+        ends = any(item.over for item in news)
+        crash.at("child.exited" if ends else "metric.line")
         try:
             with transaction.atomic():
                 entries: list[Entry] = []
                 for item in news:
                     entries += self._store_one(item)
                 append(job.pk, entries)
+                if ends:
+                    crash.at("result.written")
         except Exception:
             for item in news:  # what is in memory may be ahead of the database: read it again
                 self.followed.pop(item.followed.attempt.token, None)
@@ -184,6 +191,7 @@ class Follower:
         for token in over:
             del self.followed[token]
         if over:
+            crash.at("result.committed")
             self.nudge(job.pk)
 
     def _store_one(self, news: News) -> list[Entry]:
