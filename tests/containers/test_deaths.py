@@ -151,7 +151,7 @@ class TestOfTheWarden:
         assert containers.backend.status(attempt).phase is Phase.VANISHED, "it does not run a second time"
 
     def test_for_want_of_memory(self, containers: ContainerTrials, engine: Engine) -> None:
-        """Nobody in the container can say why any more. The engine mostly knows: then it is told, and else it is lost."""
+        """Nobody in the container can say why any more. If the engine knows, it is told; else it is lost."""
         script = """
 import os, time
 open("/proc/self/oom_score_adj", "w").write("0")
