@@ -62,6 +62,7 @@ urlpatterns = [
     path("quotas/<int:number>", quotas.QuotaView.as_view()),
     path("usage", usage.UsageView.as_view()),
     path("usage/entries", usage.UsageEntriesView.as_view()),
+    path("usage/file", usage.UsageFileView.as_view()),
     path("projects", projects.ProjectsView.as_view()),
     path("projects/<name:project>", projects.ProjectView.as_view()),
     path("projects/<name:project>/members", projects.MembersView.as_view()),
@@ -111,6 +112,7 @@ urlpatterns = [
     path(f"{_TRIAL}/decisions", trials.TrialDecisionsView.as_view()),
     path("projects/<name:project>/usage", usage.ProjectUsageView.as_view()),
     path("projects/<name:project>/usage/entries", usage.ProjectUsageEntriesView.as_view()),
+    path("projects/<name:project>/usage/file", usage.ProjectUsageFileView.as_view()),
     path("projects/<name:project>/figures/<name:figure>", figures.FigureView.as_view()),
     path(
         "schema",

@@ -1020,6 +1020,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/usage/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same rows as a CSV file */
+        get: operations["downloadProjectUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queue": {
         parameters: {
             query?: never;
@@ -1251,6 +1268,23 @@ export interface paths {
         };
         /** Every attempt of all projects that is over, newest first */
         get: operations["listUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same rows as a CSV file */
+        get: operations["downloadUsage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1692,6 +1726,20 @@ export interface components {
         };
         Health: {
             status: components["schemas"]["StatusEnum"];
+        };
+        Holder: {
+            devices: number;
+            /** @description In the pool `cpu`: of which it has a part of the memory. */
+            gpus: string[];
+            job: string | null;
+            /** @description A trial in a pool of GPUs takes a slot of `cpu` besides. */
+            pool: string;
+            /** @description null, as all below: you may not see whose it is. */
+            project: string | null;
+            /** Format: date-time */
+            since: string | null;
+            trial: number | null;
+            user: string | null;
         };
         /** @description What trials run on. */
         Host: {
@@ -2344,9 +2392,14 @@ export interface components {
             name: string;
         };
         PoolState: {
+            device_type: string;
             devices: number;
+            /** @description Their ids, if this host knows them. */
+            gpus: string[];
             /** @description By trials that run. */
             held: number;
+            /** @description Of each device. */
+            memory_bytes: number | null;
             /** @description Trials that could run, but wait. */
             missing: number;
             name: string;
@@ -2451,8 +2504,14 @@ export interface components {
             outputs: number;
         };
         Queue: {
+            /** Format: double */
+            half_life_days: number;
+            /** @description What each running trial holds, the oldest first. */
+            holders: components["schemas"]["Holder"][];
             jobs: components["schemas"]["QueuedJob"][];
             pools: components["schemas"]["PoolState"][];
+            /** @description How the teams of your projects stand in each pool. */
+            teams: components["schemas"]["Standing"][];
         };
         QueuedJob: {
             /** @description That each trial takes. */
@@ -2483,6 +2542,11 @@ export interface components {
             pool: string;
             project: string | null;
             resource: components["schemas"]["ResourceEnum"];
+            /**
+             * Format: double
+             * @description What counts towards it now; of `trials_per_job` the most that a job asks for which is not over.
+             */
+            used: number;
             user: string | null;
         };
         QuotaPage: {
@@ -2694,6 +2758,21 @@ export interface components {
             /** @description At most the first 256 KiB; bytes that are not UTF-8 are replaced. */
             text: string;
             truncated: boolean;
+        };
+        Standing: {
+            cap: number | null;
+            guaranteed: number;
+            held: number;
+            pool: string;
+            /** @description Empty: the projects that are in no team. */
+            team: string;
+            /**
+             * Format: double
+             * @description Device-seconds, of which half is forgotten with every half-life; of equals the lower comes first.
+             */
+            used_seconds: number;
+            /** Format: double */
+            weight: number;
         };
         /** @enum {string} */
         StatusEnum: "ok";
@@ -5534,6 +5613,49 @@ export interface operations {
             };
         };
     };
+    downloadProjectUsage: {
+        parameters: {
+            query?: {
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getQueue: {
         parameters: {
             query?: never;
@@ -6228,6 +6350,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageEntryPage"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadUsage: {
+        parameters: {
+            query?: {
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only with one of these outcomes, separated by commas. */
+                outcome?: string;
+                /** @description Only of this pool. */
+                pool?: string;
+                /** @description Only what ended at this time (RFC 3339) or later. */
+                since?: string;
+                /** @description Only what ended before this time. */
+                until?: string;
+                /** @description Only of jobs of this person. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Not done, and why. */

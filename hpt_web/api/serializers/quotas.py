@@ -83,6 +83,9 @@ class Quota(Shape):
     resource = serializers.ChoiceField(QuotaRow.Resource.choices)
     pool = serializers.CharField(allow_blank=True, help_text="Whose devices are limited; empty for all else.")
     limit = serializers.IntegerField()
+    used = serializers.FloatField(
+        help_text="What counts towards it now; of `trials_per_job` the most that a job asks for which is not over."
+    )
 
 
 class QuotaRequest(Shape):
@@ -111,6 +114,11 @@ class OtherJobs(Shape):
 class PoolState(Shape):
     name = serializers.CharField(source="pool.name")
     devices = serializers.IntegerField(source="pool.size")
+    device_type = serializers.CharField(source="pool.device_type", allow_blank=True)
+    memory_bytes = serializers.IntegerField(source="pool.memory_bytes", allow_null=True, help_text="Of each device.")
+    gpus = serializers.ListField(
+        source="pool.ids", child=serializers.CharField(), help_text="Their ids, if this host knows them."
+    )
     held = serializers.IntegerField(help_text="By trials that run.")
     waiting_jobs = serializers.IntegerField()
     missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
@@ -132,6 +140,34 @@ class QueuedJob(Shape):
     starts_in = serializers.FloatField(allow_null=True, help_text="Seconds until its next trial may start, about.")
 
 
+class Holder(Shape):
+    pool = serializers.CharField(help_text="A trial in a pool of GPUs takes a slot of `cpu` besides.")
+    devices = serializers.IntegerField()
+    gpus = serializers.ListField(
+        child=serializers.CharField(), help_text="In the pool `cpu`: of which it has a part of the memory."
+    )
+    project = serializers.CharField(allow_null=True, help_text="null, as all below: you may not see whose it is.")
+    job = serializers.CharField(allow_null=True)
+    user = serializers.CharField(allow_null=True)
+    trial = serializers.IntegerField(allow_null=True)
+    since = serializers.DateTimeField(allow_null=True)
+
+
+class Standing(Shape):
+    team = serializers.CharField(allow_blank=True, help_text="Empty: the projects that are in no team.")
+    pool = serializers.CharField()
+    guaranteed = serializers.IntegerField(source="share.guaranteed")
+    cap = serializers.IntegerField(source="share.cap", allow_null=True)
+    weight = serializers.FloatField(source="share.weight")
+    held = serializers.IntegerField()
+    used_seconds = serializers.FloatField(
+        help_text="Device-seconds, of which half is forgotten with every half-life; of equals the lower comes first."
+    )
+
+
 class Queue(Shape):
     pools = PoolState(many=True)
     jobs = QueuedJob(many=True)
+    holders = Holder(many=True, help_text="What each running trial holds, the oldest first.")
+    teams = Standing(many=True, help_text="How the teams of your projects stand in each pool.")
+    half_life_days = serializers.FloatField()

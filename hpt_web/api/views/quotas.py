@@ -15,6 +15,7 @@ from hpt_web.api.pagination import page
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of
 from hpt_web.api.serializers import quotas as shapes
 from hpt_web.api.views.base import View, optional_text, person, reading
+from hpt_web.jobs.sharing.counting import used
 from hpt_web.jobs.sharing.queueing import queue_for
 from tuning.documents import Document
 
@@ -206,13 +207,21 @@ def _weight(document: Document, default: float) -> float:
 
 
 def _quota(quota: Quota, status: int = 200) -> Response:
-    return Response(shapes.Quota(quota).data, status)
+    return Response(_quotas([quota])[0], status)
+
+
+def _quotas(rows: Sequence[Quota]) -> list[dict[str, object]]:
+    """Each with what counts towards it."""
+    counted = used(rows)
+    names = ("id", "project", "user", "resource", "pool", "limit")
+    found = [{**{name: getattr(quota, name) for name in names}, "used": counted[quota.pk]} for quota in rows]
+    return list(shapes.Quota(found, many=True).data)
 
 
 class QuotasView(View):
     @operation("listQuotas", "All limits", tag=_TAG, gives=page_of(shapes.Quota), parameters=[LIMIT, CURSOR])
     def get(self, request: Request) -> Response:
-        return page(request, sharing.quotas(person(request)), ["id"], lambda rows: shapes.Quota(rows, many=True).data)
+        return page(request, sharing.quotas(person(request)), ["id"], _quotas)
 
     @operation("createQuota", "Set a limit", tag=_TAG, takes=shapes.QuotaRequest, gives=shapes.Quota, status=201)
     def post(self, request: Request) -> Response:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import secrets
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +20,12 @@ from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import Fault, Invalid
 from hpt_web.accounts.sharing import require_admin
 from hpt_web.api.pagination import page, text_parameter
-from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query
+from hpt_web.api.schema import BINARY, CURSOR, LIMIT, operation, page_of, query
 from hpt_web.api.serializers import usage as shapes
+from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
 from hpt_web.jobs.models import UsageEntry
+from hpt_web.jobs.queries import iso
 
 _TAG = "usage"
 MOST_KEYS = 200  # of one list of sums; what is beyond is one sum
@@ -31,6 +37,11 @@ _KEYS = {
     "by_outcome": F("outcome"),
     "by_pool": F("pool"),
 }
+_COLUMNS = {
+    "id": "id", "project": "project_slug", "user": "user__username", "job": "job_name", "trial": "trial_number",
+    "attempt": "attempt_number", "pool": "pool", "devices": "devices", "seconds": "seconds",
+    "gpu_seconds": "gpu_seconds", "outcome": "outcome", "ended_at": "ended_at",
+}  # fmt: skip
 FILTERS = [
     query("user", "Only of jobs of this person."),
     query("job", "Only of the job of this name."),
@@ -57,6 +68,15 @@ class UsageEntriesView(View):
         return _entries(request, _everything(request))
 
 
+class UsageFileView(View):
+    @operation(
+        "downloadUsage", "The same rows as a CSV file", tag=_TAG, gives=BINARY, gives_media="application/octet-stream",
+        parameters=FILTERS,
+    )  # fmt: skip
+    def get(self, request: Request) -> FileAnswer:
+        return _file(request, _everything(request), "usage")
+
+
 class ProjectUsageView(View):
     @operation(
         "getProjectUsage", "What a project has used", tag=_TAG, gives=shapes.Usage, parameters=[*FILTERS, PERIOD]
@@ -74,6 +94,16 @@ class ProjectUsageEntriesView(View):
         return _entries(request, UsageEntry.objects.filter(project=project_for(request.user, project)))
 
 
+class ProjectUsageFileView(View):
+    @operation(
+        "downloadProjectUsage", "The same rows as a CSV file", tag=_TAG, gives=BINARY,
+        gives_media="application/octet-stream", parameters=FILTERS,
+    )  # fmt: skip
+    def get(self, request: Request, project: str) -> FileAnswer:
+        found = project_for(request.user, project)
+        return _file(request, UsageEntry.objects.filter(project=found), f"usage-{found.slug}")
+
+
 def _everything(request: Request) -> QuerySet[UsageEntry]:
     require_admin(person(request), "see the usage of all projects")
     return UsageEntry.objects.all()
@@ -82,6 +112,28 @@ def _everything(request: Request) -> QuerySet[UsageEntry]:
 def _entries(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     rows = _filtered(request, entries).select_related("user")
     return page(request, rows, ["-id"], lambda found: shapes.UsageEntry(found, many=True).data)
+
+
+def _file(request: Request, entries: QuerySet[UsageEntry], name: str) -> FileAnswer:
+    """Written to a file before it is sent, so that a ledger of any length costs no memory."""
+    rows = _filtered(request, entries).order_by("-id").values_list(*_COLUMNS.values())
+    file = tempfile.TemporaryFile()  # noqa: SIM115, the answer closes it
+    text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    for row in rows.iterator(chunk_size=2000):
+        table.writerow([_cell(value) for value in row])
+    text.detach()
+    size = file.tell()
+    file.seek(0)
+    return FileAnswer(file, filename=f"{name}.csv", size=size, digest=secrets.token_hex(8))
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet would run a text that begins like a formula, and a person's name may begin with + - or @."""
+    if isinstance(value, datetime):
+        return iso(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
 
 from hpt_web.accounts.access import visible_projects
-from hpt_web.accounts.models import User
+from hpt_web.accounts.models import Team, User
 from hpt_web.accounts.pools import CPU, PoolInfo
+from hpt_web.jobs.models import EXTERNAL, Attempt
 from hpt_web.jobs.sharing import capacity
-from hpt_web.jobs.sharing.admission import Demand, Grant
+from hpt_web.jobs.sharing.admission import Demand, Grant, Share
+from hpt_web.jobs.sharing.capacity import Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,39 @@ class PoolState:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A running trial on this host and what it holds; whose it is only if the person may see it. With `gpus` in the
+    pool of the CPUs it has a part of their memory. One of a pool of GPUs takes a slot of the host besides."""
+
+    pool: str
+    devices: int
+    gpus: Sequence[str]
+    project: str | None = None
+    job: str | None = None
+    user: str | None = None
+    trial: int | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a team stands in a pool; `used_seconds` are device-seconds, of which half is forgotten with every half-life.
+    The team is empty for the projects that are in none."""
+
+    team: str
+    pool: str
+    share: Share
+    held: int
+    used_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     pools: Sequence[PoolState]
     jobs: Sequence[QueuedJob]
+    holders: Sequence[Holder]
+    teams: Sequence[Standing]
+    half_life_days: float
 
 
 def queue_for(user: User) -> Queue:
@@ -62,7 +97,47 @@ def queue_for(user: User) -> Queue:
         if seen:
             jobs.append(_queued(demand, grant))
     jobs.sort(key=lambda job: (job.pool, job.place is None, job.place or 0))
-    return Queue(list(states.values()), jobs)
+    return Queue(
+        pools=list(states.values()),
+        jobs=jobs,
+        holders=_holders(visible),
+        teams=_standings(now, _visible_teams(user)),
+        half_life_days=settings.HPT_HALF_LIFE_DAYS,
+    )
+
+
+def _holders(visible: Collection[str]) -> list[Holder]:
+    """The oldest first; what others hold, without whose it is and since when."""
+    live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
+    rows = live.values_list(
+        "pool", "device_count", "devices", "trial__job__project__slug", "trial__job__name",
+        "trial__job__created_by__username", "trial__number", "created_at",
+    )  # fmt: skip
+    return [Holder(*row) if row[3] in visible else Holder(*row[:3]) for row in rows]
+
+
+def _visible_teams(user: User) -> set[str]:
+    """Those of one's own projects; an administrator sees all."""
+    if user.is_superuser:
+        return {"", *Team.objects.values_list("name", flat=True)}
+    return {name or "" for name in visible_projects(user).values_list("team__name", flat=True)}
+
+
+def _standings(now: Situation, visible: Collection[str]) -> list[Standing]:
+    held: dict[tuple[str, str], int] = {}
+    for demand in now.demands:
+        for holding in demand.running:
+            for pool, count in ((holding.pool, holding.devices), (CPU, 0 if holding.pool == CPU else 1)):
+                held[demand.team, pool] = held.get((demand.team, pool), 0) + count
+    used: dict[tuple[str, str], float] = {}
+    for (team, _, pool), seconds in now.usage.items():
+        used[team, pool] = used.get((team, pool), 0.0) + seconds
+    known = {pool.name for pool in now.pools}
+    found = sorted(of for of in {*now.shares, *held, *used} if of[0] in visible and of[1] in known)
+    return [
+        Standing(*of, share=now.shares.get(of, Share()), held=held.get(of, 0), used_seconds=used.get(of, 0.0))
+        for of in found
+    ]
 
 
 def _count(states: dict[str, PoolState], demand: Demand, grant: Grant, *, seen: bool) -> None:

@@ -68,6 +68,7 @@ ADMINS = {
     "removeQuota",
     "getUsage",
     "listUsage",
+    "downloadUsage",
     "preemptTrial",
     "getHost",
 }  # test_quotas.py and test_usage.py have more of them

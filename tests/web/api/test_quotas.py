@@ -169,6 +169,37 @@ def test_quotas_are_set_changed_and_taken_away(root: Api, world: World) -> None:
     assert AuditEvent.objects.filter(action="quota.set").count() == 4
 
 
+def test_what_counts_towards_a_limit_stands_beside_it(
+    root: Api, world: World, django_assert_max_num_queries: Any
+) -> None:
+    job = running(world, "wide", "lab", live=2)
+    trial = Trial.objects.create(job=job, number=3, state="Running", hyperparameters={}, attempt=1)
+    Attempt.objects.create(trial=trial, number=1, token="g", backend="process", pool="gpu-80gb", device_count=2)
+    running(world, "theirs", "other", live=1)
+    scopes: list[dict[str, Any]] = [{}, {"project": "lab"}, {"project": "lab", "user": "alice"}, {"user": "charlie"}]
+    wanted = {
+        ("running_trials", ""): [4, 3, 3, 0],
+        ("devices", "cpu"): [4, 3, 3, 0],
+        ("devices", "gpu-80gb"): [2, 2, 2, 0],
+        ("queued_jobs", ""): [2, 1, 1, 0],
+        ("trials_per_job", ""): [9, 9, 9, 0],
+    }
+    for resource, pool in wanted:
+        for scope in scopes:
+            assert root.post("quotas", {**scope, "resource": resource, "pool": pool, "limit": 9}).status == 201
+    for resource in ("gpu_hours_per_week", "storage_bytes"):
+        root.post("quotas", {"project": "lab", "resource": resource, "limit": 1})
+    with django_assert_max_num_queries(16):
+        rows = root.get("quotas").json["items"]
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        found.setdefault((row["resource"], row["pool"]), []).append(row["used"])
+    assert found.pop(("storage_bytes", "")) > [0]
+    hours = found.pop(("gpu_hours_per_week", ""))
+    assert 0 < hours[0] < 0.1
+    assert found == wanted
+
+
 def test_a_limit_that_is_reached_refuses_with_its_numbers(root: Api, alice: Api) -> None:
     root.post("quotas", {"project": "lab", "resource": "queued_jobs", "limit": 0})
     root.post("quotas", {"resource": "trials_per_job", "limit": 4})
@@ -223,10 +254,40 @@ def test_a_job_that_has_all_it_wants_has_no_place(world: World, alice: Api) -> N
     assert (job["running"], job["missing"], job["place"], job["reason"], job["starts_in"]) == (2, 0, None, "", None)
 
 
+def test_who_is_on_which_place(world: World, alice: Api, charlie: Api, root: Api) -> None:
+    job = running(world, "wide", "lab", live=1)
+    trial = Trial.objects.create(job=job, number=2, state="Running", hyperparameters={}, attempt=1)
+    Attempt.objects.create(
+        trial=trial, number=1, token="g", backend="process", pool="gpu-80gb", device_count=1, devices=["1"]
+    )
+    mine, gpu = alice.get("queue").json["holders"]
+    assert (mine["project"], mine["job"], mine["trial"], mine["user"], mine["gpus"]) == ("lab", "wide", 1, "alice", [])
+    assert (gpu["trial"], gpu["pool"], gpu["devices"], gpu["gpus"]) == (2, "gpu-80gb", 1, ["1"])
+    nobodys = {"project": None, "job": None, "user": None, "trial": None, "since": None}
+    assert charlie.get("queue").json["holders"] == [
+        {"pool": "cpu", "devices": 1, "gpus": [], **nobodys},
+        {"pool": "gpu-80gb", "devices": 1, "gpus": ["1"], **nobodys},
+    ]
+    assert root.get("queue").json["pools"][1]["gpus"] == ["0", "1"]
+
+
+def test_teams_stand_in_pools_as_their_members_may_see(world: World, alice: Api, charlie: Api, root: Api) -> None:
+    root.post("teams", {"name": "vision", "projects": ["lab"]})
+    root.post("teams/vision/shares", {"pool": "cpu", "guaranteed": 2, "cap": 3, "weight": 2})
+    running(world, "wide", "lab", live=3)
+    (own,) = alice.get("queue").json["teams"]
+    assert {name: own[name] for name in ("team", "pool", "guaranteed", "cap", "weight", "held")} == {
+        "team": "vision", "pool": "cpu", "guaranteed": 2, "cap": 3, "weight": 2.0, "held": 3,
+    }  # fmt: skip
+    assert own["used_seconds"] >= 180  # each start counts a minute
+    assert charlie.get("queue").json["teams"] == []
+    assert [found["team"] for found in root.get("queue").json["teams"]] == ["vision"]
+
+
 def test_the_queue_takes_a_fixed_number_of_queries(
     world: World, alice: Api, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(6):
         running(world, f"job-{number}", "lab", live=0)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         assert len(alice.get("queue").json["jobs"]) == 6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,6 +88,22 @@ def _week(row: dict[str, Any]) -> str:
     return f"{ended - timedelta(days=ended.weekday()):%Y-%m-%d}"
 
 
+@pytest.mark.parametrize("query", ["", "user=alice&outcome=completed"])
+def test_the_file_has_the_same_rows(ledger: World, query: str) -> None:
+    for api, path in ((Api(ledger.vera), "projects/lab/usage"), (Api(ledger.root), "usage")):
+        answer = api.get(f"{path}/file?{query}")
+        found = list(csv.DictReader(io.StringIO(answer.content.decode())))
+        rows = listed(api, f"{path}/entries", query)
+        assert found == [{name: str(value) for name, value in row.items()} for row in rows]
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_the_file_is_no_spreadsheet_program(ledger: World, alice: Api) -> None:
+    """A person may be called +1 and be a formula to whoever opens the file."""
+    User.objects.filter(pk=ledger.bob.pk).update(username="+1")
+    assert ",'+1," in alice.get("projects/lab/usage/file").content.decode()
+
+
 def test_the_rows_are_the_newest_first(ledger: World, alice: Api) -> None:
     rows = listed(alice, "projects/lab/usage/entries")
     assert [row["trial"] for row in rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
@@ -126,7 +144,7 @@ def test_faults_of_the_query_are_named_at_once(alice: Api) -> None:
 @pytest.mark.parametrize("who", ["alice", "bob", "vera", "charlie", "root"])
 def test_who_sees_what(ledger: World, who: str) -> None:
     person: User = getattr(ledger, who)
-    for path in ("projects/lab/usage", "projects/lab/usage/entries"):
+    for path in ("projects/lab/usage", "projects/lab/usage/entries", "projects/lab/usage/file"):
         assert Api(person).get(path).status == (404 if who == "charlie" else 200)
-    for path in ("usage", "usage/entries"):
+    for path in ("usage", "usage/entries", "usage/file"):
         assert Api(person).get(path).status == (200 if who == "root" else 403)
