@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from tests.tuning.strategy_suite import MIXED, SMALL, StrategySuite
 from tuning import strategies
@@ -11,6 +12,7 @@ from tuning.history import History
 from tuning.simulate import simulate
 from tuning.space import Float, SearchSpace
 from tuning.states import Goal
+from tuning.strategies.sobol import point
 
 SOBOL = strategies.create("sobol", {})
 SQUARE = SearchSpace((Float("x", 0.0, 1.0), Float("y", 0.0, 1.0)))
@@ -56,3 +58,13 @@ def test_late_trials_are_as_cheap_as_early_ones():
         configs(space, [10_000])
         times.append(time.process_time() - begin)
     assert np.median(times) < 0.02
+
+
+@pytest.mark.filterwarnings("ignore")  # a single point is not balanced, says scipy
+@pytest.mark.parametrize("dimensions", [1, 2, 7, 100])
+def test_the_points_are_those_of_scipy(dimensions):
+    for seed, index in ((0, 0), (0, 1), (3, 2), (3, 17), (99, 9_999)):
+        sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng([seed]))
+        if index:
+            sequence.fast_forward(index)
+        assert np.array_equal(point(dimensions, index, seed), sequence.random(1)[0])

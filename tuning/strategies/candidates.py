@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from tuning.parameters import Floats
 from tuning.space import SearchSpace, Value
 from tuning.strategies.acquisition import Acquisition
+from tuning.strategies.descent import descend
 from tuning.strategies.untried import draw_untried, exhausted, free
 
 _LISTED = 4096  # spaces up to this many points are scored whole
@@ -121,17 +121,9 @@ def _ascend(acquisition: Acquisition, space: SearchSpace, starts: Floats) -> Flo
         return -float(value.sum()), -gradient[:, columns].ravel()
 
     begin = starts[:, numeric].ravel()
-    found = minimize(
-        loss,
-        begin,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(begin),
-        options={"maxiter": _ASCENT_STEPS, "maxcor": 8},
-    )
+    found = descend(loss, begin, np.zeros_like(begin), np.ones_like(begin), _ASCENT_STEPS)
     ended = starts.copy()
-    if np.all(np.isfinite(found.x)):
-        ended[:, numeric] = found.x.reshape(len(starts), -1)
+    ended[:, numeric] = found.reshape(len(starts), -1)
     return ended
 
 

@@ -19,15 +19,16 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from tuning.parameters import Floats
+from tuning.strategies.descent import descend
 
 _BLAS = ThreadpoolController()
 
@@ -167,16 +168,8 @@ def fit(features: Floats, targets: Floats, groups: Groups, noise: float = _NOISE
         sample = np.linspace(0, len(targets) - 1, _SAMPLE).astype(int)
         stages = [(features[sample], targets[sample], _MAX_ITERATIONS), (features, targets, _REFINEMENTS)]
     for x, y, iterations in stages:
-        found = minimize(
-            _negative_log_posterior,
-            start,
-            args=(x, y, groups, centre, spread),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=limits,
-            options={"maxiter": iterations, "maxcor": 10},
-        )
-        start = found.x
+        objective = partial(_negative_log_posterior, features=x, targets=y, groups=groups, centre=centre, spread=spread)
+        start = descend(objective, start, limits[:, 0], limits[:, 1], iterations)
     return _kernel(start, groups)
 
 
