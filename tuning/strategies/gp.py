@@ -38,6 +38,7 @@ _SQRT5 = 5.0**0.5
 _MAX_ITERATIONS = 40
 _SAMPLE = 80  # observations whose optimum is the start for a fit to more than twice as many
 _REFINEMENTS = 8
+_PIECE = 256  # points that are predicted at once
 _LENGTH_SD, _SIGNAL_SD, _NOISE_SD = 1.0, 1.0, 2.0  # of the normal priors on theta
 _NOISE_MEDIAN = 1e-3
 _BOUNDS = {"length": (0.01, 100.0), "signal": (0.02, 50.0), "noise": (1e-6, 2.0)}
@@ -108,6 +109,12 @@ class Posterior:
         return float((self.targets - self.kernel.noise * self.alpha).min())
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
+        # Piece by piece: all the covariances of thousands of points at once are the most memory that a suggestion takes.
+        pieces = [self._predict(features[i : i + _PIECE]) for i in range(0, max(len(features), 1), _PIECE)]
+        means, sds = zip(*pieces, strict=True)
+        return np.concatenate(means), np.concatenate(sds)
+
+    def _predict(self, features: Floats) -> tuple[Floats, Floats]:
         k = self.kernel.covariance(features / self.kernel.columns, self.scaled)
         variance = self.kernel.signal - np.einsum("mn,mn->m", k @ self.inverse, k)
         return self.mean + k @ self.alpha, np.sqrt(np.maximum(variance, 1e-12))
