@@ -109,7 +109,7 @@ class Posterior:
         return float((self.targets - self.kernel.noise * self.alpha).min())
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        # Piece by piece: all the covariances of thousands of points at once are the most memory that a suggestion takes.
+        # Piece by piece: the covariances of thousands of points at once are the most memory that a suggestion takes.
         pieces = [self._predict(features[i : i + _PIECE]) for i in range(0, max(len(features), 1), _PIECE)]
         means, sds = zip(*pieces, strict=True)
         return np.concatenate(means), np.concatenate(sds)
