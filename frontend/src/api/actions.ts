@@ -1,6 +1,15 @@
 /** Every change that the pages ask the REST door for. */
 import { bodyOf, rest } from "./client";
-import type { AlgorithmVersionRequest, JobChanges, JobDocumentRequest, Role } from "./types";
+import type {
+  AlgorithmVersionRequest,
+  JobChanges,
+  JobDocumentRequest,
+  PoolRequest,
+  QuotaRequest,
+  Role,
+  ShareRequest,
+  Value,
+} from "./types";
 
 export const signIn = (username: string, password: string) =>
   bodyOf(rest.POST("/api/v1/session", { body: { username, password } }));
@@ -116,9 +125,66 @@ export const rerunTrial = (project: string, job: string, number: number) =>
     }),
   );
 
+/** The point with other values, null leaving one out; answers with the new trial. */
+export const cloneTrial = (
+  project: string,
+  job: string,
+  number: number,
+  hyperparameters: Record<string, Value | null>,
+) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/clone", {
+      params: { path: { project, job, number } },
+      body: { hyperparameters },
+    }),
+  );
+
+/** Take the place of a running spot trial, which goes on later. */
+export const preemptTrial = (project: string, job: string, number: number, reason: string) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/preempt", {
+      params: { path: { project, job, number } },
+      body: { reason },
+    }),
+  );
+
 export const stopTrial = (project: string, job: string, number: number) =>
   bodyOf(
     rest.POST("/api/v1/projects/{project}/jobs/{job}/trials/{number}/stop", {
       params: { path: { project, job, number } },
     }),
   );
+
+// --- sharing, by administrators ---------------------------------------------------------------------------------------
+
+export const declarePool = (body: PoolRequest) => bodyOf(rest.POST("/api/v1/pools", { body }));
+
+export const resizePool = (pool: string, devices: number) =>
+  bodyOf(rest.PATCH("/api/v1/pools/{pool}", { params: { path: { pool } }, body: { devices } }));
+
+export const withdrawPool = (pool: string) =>
+  rest.DELETE("/api/v1/pools/{pool}", { params: { path: { pool } } });
+
+export const createTeam = (name: string, projects: string[]) =>
+  bodyOf(rest.POST("/api/v1/teams", { body: { name, projects } }));
+
+export const changeTeam = (team: string, name: string, projects: string[]) =>
+  bodyOf(rest.PATCH("/api/v1/teams/{team}", { params: { path: { team } }, body: { name, projects } }));
+
+export const deleteTeam = (team: string) =>
+  rest.DELETE("/api/v1/teams/{team}", { params: { path: { team } } });
+
+/** In place of the share that the team may have. */
+export const setShare = (team: string, body: ShareRequest) =>
+  bodyOf(rest.POST("/api/v1/teams/{team}/shares", { params: { path: { team } }, body }));
+
+export const removeShare = (team: string, pool: string) =>
+  rest.DELETE("/api/v1/teams/{team}/shares/{pool}", { params: { path: { team, pool } } });
+
+export const createQuota = (body: QuotaRequest) => bodyOf(rest.POST("/api/v1/quotas", { body }));
+
+export const changeQuota = (number: number, limit: number) =>
+  bodyOf(rest.PATCH("/api/v1/quotas/{number}", { params: { path: { number } }, body: { limit } }));
+
+export const removeQuota = (number: number) =>
+  rest.DELETE("/api/v1/quotas/{number}", { params: { path: { number } } });

@@ -267,6 +267,19 @@ export const trialDecisions = (project: string, job: string, number: number) =>
     ),
   );
 
+/** What the newest attempt used of its host and its GPUs. */
+export const trialUsage = (project: string, job: string, number: number) =>
+  queryOptions({
+    queryKey: ["project", project, "jobs", job, "trials", number, "usage"],
+    queryFn: ({ signal }) =>
+      bodyOf(
+        rest.GET("/api/v1/projects/{project}/jobs/{job}/trials/{number}/usage", {
+          params: { path: { project, job, number } },
+          signal,
+        }),
+      ),
+  });
+
 /** The files of an attempt. */
 export const artifacts = (project: string, job: string, number: number, attempt: number) =>
   queryOptions({
@@ -331,3 +344,66 @@ export const figure = (project: string, figure: string, job: readonly string[], 
     refetchOnWindowFocus: false,
     refetchOnReconnect: false,
   });
+
+// --- the host and its sharing -----------------------------------------------------------------------------------------
+
+export const queue = queryOptions({
+  queryKey: ["queue"],
+  queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/queue", { signal })),
+});
+
+export const pools = queryOptions({
+  queryKey: ["pools"],
+  queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/pools", { signal })),
+});
+
+export const teams = listed(["teams"], (cursor, signal) =>
+  bodyOf(rest.GET("/api/v1/teams", { params: { query: { cursor, limit: 200 } }, signal })),
+);
+
+export const quotas = listed(["quotas"], (cursor, signal) =>
+  bodyOf(rest.GET("/api/v1/quotas", { params: { query: { cursor } }, signal })),
+);
+
+export interface UsageFilter {
+  user?: string | undefined;
+  job?: string | undefined;
+  outcome?: string | undefined;
+  pool?: string | undefined;
+  since?: string | undefined;
+}
+
+/** Sums of the ledger: of one project, or of all (for administrators) if it is null. */
+export const usage = (project: string | null, filter: UsageFilter, period: string) =>
+  queryOptions({
+    queryKey: ["usage", project, filter, period],
+    queryFn: ({ signal }) =>
+      project === null
+        ? bodyOf(rest.GET("/api/v1/usage", { params: { query: { ...filter, period } }, signal }))
+        : bodyOf(
+            rest.GET("/api/v1/projects/{project}/usage", {
+              params: { path: { project }, query: { ...filter, period } },
+              signal,
+            }),
+          ),
+  });
+
+export const usageEntries = (project: string | null, filter: UsageFilter) =>
+  listed(["usage", project, filter, "entries"], (cursor, signal) =>
+    project === null
+      ? bodyOf(rest.GET("/api/v1/usage/entries", { params: { query: { ...filter, cursor } }, signal }))
+      : bodyOf(
+          rest.GET("/api/v1/projects/{project}/usage/entries", {
+            params: { path: { project }, query: { ...filter, cursor } },
+            signal,
+          }),
+        ),
+  );
+
+export function usageAddress(project: string | null, filter: UsageFilter): string {
+  const query = new URLSearchParams(
+    Object.entries(filter).flatMap(([name, value]) => (value ? [[name, value]] : [])),
+  ).toString();
+  const base = project === null ? "/api/v1/usage/file" : `/api/v1/projects/${project}/usage/file`;
+  return query ? `${base}?${query}` : base;
+}

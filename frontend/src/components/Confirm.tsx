@@ -11,13 +11,15 @@ interface ConfirmProps {
   calm?: boolean;
   /** Whether it can be done as it stands. */
   ready?: boolean;
+  /** It has many fields. */
+  wide?: boolean;
   act: () => Promise<unknown>;
   trigger: (open: () => void) => ReactNode;
 }
 
 /** Asks before something that matters, for what it needs to know as well, and says why it failed if it did. */
 export function Confirm(props: ConfirmProps) {
-  const { title, children, verb, calm = false, ready = true, act, trigger } = props;
+  const { title, children, verb, calm = false, ready = true, wide = false, act, trigger } = props;
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -41,7 +43,7 @@ export function Confirm(props: ConfirmProps) {
         setError(null);
         setOpen(true);
       })}
-      <Modal opened={open} onClose={() => setOpen(false)} title={<b>{title}</b>} size="sm">
+      <Modal opened={open} onClose={() => setOpen(false)} title={<b>{title}</b>} size={wide ? "lg" : "sm"}>
         <form className="stack" onSubmit={run} noValidate>
           <div>{children}</div>
           {error !== null && (

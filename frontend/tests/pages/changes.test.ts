@@ -1,13 +1,17 @@
 import { expect, test } from "vitest";
 import {
   actionsOf,
+  canBePreempted,
   canRetry,
   canRunAgain,
   changesOf,
   draftOf,
   isExtended,
-  limitsOf,
+  pointChanges,
+  pointText,
+  rulesOf,
 } from "../../src/pages/job/changes";
+import { usageWords } from "../../src/pages/job/usageWords";
 import { jobOf } from "../kit";
 
 const LIMITS = {
@@ -18,6 +22,15 @@ const LIMITS = {
   trial_seconds: 600,
   max_attempts: 2,
   max_equal_failures: 5,
+};
+const CRITERIA = {
+  target: null,
+  max_not_improving: null,
+  converged: null,
+  tolerance: 0.01,
+  max_completed: null,
+  max_finished: null,
+  max_gpu_hours: null,
 };
 const inState = (state: string, counts = {}) => actionsOf(jobOf({ state: state as "Running", counts }));
 
@@ -47,23 +60,85 @@ test("only what has no result is retried, only what is over is run again, and no
   expect(states.some((state) => canRetry(state, "Stopping") || canRunAgain(state, "Stopping"))).toBe(false);
 });
 
-test("only the limits that differ are sent; an emptied one is null, and what is no number goes as it is", () => {
-  const draft = draftOf(LIMITS);
-  expect(changesOf(LIMITS, draft)).toBeNull();
-  expect(changesOf(LIMITS, { ...draft, max_trials: " 20 " })).toEqual({ limits: { max_trials: 20 } });
-  expect(changesOf(LIMITS, { ...draft, max_failures: "", max_seconds: "3600" })).toEqual({
-    limits: { max_failures: null, max_seconds: 3600 },
+const ruled = (specification: object = {}, part = {}) => {
+  const job = jobOf({ max_trials: 10, max_parallel: 2, ...part });
+  Object.assign(job.specification, { limits: LIMITS, completion: null, keep: null }, specification);
+  return rulesOf(job);
+};
+
+test("only the rules that differ are sent; an emptied one is null, and what is no number goes as it is", () => {
+  const rules = ruled({ completion: { ...CRITERIA, target: 0.9 } });
+  const draft = draftOf(rules);
+  expect(changesOf(rules, draft)).toBeNull();
+  expect(changesOf(rules, { ...draft, "limits.max_trials": " 20 " })).toEqual({ limits: { max_trials: 20 } });
+  expect(changesOf(rules, { ...draft, "limits.max_failures": "", "completion.target": "0.95" })).toEqual({
+    limits: { max_failures: null },
+    completion: { target: 0.95 },
   });
-  expect(changesOf(LIMITS, { ...draft, max_parallel: "many" })).toEqual({ limits: { max_parallel: "many" } });
+  expect(changesOf(rules, { ...draft, "completion.target": "", "limits.max_parallel": "many" })).toEqual({
+    limits: { max_parallel: "many" },
+    completion: { target: null },
+  });
 });
 
-test("the limits begin from what events have brought, not from what the document said", () => {
-  const job = jobOf({ max_trials: 12, max_parallel: 4 });
-  job.specification.limits = LIMITS;
-  expect(draftOf(limitsOf(job))).toEqual({
-    max_trials: "12",
-    max_parallel: "4",
-    max_seconds: "",
-    max_failures: "3",
+test("what is kept is one rule: its counts go together, and without any everything is kept", () => {
+  const all = ruled();
+  expect(changesOf(all, { ...draftOf(all), "keep.best": "3" })).toEqual({ keep: { best: 3 } });
+  const some = ruled({ keep: { best: 2, last: 1 } });
+  expect(changesOf(some, { ...draftOf(some), "keep.best": "3" })).toEqual({ keep: { best: 3, last: 1 } });
+  expect(changesOf(some, { ...draftOf(some), "keep.best": "", "keep.last": "" })).toEqual({ keep: null });
+});
+
+test("the rules begin from what events have brought, and a tolerance is shown with its rule only", () => {
+  const draft = draftOf(ruled({ completion: CRITERIA }, { max_trials: 12, max_parallel: 4 }));
+  expect(draft).toMatchObject({
+    "limits.max_trials": "12",
+    "limits.max_parallel": "4",
+    "limits.max_seconds": "",
+    "limits.max_failures": "3",
+    "completion.tolerance": "",
+    "keep.best": "",
   });
+  expect(draftOf(ruled({ completion: { ...CRITERIA, converged: 5 } }))["completion.tolerance"]).toBe("0.01");
+});
+
+test("a point's changes are what was typed otherwise; what was emptied is left out", () => {
+  const point = { depth: 5, rate: 0.01, kind: "gini", code: "7" };
+  const draft = Object.fromEntries(Object.entries(point).map(([name, value]) => [name, pointText(value)]));
+  expect(pointChanges(point, draft)).toEqual({});
+  expect(pointChanges(point, { ...draft, depth: "8", kind: "", code: '"8"', warmup: "2" })).toEqual({
+    depth: 8,
+    kind: null,
+    code: "8",
+    warmup: 2,
+  });
+  expect(pointChanges(point, { ...draft, warmup: "" })).toEqual({});
+});
+
+test("what a trial used is told in averages and peaks, and only what was measured", () => {
+  const none = {
+    attempt: 1,
+    devices: [],
+    times: [],
+    cpus: [],
+    memory_bytes: [],
+    gpu_busy: [],
+    gpu_memory_bytes: [],
+  };
+  expect(usageWords(none)).toEqual({});
+  const used = { ...none, times: [0, 5], cpus: [1, 2], memory_bytes: [1e6, 3e6], gpu_busy: [null, null] };
+  expect(usageWords({ ...used, gpu_memory_bytes: [null, null] })).toEqual({
+    processors: "1.5 on average, at most 2",
+    memory: "at most 3.0 MB",
+  });
+  expect(
+    usageWords({ ...used, devices: ["GPU-a"], gpu_busy: [0.5, null], gpu_memory_bytes: [2e9, null] }),
+  ).toMatchObject({ GPUs: "GPU-a", "GPUs busy": "50 % on average", "GPU memory": "at most 2.0 GB" });
+});
+
+test("a trial that runs, and no other, can be pre-empted", () => {
+  expect(["Queued", "Starting", "Running", "Stopping", "Completed"].filter(canBePreempted)).toEqual([
+    "Starting",
+    "Running",
+  ]);
 });

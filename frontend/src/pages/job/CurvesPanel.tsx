@@ -12,29 +12,40 @@ interface CurvesPanelProps {
   className?: string | undefined;
 }
 
+// What is sampled of a running trial, as the figure "usage" calls it.
+const USES = [
+  { value: "use:cpu", label: "Processors" },
+  { value: "use:memory", label: "Memory" },
+  { value: "use:gpu", label: "GPUs busy" },
+  { value: "use:gpu_memory", label: "GPU memory" },
+];
+
+/** The curves of a metric, or of what the trials use of their host meanwhile. */
 export function CurvesPanel({ view, ...figure }: CurvesPanelProps) {
   const { objective, metrics } = view.job;
-  const [metric, setMetric] = useState(objective.metric);
+  const [chosen, setChosen] = useState(objective.metric);
+  const use = USES.find((each) => each.value === chosen);
   return (
     <FigurePanel
       {...figure}
       view={view}
-      title="Metric curves"
-      kind="curves"
-      metric={metric}
+      title={use ? "Use of the host" : "Metric curves"}
+      kind={use ? "usage" : "curves"}
+      metric={use ? use.value.slice("use:".length) : chosen}
       height={300}
-      label={`${metric} by step, one line per trial`}
+      label={use ? `${use.label} in use, one line per trial` : `${chosen} by step, one line per trial`}
       actions={
-        metrics.length > 1 && (
-          <Select
-            aria-label="Metric"
-            data={metrics}
-            value={metric}
-            allowDeselect={false}
-            w={150}
-            onChange={(value) => value && setMetric(value)}
-          />
-        )
+        <Select
+          aria-label="Metric"
+          data={[
+            { group: "Metrics", items: metrics },
+            { group: "Use of the host", items: USES },
+          ]}
+          value={chosen}
+          allowDeselect={false}
+          w={150}
+          onChange={(value) => value && setChosen(value)}
+        />
       }
     />
   );

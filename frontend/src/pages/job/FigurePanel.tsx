@@ -10,7 +10,7 @@ import { useFigure } from "./useFigure";
 
 interface FigureProps {
   project: string;
-  kind: "progress" | "parameter" | "density" | "curves";
+  kind: "progress" | "parameter" | "density" | "curves" | "usage";
   jobs: readonly string[];
   parameter?: string;
   metric?: string;

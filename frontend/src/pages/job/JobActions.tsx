@@ -6,7 +6,7 @@ import { Confirm } from "../../components/Confirm";
 import { plural } from "../../components/format";
 import { Icon, type IconName } from "../../components/Icon";
 import { sumOf } from "../../components/States";
-import { ChangeLimits } from "./ChangeLimits";
+import { ChangeRules } from "./ChangeRules";
 import { Choices } from "./Choices";
 import { type Action, actionsOf, runningCount } from "./changes";
 
@@ -16,7 +16,7 @@ export interface JobActionProps {
 }
 
 const BUTTONS: Record<Action, (props: JobActionProps) => React.ReactNode> = {
-  change: ChangeLimits,
+  change: ChangeRules,
   pause: PauseJob,
   unpause: UnpauseJob,
   resume: ResumeJob,

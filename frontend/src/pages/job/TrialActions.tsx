@@ -1,11 +1,14 @@
-import { Button } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { rerunTrial, retryTrial, stopTrial } from "../../api/actions";
+import { cloneTrial, preemptTrial, rerunTrial, retryTrial, stopTrial } from "../../api/actions";
+import { session } from "../../api/queries";
 import type { JobDetail, Trial } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
+import { Fields } from "../../components/Section";
 import { isTrialOver } from "../../live/view";
 import { Choices } from "./Choices";
-import { canRetry, canRunAgain } from "./changes";
+import { canBePreempted, canRetry, canRunAgain, pointChanges, pointText } from "./changes";
 import { useTrialDetail } from "./useTrialDetail";
 
 interface TrialActionProps {
@@ -17,9 +20,11 @@ interface TrialActionProps {
 /** What an editor can do with a trial in its state; `open` shows the trial that running it again makes. */
 export function TrialActions({ open, ...props }: TrialActionProps & { open: (trial: number) => void }) {
   const { job, row } = props;
+  const admin = useQuery(session).data?.user?.is_admin ?? false;
   return (
     <>
       {!isTrialOver(row.state) && <StopTrial {...props} />}
+      {job.specification.spot && admin && canBePreempted(row.state) && <PreemptTrial {...props} />}
       {canRetry(row.state, job.state) && <RetryTrial {...props} />}
       {canRunAgain(row.state, job.state) && <RerunTrial {...props} open={open} />}
     </>
@@ -86,16 +91,77 @@ function RetryTrial({ project, job, row }: TrialActionProps) {
   );
 }
 
+/** As it is or changed: either way a new trial beside the job's budget. */
 function RerunTrial({ project, job, row, open }: TrialActionProps & { open: (trial: number) => void }) {
+  const names = job.specification.space.map((parameter) => parameter.name);
+  const before = Object.fromEntries(names.map((name) => [name, pointText(row.hyperparameters[name])]));
+  const [draft, setDraft] = useState(before);
+  const changes = pointChanges(row.hyperparameters, draft);
+  const changed = Object.keys(changes).length > 0;
+  const act = async () => {
+    const trial = changed
+      ? await cloneTrial(project, job.name, row.number, changes)
+      : await rerunTrial(project, job.name, row.number);
+    open(trial.number);
+  };
   return (
     <Confirm
       title={`Run trial ${row.number} again?`}
-      verb="Run it again"
+      verb={changed ? "Run it changed" : "Run it again"}
       calm
-      act={async () => open((await rerunTrial(project, job.name, row.number)).number)}
-      trigger={trigger("Re-run")}
+      wide
+      act={act}
+      trigger={(ask) =>
+        trigger("Re-run")(() => {
+          setDraft(before);
+          ask();
+        })
+      }
     >
-      A new trial with the same hyperparameters and seed, beside the job's budget. This one stays as it is.
+      <div className="stack">
+        <p>
+          {changed
+            ? "A new trial at the changed point, beside the job's budget. This one stays as it is."
+            : "A new trial with the same hyperparameters and seed, beside the job's budget. This one stays as it is."}
+        </p>
+        <Fields>
+          {names.map((name) => (
+            <TextInput
+              key={name}
+              label={name}
+              placeholder="left out"
+              value={draft[name] ?? ""}
+              onChange={(event) => setDraft({ ...draft, [name]: event.currentTarget.value })}
+            />
+          ))}
+        </Fields>
+      </div>
+    </Confirm>
+  );
+}
+
+function PreemptTrial({ project, job, row }: TrialActionProps) {
+  const [reason, setReason] = useState("");
+  return (
+    <Confirm
+      title={`Take the place of trial ${row.number}?`}
+      verb="Pre-empt the trial"
+      calm
+      act={() => preemptTrial(project, job.name, row.number, reason)}
+      trigger={trigger("Pre-empt")}
+    >
+      <div className="stack">
+        <p>
+          It is a spot trial: told to end now, with time for a checkpoint, it goes on later from there. It
+          does not count as failed.
+        </p>
+        <TextInput
+          label="Why"
+          description="Its people read it with the trial."
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+      </div>
     </Confirm>
   );
 }

@@ -15,6 +15,7 @@ import { DecisionList, uniqueDecisions } from "./DecisionList";
 import { TrialActions } from "./TrialActions";
 import classes from "./TrialInspector.module.css";
 import { TrialLog } from "./TrialLog";
+import { TrialUse } from "./TrialUse";
 import { durationOf } from "./trialOrder";
 import { useTrialDetail } from "./useTrialDetail";
 import { inOrder, Values } from "./Values";
@@ -165,9 +166,14 @@ function Content({ project, view, row, external }: ContentProps) {
         <LiveMetrics view={view} row={row} stored={detail.data?.metrics ?? {}} />
       </Part>
       {!external && row.attempt > 0 && (
-        <Part title="Files">
-          <Artifacts project={project} job={job} row={row} />
-        </Part>
+        <>
+          <Part title="Use">
+            <TrialUse project={project} job={job} row={row} />
+          </Part>
+          <Part title="Files">
+            <Artifacts project={project} job={job} row={row} />
+          </Part>
+        </>
       )}
       <Part title="Attempts">
         <Attempts attempts={detail.data?.attempts ?? []} />

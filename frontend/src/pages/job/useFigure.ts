@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef } from "react";
 import { figure as figureQuery } from "../../api/queries";
 import { type FigureDocument, joinLive } from "../../live/join";
-import type { JobView } from "../../live/view";
+import { isJobOver, type JobView } from "../../live/view";
 
 interface FigureRequest {
   project: string;
@@ -16,6 +16,9 @@ interface FigureRequest {
 /** The dots of these move by themselves between two answers, so the server is asked for them less often. */
 const JOINED_LIVE = new Set(["progress", "parameter"]);
 
+/** What these show no event tells of. */
+const SAMPLED = new Set(["usage"]);
+
 /**
  * A figure of the server, asked for again as trials end, with what arrived since joined in.
  *
@@ -23,7 +26,10 @@ const JOINED_LIVE = new Set(["progress", "parameter"]);
  */
 export function useFigure(request: FigureRequest, view: JobView | null, revision = 0) {
   const { project, kind, jobs, parameter, metric, x } = request;
-  const query = useQuery(figureQuery(project, kind, jobs, { parameter, metric, x }));
+  const query = useQuery({
+    ...figureQuery(project, kind, jobs, { parameter, metric, x }),
+    refetchInterval: SAMPLED.has(kind) && view && !isJobOver(view.job.state) ? 10_000 : false,
+  });
   const { refetch } = query;
   const drawn = query.data?.figure as FigureDocument | null | undefined;
   const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;

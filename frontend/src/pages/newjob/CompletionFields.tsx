@@ -27,7 +27,10 @@ const RARE: readonly CriterionName[] = [
   "max_gpu_hours",
 ];
 
-const wordsOf = ({ metric, goal }: JobDraft): Record<CriterionName, Words> => ({
+export const criterionWords = ({
+  metric,
+  goal,
+}: Pick<JobDraft, "metric" | "goal">): Record<CriterionName, Words> => ({
   target: {
     label: `Target of ${metric || "the objective"}`,
     description: `A trial ended with ${goal === "minimize" ? "at most" : "at least"} this.`,
@@ -60,7 +63,7 @@ const wordsOf = ({ metric, goal }: JobDraft): Record<CriterionName, Words> => ({
 /** When the job is over: of all that are given, the one that is met first. */
 export function CompletionFields({ draft, faults, change }: CompletionFieldsProps) {
   const [asked, setAsked] = useState(false);
-  const words = wordsOf(draft);
+  const words = criterionWords(draft);
   const open =
     asked ||
     RARE.some((name) => draft.criteria[name] !== "" || faults.within(`completion.${name}`).length > 0);

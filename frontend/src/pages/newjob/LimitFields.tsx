@@ -1,4 +1,4 @@
-import { Select, TextInput } from "@mantine/core";
+import { Select, Switch, TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
 import { Fields } from "../../components/Section";
 import type { JobDraft } from "./draft";
@@ -62,6 +62,18 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
       onChange={(event) => change({ resources: { ...draft.resources, [name]: event.currentTarget.value } })}
     />
   );
+  const keep = (name: "best" | "last", label: string, description: string) => (
+    <TextInput
+      label={label}
+      description={description}
+      placeholder="all"
+      inputMode="numeric"
+      value={draft.keep[name]}
+      data-field={`keep.${name}`}
+      error={faults.at(`keep.${name}`)}
+      onChange={(event) => change({ keep: { ...draft.keep, [name]: event.currentTarget.value } })}
+    />
+  );
   return (
     <>
       <Fields>{(Object.keys(WORDS) as Name[]).map(limit)}</Fields>
@@ -102,6 +114,8 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
             />
           </>
         )}
+        {keep("best", "Keep the best", "Checkpoints and outputs of so many trials.")}
+        {keep("last", "Keep the last", "And of so many that ended last.")}
         <TextInput
           label="Seed"
           description="The same seed, the same suggestions."
@@ -113,6 +127,16 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
           onChange={(event) => change({ seed: event.currentTarget.value })}
         />
       </Fields>
+      {!external && (
+        <Switch
+          label="Spot"
+          description="Its trials give their places back when others need them, and go on later from their checkpoints."
+          checked={draft.spot}
+          data-field="spot"
+          error={faults.at("spot")}
+          onChange={(event) => change({ spot: event.currentTarget.checked })}
+        />
+      )}
     </>
   );
 }

@@ -79,7 +79,11 @@ export interface JobDraft {
   image: string;
   seed: string;
   /** Members of a copied job that this page does not edit: the copy has them too. */
-  kept: Partial<Pick<JobDocument, "spot" | "keep" | "resume_child_runs">>;
+  kept: Partial<Pick<JobDocument, "resume_child_runs">>;
+  /** Its trials may be pre-empted. */
+  spot: boolean;
+  /** Of which trials that are over checkpoints and outputs are kept; of all if both are empty. */
+  keep: { best: string; last: string };
 }
 
 export const EMPTY_DRAFT: JobDraft = {
@@ -120,6 +124,8 @@ export const EMPTY_DRAFT: JobDraft = {
   runsIn: "",
   image: "",
   kept: {},
+  spot: false,
+  keep: { best: "", last: "" },
   seed: "",
 };
 
@@ -202,7 +208,9 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
     runsIn: document.runs_in ?? "",
     image: document.image ?? "",
     seed: "",
-    kept: { spot: document.spot, keep: document.keep, resume_child_runs: document.resume_child_runs },
+    kept: { resume_child_runs: document.resume_child_runs },
+    spot: document.spot ?? false,
+    keep: { best: writeNumber(document.keep?.best), last: writeNumber(document.keep?.last) },
   };
 }
 
@@ -262,6 +270,8 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       profile: draft.profile,
       runs_in: draft.runsIn || null,
       image: draft.image.trim() || null,
+      spot: draft.spot || null,
+      keep: given(["best", "last"], draft.keep),
     }),
   };
   return document as JobDocumentRequest;
