@@ -89,7 +89,8 @@ def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
     strategy = strategy_of(job.pk)
     scheduler = strategy if isinstance(strategy, Scheduler) else None
     # Of trials that were cut short the model learns by their curves.
-    history = whole_history(job, curves=scheduler is not None or job.spec["early_stopping"] is not None)
+    curves = scheduler is not None or job.spec["early_stopping"] is not None
+    history = whole_history(job, curves=curves, keep=True)
     promotions = _promote(scheduler, history, asked)
     numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
     fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)

@@ -1,11 +1,28 @@
-"""A job's rows as the engine sees them. Any process can build this at any moment; nothing of it is kept."""
+"""A job's rows as the engine sees them. Any process can build this at any moment.
+
+Whoever chooses for a job again and again keeps what it has built, and reads again only the trials of which something
+was told since: each change of a trial is committed with its event. What is kept is never more than the rows say: it is
+built anew in a process that is new, and whenever the numbers do not fit.
+"""
 
 from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
 
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import curves_of
 from tuning.history import Observation
 from tuning.states import TrialState
+
+MOST_KEPT = 500_000  # trials and points of their curves, of all jobs together
 
 
 def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
@@ -25,3 +42,118 @@ def own_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ..
         )
         for number, hyperparameters, state, objective, promotions in rows
     )
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+
+class _Key(NamedTuple):
+    job: int
+    created_at: datetime | None  # another database may know another job by that id
+    curves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A job's trials by number, as they were when its newest event had the number `seq`."""
+
+    seq: int
+    trials: Mapping[int, Observation]
+    size: int
+
+
+class _Shelf:
+    """The trials of the jobs that were asked for last, as many as there is room for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+
+    def get(self, key: _Key) -> _Kept | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def put(self, key: _Key, kept: _Kept) -> None:
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > MOST_KEPT:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+shelf = _Shelf()
+
+
+def kept_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
+    """The same as `own_trials`, for little where that was asked before. The caller has written nothing of the job's
+    trials in its transaction: what may yet be taken back must not be kept."""
+    key = _Key(job.pk, job.created_at, curves)
+    kept = shelf.get(key)
+    kept = kept and _updated(job, kept, curves=curves)
+    if kept is None:
+        kept = _updated(job, _Kept(-1, {}, 0), curves=curves)
+    if kept is None:
+        return own_trials(job, curves=curves)
+    shelf.put(key, kept)
+    return tuple(kept.trials.values())
+
+
+def _updated(job: TuningJob, kept: _Kept, *, curves: bool) -> _Kept | None:
+    """What is kept with what has changed since; None if that cannot be told from what is kept."""
+    columns, join = (_CURVE_COLUMNS, _CURVE) if curves else (_NO_CURVE_COLUMNS, "")
+    sql = _QUERY.format(columns=columns, which=_CHANGED if kept.trials else "", curve=join)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"job": job.pk, "since": kept.seq, "metric": job.metric})
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    seq, newest = rows[0][:2]
+    changed = {row[2]: _observation(*row[2:]) for row in rows if row[2] is not None}
+    trials = {**kept.trials, **changed}
+    # Trials are numbered from 1 without gaps.
+    if seq < kept.seq or len(trials) != (newest or 0) or next(reversed(trials), 0) != (newest or 0):
+        return None
+    size = kept.size + sum(1 + len(trial.curve) for trial in changed.values())
+    size -= sum(1 + len(kept.trials[number].curve) for number in changed if number in kept.trials)
+    return _Kept(seq, trials, size)
+
+
+# One statement, as it sees all rows as of one moment: the number of the newest event and the trials belong together.
+_QUERY = """
+    SELECT c.seq, (SELECT max(number) FROM jobs_trial WHERE job_id = c.job_id),
+           t.number, t.hyperparameters, t.state, t.objective, t.promotions, {columns}
+    FROM jobs_eventcursor c LEFT JOIN jobs_trial t ON t.job_id = c.job_id {which} {curve}
+    WHERE c.job_id = %(job)s ORDER BY t.number
+"""
+_CHANGED = """
+    AND t.number = ANY (ARRAY(
+        SELECT DISTINCT (CASE kind WHEN 'trial' THEN data->'number' ELSE data->'trial' END)::int FROM jobs_event
+        WHERE job_id = %(job)s AND seq > %(since)s AND kind IN ('trial', 'points')
+    ))
+"""
+_NO_CURVE_COLUMNS = "NULL, NULL"
+_CURVE_COLUMNS = "curve.steps, curve.values"
+_CURVE = """
+    LEFT JOIN LATERAL (
+        SELECT array_agg(p.step ORDER BY p.step) AS steps, array_agg(p.value ORDER BY p.step) AS values
+        FROM jobs_attempt a JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %(metric)s
+        WHERE a.trial_id = t.id AND NOT a.superseded
+    ) curve ON true
+"""
+
+
+def _observation(
+    number: int,
+    hyperparameters: str,
+    state: str,
+    objective: float | None,
+    promotions: int,
+    steps: list[int] | None,
+    values: list[float] | None,
+) -> Observation:
+    curve = tuple(zip(steps or (), values or (), strict=True))
+    return Observation(number, json.loads(hyperparameters), TrialState(state), objective, curve, promotions=promotions)

@@ -16,8 +16,9 @@ from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from hpt_web.jobs.running import dispatch, launching
 from hpt_web.jobs.running.follow import Follower
-from hpt_web.jobs.search import choosing, parents
+from hpt_web.jobs.search import choosing, history, parents
 from tests.web.jobs.scripted import ScriptedBackend
+from tuning.history import Observation
 
 PASSWORD = "a long enough Phrase 7"
 
@@ -80,9 +81,18 @@ def job_document(**changes: Any) -> dict[str, Any]:
 def backend(monkeypatch: pytest.MonkeyPatch) -> ScriptedBackend:
     scripted = ScriptedBackend()
     monkeypatch.setattr(launching, "backend", lambda: scripted)
+    monkeypatch.setattr(parents, "kept_trials", _checked)
+    history.shelf.clear()
     parents.inherited.cache_clear()
     choosing.strategy_of.cache_clear()
     return scripted
+
+
+def _checked(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
+    """In every test: what is kept of a job's trials is what its rows say."""
+    kept = history.kept_trials(job, curves=curves)
+    assert kept == history.own_trials(job, curves=curves)
+    return kept
 
 
 @pytest.fixture
