@@ -34,7 +34,6 @@ _BLAS = ThreadpoolController()
 
 Groups = NDArray[np.intp]
 
-_SQRT5 = 5.0**0.5
 _MAX_ITERATIONS = 40
 _SAMPLE = 80  # observations whose optimum is the start for a fit to more than twice as many
 _REFINEMENTS = 8
@@ -62,6 +61,20 @@ class Kernel:
         covariance += 1.0
         covariance *= decay
         return covariance
+
+    def covariance_and_slope(self, scaled: Floats, others: Floats) -> tuple[Floats, Floats]:
+        """The covariance (m, n), and what ``gradient`` weighs the differences of the rows with, (m, n).
+
+        dk/dz = -(5/3) s (1 + r) exp(-r) (z - x), where r is sqrt(5) times the distance of z and x.
+        """
+        root, decay = _distance(scaled, others)
+        slope = (-5.0 / 3.0) * self.signal * (1.0 + root) * decay
+        return self.signal * (1.0 + root + root * root / 3.0) * decay, slope
+
+    def gradient(self, scaled: Floats, others: Floats, by: Floats) -> Floats:
+        """The gradient by features (m, D) of sum_j w_ij k_ij, where ``by`` (m, n) is w times the slope."""
+        gradient: Floats = (scaled * by.sum(axis=1, keepdims=True) - by @ others) / self.columns
+        return gradient
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -121,15 +134,11 @@ class Posterior:
 
     def predict_gradient(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         z = features / self.kernel.columns
-        root, decay = _distance(z, self.scaled)
-        k = self.kernel.signal * (1.0 + root + root * root / 3.0) * decay
+        k, slope = self.kernel.covariance_and_slope(z, self.scaled)
         v = k @ self.inverse
         sd = np.sqrt(np.maximum(self.kernel.signal - np.einsum("mn,mn->m", v, k), 1e-12))
-        # dk/dz = -(5/3) s (1 + root) decay (z - x), summed over x with the weights of the mean and of the variance.
-        slope = (-5.0 / 3.0) * self.kernel.signal * (1.0 + root) * decay
-        by_mean, by_variance = slope * self.alpha, slope * v
-        mean_gradient = (z * by_mean.sum(1, keepdims=True) - by_mean @ self.scaled) / self.kernel.columns
-        half = (z * by_variance.sum(1, keepdims=True) - by_variance @ self.scaled) / self.kernel.columns
+        mean_gradient = self.kernel.gradient(z, self.scaled, slope * self.alpha)
+        half = self.kernel.gradient(z, self.scaled, slope * v)
         return self.mean + k @ self.alpha, sd, mean_gradient, -half / sd[:, None]
 
     def believe(self, features: Floats) -> Posterior:

@@ -28,7 +28,6 @@ import numpy as np
 from tuning.parameters import Floats
 from tuning.strategies import gp
 
-_SQRT5 = 5.0**0.5
 _JITTER = 1e-8
 
 
@@ -229,9 +228,5 @@ class Transferred:
 def _covariance_gradient(kernel: gp.Kernel, features: Floats, scaled: Floats, by: Floats) -> Floats:
     """The gradient by features (m, D) of sum_j by_ij k(x_i, z_j), z_j scaled (n, D)."""
     x = features / kernel.columns
-    squares = (x * x).sum(axis=1)[:, None] + (scaled * scaled).sum(axis=1) - 2 * x @ scaled.T
-    root = _SQRT5 * np.sqrt(np.maximum(squares, 0.0))
-    # dk/dx = -(5/3) s (1 + root) exp(-root) (x - z)
-    slope = (-5.0 / 3.0) * kernel.signal * (1.0 + root) * np.exp(-root) * by
-    gradient: Floats = (x * slope.sum(axis=1, keepdims=True) - slope @ scaled) / kernel.columns
-    return gradient
+    _, slope = kernel.covariance_and_slope(x, scaled)
+    return kernel.gradient(x, scaled, slope * by)
