@@ -89,6 +89,8 @@ def test_a_job_is_paused_changed_unpaused_and_extended(
 
     dialog = ask(page, "Limits")
     dialog.get_by_label("At a time").fill("3")
+    dialog.get_by_label("Target of f1").fill("0.99")
+    dialog.get_by_label("The best").fill("2")
     say(dialog, "Change the job")
     expect(progress).to_contain_text("3 at a time")
 
@@ -109,8 +111,9 @@ def test_a_job_is_paused_changed_unpaused_and_extended(
     say(dialog, "Extend the job")
     expect(progress).to_contain_text("2 of 2 trials")
     expect(state).to_contain_text("Completed")
-    limits = alice.job(resumable, "patient")["specification"]["limits"]
-    assert (limits["max_trials"], limits["max_parallel"]) == (2, 3)
+    rules = alice.job(resumable, "patient")["specification"]
+    assert (rules["limits"]["max_trials"], rules["limits"]["max_parallel"]) == (2, 3)
+    assert (rules["completion"]["target"], rules["keep"]) == (0.99, {"best": 2, "last": 1})
 
 
 def test_a_failed_trial_is_retried_and_run_again(
@@ -144,6 +147,14 @@ def test_a_failed_trial_is_retried_and_run_again(
     same = "hyperparameters"
     trials = alice.get(f"/projects/{resumable}/jobs/fragile/trials")["items"]
     assert trials[0][same] == trials[1][same]
+
+    dialog = ask(again, "Re-run")
+    depth = 7 if trials[0][same]["depth"] != 7 else 8
+    dialog.get_by_label("depth").fill(str(depth))
+    say(dialog, "Run it changed")
+    changed = page.get_by_role("complementary", name="Trial 3")
+    expect(changed.get_by_role("region", name="Decisions")).to_contain_text(f"Trial 2 with depth = {depth}, as bob asked")
+    expect(changed.get_by_role("region", name="Use")).to_contain_text(re.compile("looked at|processors"))
 
 
 def test_a_viewer_looks_and_changes_nothing(sign_in: SignIn, lab: str) -> None:

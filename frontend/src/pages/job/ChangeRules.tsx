@@ -40,7 +40,7 @@ const groupsOf = (job: JobDetail): readonly [string, readonly (readonly [Rule, W
   const words = criterionWords(job.objective);
   return [
     ["Limits", LIMITS],
-    ["Over before them", CRITERIA.map((name) => [`completion.${name}`, words[name]] as const)],
+    ["Over sooner when met", CRITERIA.map((name) => [`completion.${name}`, words[name]] as const)],
     ["Checkpoints and outputs kept of trials that are over", KEEP],
   ];
 };

@@ -21,6 +21,12 @@ export function TrialUse({ project, job, row }: { project: string; job: string; 
   if (!data) return <Loading rows={1} />;
   const words = usageWords(data);
   if (Object.keys(words).length === 0)
-    return <p className="quiet small">Nothing was measured yet; it is looked at every few seconds.</p>;
+    return (
+      <p className="quiet small">
+        {isTrialOver(row.state)
+          ? "It was over before it was looked at, which is every few seconds."
+          : "Not measured yet; it is looked at every few seconds."}
+      </p>
+    );
   return <Values values={words} />;
 }
