@@ -7,6 +7,7 @@ number, in order, never misses one that a slower transaction commits later (as h
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import threading
@@ -15,14 +16,22 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from channels.layers import get_channel_layer
-from django.db import connection, transaction
+from django.db import transaction
 
-from hpt_web.jobs.models import Decision, Event, Trial, TuningJob
+from hpt_web.jobs import rows
+from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.queries import job_row, trial_row
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["job", "trial", "points", "decision"]
+_APPEND = """
+    WITH taken AS (UPDATE jobs_eventcursor SET seq = seq + %s WHERE job_id = %s RETURNING job_id, seq)
+    INSERT INTO jobs_event (job_id, seq, kind, data)
+    SELECT taken.job_id, taken.seq - %s + entry.place, entry.kind, entry.data
+    FROM taken, unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS entry (kind, data, place)
+    RETURNING seq
+"""
 
 
 class Entry(NamedTuple):
@@ -66,7 +75,8 @@ def decide(
     numbers: dict[str, float | int | str] | None = None,
 ) -> Entry:
     """Store why something was done, and make the event that tells it."""
-    decision = Decision.objects.create(job=job, trial=trial, kind=kind, reason=reason, numbers=numbers or {})
+    decision = Decision(job=job, trial=trial, kind=kind, reason=reason, numbers=numbers or {})
+    rows.insert(decision)
     data = {"trial": trial and trial.number, "kind": kind.value, "reason": reason, "numbers": decision.numbers}
     return Entry("decision", data)
 
@@ -76,15 +86,9 @@ def append(job_id: int, entries: Iterable[Entry]) -> None:
     entries = list(entries)
     if not entries:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE jobs_eventcursor SET seq = seq + %s WHERE job_id = %s RETURNING seq", [len(entries), job_id]
-        )
-        last: int = cursor.fetchone()[0]
-    first = last - len(entries) + 1
-    Event.objects.bulk_create(
-        Event(job_id=job_id, seq=seq, kind=entry.kind, data=entry.data) for seq, entry in enumerate(entries, first)
-    )
+    kinds, data = [entry.kind for entry in entries], [json.dumps(entry.data) for entry in entries]
+    numbers = rows.select(_APPEND, len(entries), job_id, len(entries), kinds, data)
+    last: int = max(number for (number,) in numbers)
     transaction.on_commit(partial(doorbell.ring, job_id, last))
 
 

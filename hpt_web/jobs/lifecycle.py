@@ -7,14 +7,14 @@ Each function answers whether it was this call that moved, so that what follows 
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
+from hpt_web.jobs import rows
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from tuning.states import JOB_MOVES, JOBS_REOPENED, TRIAL_MOVES, TRIALS_REOPENED, JobState, TrialState
 
-JOB_SOURCES = {to: [state for state, moves in JOB_MOVES.items() if to in moves] for to in JobState}
-TRIAL_SOURCES = {to: [state for state, moves in TRIAL_MOVES.items() if to in moves] for to in TrialState}
+JOB_SOURCES = {to: [str(state) for state, moves in JOB_MOVES.items() if to in moves] for to in JobState}
+TRIAL_SOURCES = {to: [str(state) for state, moves in TRIAL_MOVES.items() if to in moves] for to in TrialState}
 # Stops after which the trial goes on later. A person's wish and the job's end come before them: both mean it shall not.
 GO_ON_LATER = [Attempt.StopKind.PAUSE, Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT]
 
@@ -31,7 +31,7 @@ def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
         fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at)}
     if to.terminal:
         fields |= {"ended_at": now, "reopened": None}
-    return _moved(job, TuningJob.objects.filter(pk=job.pk, state__in=JOB_SOURCES[to]).update(**fields), fields)
+    return rows.update(job, fields, "state = ANY(%s)", JOB_SOURCES[to])
 
 
 def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
@@ -40,7 +40,7 @@ def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
     fields |= {"state": JobState.RUNNING, "reason": reason, "ended_at": None, "stop_requested_at": None}
     fields |= {"waits": False, "idle_seconds": _idle_seconds(job, job.ended_at)}
     fields["started_at"] = job.started_at or timezone.now()
-    return _moved(job, TuningJob.objects.filter(pk=job.pk, state__in=JOBS_REOPENED).update(**fields), fields)
+    return rows.update(job, fields, "state = ANY(%s)", [str(state) for state in JOBS_REOPENED])
 
 
 def _idle_seconds(job: TuningJob, since: datetime) -> float:
@@ -57,7 +57,7 @@ def seconds_run(job: TuningJob) -> float:
 def reopen_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
     """Have a trial that is over run again, because a person wants it; `to` is Queued, or Paused if it was before."""
     fields |= {"state": to, "ended_at": None, "failure": ""}
-    return _moved(trial, Trial.objects.filter(pk=trial.pk, state__in=TRIALS_REOPENED).update(**fields), fields)
+    return rows.update(trial, fields, "state = ANY(%s)", [str(state) for state in TRIALS_REOPENED])
 
 
 def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
@@ -68,13 +68,13 @@ def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
         fields["started_at"] = now
     if to.terminal:
         fields["ended_at"] = now
-    return _moved(trial, Trial.objects.filter(pk=trial.pk, state__in=TRIAL_SOURCES[to]).update(**fields), fields)
+    return rows.update(trial, fields, "state = ANY(%s)", TRIAL_SOURCES[to])
 
 
 def end_attempt(attempt: Attempt, outcome: Attempt.Outcome, **fields: object) -> bool:
     """Close a live attempt, which gives its reservation back. Exactly one caller is told that it did."""
     fields |= {"outcome": outcome, "ended_at": timezone.now()}
-    return _moved(attempt, Attempt.objects.filter(pk=attempt.pk, ended_at__isnull=True).update(**fields), fields)
+    return rows.update(attempt, fields, "ended_at IS NULL")
 
 
 def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
@@ -83,23 +83,16 @@ def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
     Only those after which the trial goes on later give way to a person and to the job's end.
     """
     fields: dict[str, object] = {"stop_requested_at": timezone.now(), "stop_kind": kind, "stop_reason": reason}
-    free = Q(stop_requested_at__isnull=True)
-    if kind in (Attempt.StopKind.USER, Attempt.StopKind.JOB):
-        free |= Q(stop_kind__in=GO_ON_LATER)
-    return _moved(attempt, Attempt.objects.filter(free, pk=attempt.pk, ended_at__isnull=True).update(**fields), fields)
+    urgent = kind in (Attempt.StopKind.USER, Attempt.StopKind.JOB)
+    gives_way = [str(kind) for kind in GO_ON_LATER] if urgent else []
+    free = "ended_at IS NULL AND (stop_requested_at IS NULL OR stop_kind = ANY(%s))"
+    return rows.update(attempt, fields, free, gives_way)
 
 
 def grace_of(attempt: Attempt) -> float:
     """For how many seconds an attempt that was asked to stop may go on: longer if it is to write a checkpoint."""
     checkpoint = attempt.stop_kind in (Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT)
     return float(settings.HPT_PREEMPT_GRACE_SECONDS if checkpoint else settings.HPT_STOP_GRACE_SECONDS)
-
-
-def _moved(row: TuningJob | Trial | Attempt, count: int, fields: dict[str, object]) -> bool:
-    if count:
-        for name, value in fields.items():
-            setattr(row, name, value)
-    return count == 1
 
 
 def seconds_since(moment: datetime) -> float:

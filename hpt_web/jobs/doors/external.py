@@ -21,14 +21,15 @@ from django.db.models.functions import Now
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Fault, Invalid
 from hpt_web.accounts.models import Role, User
-from hpt_web.jobs import tasks
-from hpt_web.jobs.events import Entry, append, job_entry, points_entry, trial_entry
+from hpt_web.jobs import rows, tasks
+from hpt_web.jobs.events import Entry, append, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import GO_ON_LATER, move_trial
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, job_for, live_attempts, trial_for
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.endings import End, ending, settle
-from hpt_web.jobs.running.follow import by_metric, carry_out, judge, number_steps, take_objective
+from hpt_web.jobs.running.follow import carry_out, judge
+from hpt_web.jobs.running.points import Numbered, number_steps, objective_after, points_entries, store_points
 from hpt_web.jobs.search import choosing
 from tuning.backends import Phase, Status
 from tuning.documents import Document, shown
@@ -206,17 +207,17 @@ def report(*, actor: User, project: str, name: str, number: int, document: objec
         found = _locked(trial, attempt)
         if found.ended_at is not None:
             return _told_to_stop(found)
-        rows, entries = _store(found, points)
-        objectives = len(rows) if metric == trial.job.metric else 0
+        stored, entries = _store(found, points)
+        objectives = len(stored) if metric == trial.job.metric else 0
         verdict = judge(found, reports=objectives) if objectives else None
         entries += carry_out(found, verdict)
         if found.stop_requested_at is None:
             silence = timedelta(seconds=found.trial.job.spec["limits"]["trial_seconds"])
             Attempt.objects.filter(pk=found.pk).update(lease_until=Now() + silence)
             said = verdict.reason if verdict else "Go on."
-            answer = Answer(False, False, said, verdict.numbers if verdict else {}, len(rows))
+            answer = Answer(False, False, said, verdict.numbers if verdict else {}, len(stored))
         else:
-            answer = _told_to_stop(found, len(rows))
+            answer = _told_to_stop(found, len(stored))
         append(found.trial.job_id, entries)
     return answer
 
@@ -273,7 +274,7 @@ def _locked(trial: Trial, number: int) -> Attempt:
     return found
 
 
-def _store(attempt: Attempt, points: list[Point]) -> tuple[list[MetricPoint], list[Entry]]:
+def _store(attempt: Attempt, points: list[Point]) -> tuple[list[Numbered], list[Entry]]:
     """Store what is new of `points`, as the follower does with what it reads."""
     known = dict(attempt.steps)
     new = []
@@ -283,16 +284,13 @@ def _store(attempt: Attempt, points: list[Point]) -> tuple[list[MetricPoint], li
             if point.step is not None:
                 known[point.metric] = point.step
     at = time.time()
-    attempt.steps, rows = number_steps(attempt, new, at, {})
-    Attempt.objects.filter(pk=attempt.pk).update(steps=attempt.steps)
-    MetricPoint.objects.bulk_create(rows)
+    steps, found = number_steps(attempt, new, {})
+    rows.update(attempt, {"steps": steps}, "true")
+    store_points(attempt, found, at)
     trial = attempt.trial
-    take_objective(trial, [row.value for row in rows if row.metric == trial.job.metric])
-    entries = [
-        points_entry(trial, metric, [p.step for p in found], [p.value for p in found], [at] * len(found))
-        for metric, found in by_metric(rows).items()
-    ]
-    return rows, entries
+    if objective := objective_after(trial, [point.value for point in found if point.metric == trial.job.metric]):
+        rows.update(trial, objective, "true")
+    return found, points_entries(trial, found, at)
 
 
 def _told_to_stop(attempt: Attempt, stored: int = 0) -> Answer:

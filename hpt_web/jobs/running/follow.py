@@ -7,26 +7,28 @@ it.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from hpt_web import crash
-from hpt_web.jobs.events import Entry, append, decide, points_entry, trial_entry
+from hpt_web.jobs import rows
+from hpt_web.jobs.events import Entry, append, decide, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
-from hpt_web.jobs.queries import live_attempts
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, TuningJob
 from hpt_web.jobs.running.continuing import last_steps
 from hpt_web.jobs.running.dispatch import stop_attempt
 from hpt_web.jobs.running.endings import ending, losses, settle
+from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries, store_points
 from hpt_web.jobs.search.choosing import policy_of
 from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop
@@ -34,7 +36,7 @@ from tuning.backends import Backend, Phase, Status
 from tuning.contracts import Verdict
 from tuning.errors import BackendError
 from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
-from tuning.states import Goal, TrialState
+from tuning.states import TrialState
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,20 @@ READ_BYTES = 1024 * 1024  # of one log at a time, so that one loud trial does no
 TAIL_BYTES = 4096
 TAIL_LINES = 50
 REFUSALS_TOLD = 20  # values refused per trial that are worth a row; a script that prints nan for ever says nothing new
+_CLAIM = """
+    UPDATE jobs_attempt SET follower = %(me)s, lease_until = now() + make_interval(secs => %(lease)s)
+    WHERE id IN (
+        SELECT id FROM jobs_attempt
+        WHERE ended_at IS NULL AND backend <> %(external)s
+          AND (lease_until IS NULL OR lease_until < now() OR (follower = %(me)s AND %(ours)s) OR %(everybodys)s)
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ) RETURNING token
+"""
+_REFRESH = """
+    SELECT a.stop_kind, a.stop_reason, a.stop_requested_at, t.state, j.spec -> 'limits'
+    FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id JOIN jobs_tuningjob j ON j.id = t.job_id
+    WHERE a.id = %s
+"""
 
 
 @dataclass(slots=True)
@@ -86,9 +102,12 @@ class Follower:
         """Follow until `stopped`; `news` says that there is something to claim (whoever sets it wakes the backend)."""
         while not stopped.is_set():
             try:
-                if news.is_set() or time.monotonic() - self._claimed_at > settings.HPT_LEASE_SECONDS / 3:
+                if time.monotonic() - self._claimed_at > settings.HPT_LEASE_SECONDS / 3:
                     news.clear()
                     self.claim()
+                elif news.is_set():
+                    news.clear()
+                    self.claim_new()
                 touched = self.backend.wait(self.followed.keys(), timeout=1.0)
                 self.look(touched)
             except DatabaseError as error:
@@ -101,34 +120,32 @@ class Follower:
 
         `everybodys` takes them from whoever has them: for the shutdown, when nobody else follows any more.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                UPDATE jobs_attempt SET follower = %(me)s, lease_until = now() + make_interval(secs => %(lease)s)
-                WHERE id IN (
-                    SELECT id FROM jobs_attempt
-                    WHERE ended_at IS NULL AND backend <> %(external)s
-                      AND (lease_until IS NULL OR lease_until < now() OR follower = %(me)s OR %(everybodys)s)
-                    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-                ) RETURNING token
-                """,
-                {
-                    "me": self.name,
-                    "lease": settings.HPT_LEASE_SECONDS,
-                    "everybodys": everybodys,
-                    "external": EXTERNAL,
-                },
-            )
-            tokens = {token for (token,) in cursor.fetchall()}
+        tokens = self._lease(ours=True, everybodys=everybodys)
         self._claimed_at = time.monotonic()
-        new = tokens - self.followed.keys()
-        for attempt in live_attempts().filter(token__in=new):
-            self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
         for token in self.followed.keys() - tokens:  # somebody else's now, or over
             del self.followed[token]
-        if new:
-            crash.at("lease.taken")
+        self._begin(tokens)
         self.look(list(self.followed))  # nobody tells when a trial vanishes
+
+    def claim_new(self) -> None:
+        """Take the leases of attempts that have just been written, and look at these."""
+        tokens = self._lease(ours=False, everybodys=False)
+        self._begin(tokens)
+        self.look(tokens)
+
+    def _lease(self, *, ours: bool, everybodys: bool) -> set[str]:
+        """Lease what is free, and what is `ours` once more; the tokens of all that was leased now."""
+        arguments: dict[str, Any] = {"me": self.name, "lease": settings.HPT_LEASE_SECONDS, "external": EXTERNAL}
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, arguments | {"ours": ours, "everybodys": everybodys})
+            return {token for (token,) in cursor.fetchall()}
+
+    def _begin(self, tokens: set[str]) -> None:
+        new = tokens - self.followed.keys()
+        if new:
+            for attempt in Attempt.objects.filter(token__in=new).select_related("trial__job").order_by("pk"):
+                self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
+            crash.at("lease.taken")
 
     def look(self, tokens: Iterable[str]) -> None:
         """Read what is new of these attempts, store it job by job, and go on until nothing is left unread."""
@@ -198,27 +215,22 @@ class Follower:
         """Move the offset and store what was read up to it; settle the attempt if it is over."""
         attempt = news.followed.attempt
         trial = attempt.trial
-        steps, rows = number_steps(attempt, news.points, news.at, news.followed.known)
+        steps, points = number_steps(attempt, news.points, news.followed.known)
         fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
         if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
             fields["started_at"] = moment(news.status.started_at or news.at)
-        ours = Attempt.objects.filter(
-            pk=attempt.pk, ended_at__isnull=True, follower=self.name, log_offset=attempt.log_offset
-        )
-        if not ours.update(**fields):
+        ours = "ended_at IS NULL AND follower = %s AND log_offset = %s"
+        if not rows.update(attempt, fields, ours, self.name, attempt.log_offset):
             news.followed.gone = True
             return []
-        MetricPoint.objects.bulk_create(rows)
-        for name, value in fields.items():
-            setattr(attempt, name, value)
-        objectives = [row.value for row in rows if row.metric == trial.job.metric]
-        take_objective(trial, objectives)
-        entries = [
-            points_entry(trial, metric, [p.step for p in points], [p.value for p in points], [news.at] * len(points))
-            for metric, points in by_metric(rows).items()
-        ]
-        if trial.state == TrialState.STARTING and move_trial(trial, TrialState.RUNNING, reason=""):
+        store_points(attempt, points, news.at)
+        objectives = [point.value for point in points if point.metric == trial.job.metric]
+        entries = points_entries(trial, points, news.at)
+        objective = objective_after(trial, objectives)
+        if trial.state == TrialState.STARTING and move_trial(trial, TrialState.RUNNING, reason="", **objective):
             entries.append(trial_entry(trial))
+        elif objective:
+            rows.update(trial, objective, "true")
         entries += self._tell_refusals(news)
         if news.over:
             return entries + self._settle(news)
@@ -243,10 +255,8 @@ class Follower:
 
     def _settle(self, news: News) -> list[Entry]:
         attempt = news.followed.attempt
-        attempt.refresh_from_db(fields=["stop_kind", "stop_reason", "stop_requested_at"])
-        attempt.trial.refresh_from_db(fields=["state"])
-        attempt.trial.job.refresh_from_db(fields=["spec"])  # its limits may have been changed
-        lost = losses(attempt.trial)
+        refresh(attempt)
+        lost = losses(attempt.trial) if attempt.number > 1 else 0
         tail = self._tail(attempt.token)
         reported = attempt.trial.objective is not None
         return settle(
@@ -259,16 +269,13 @@ class Follower:
         return "\n".join(data.decode("utf-8", "replace").replace("\x00", "").splitlines()[-TAIL_LINES:])
 
 
-def take_objective(trial: Trial, values: list[float]) -> None:
-    """The last value is the trial's objective (F63). No event: whoever watches has the points."""
-    if not values:
-        return
-    goal = Goal(trial.job.goal)
-    best = max(
-        [*values, *([] if trial.best_objective is None else [trial.best_objective])], key=lambda v: goal.sign * v
-    )
-    trial.objective, trial.best_objective = values[-1], best
-    Trial.objects.filter(pk=trial.pk).update(objective=values[-1], best_objective=best)
+def refresh(attempt: Attempt) -> None:
+    """Read what others may have changed since it is followed: wishes to stop it, and its job's limits."""
+    trial, job = attempt.trial, attempt.trial.job
+    [(*wish, state, limits)] = rows.select(_REFRESH, attempt.pk)
+    attempt.stop_kind, attempt.stop_reason, attempt.stop_requested_at = wish
+    trial.state = state
+    job.spec = {**job.spec, "limits": json.loads(limits)}
 
 
 def judge(attempt: Attempt, *, reports: int) -> Verdict | None:
@@ -304,38 +311,6 @@ def steps_before(attempt: Attempt) -> dict[str, int]:
     earlier = attempt.trial.attempts.filter(superseded=False, number__lt=attempt.number).order_by("-number")
     steps = earlier.values_list("steps", flat=True).first()
     return last_steps(attempt) if steps is None else steps
-
-
-def number_steps(
-    attempt: Attempt, points: list[Point], at: float, known: Mapping[str, int]
-) -> tuple[dict[str, int], list[MetricPoint]]:
-    """The points as rows: each is the next step of its metric, or the step that it names if that lies ahead.
-
-    A step that it names and that is among the `known` ones (metric -> last step) is left out: whoever resumes from a
-    checkpoint runs again what came after it, and must not be counted twice.
-    """
-    steps = dict(attempt.steps)
-    rows = []
-    for point in points:
-        if point.step is not None and point.step <= known.get(point.metric, -1):
-            continue
-        step = steps.get(point.metric, 0) + 1
-        if point.step is not None and point.step > step:
-            step = point.step
-        steps[point.metric] = step
-        rows.append(MetricPoint(attempt=attempt, metric=point.metric, step=step, value=point.value, at=moment(at)))
-    return steps, rows
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def by_metric(rows: list[MetricPoint]) -> dict[str, list[MetricPoint]]:
-    metrics: dict[str, list[MetricPoint]] = {}
-    for row in rows:
-        metrics.setdefault(row.metric, []).append(row)
-    return metrics
 
 
 @lru_cache(maxsize=256)

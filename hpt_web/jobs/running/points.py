@@ -1,0 +1,82 @@
+"""Values that a trial reported: numbered, stored, told, and made its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+from hpt_web.jobs.events import Entry, points_entry
+from hpt_web.jobs.models import Attempt, Trial
+from tuning.metrics import Point
+from tuning.states import Goal
+
+_POINTS = """
+    INSERT INTO jobs_metricpoint (attempt_id, metric, step, value, at)
+    SELECT %s, metric, step, value, %s FROM unnest(%s::text[], %s::bigint[], %s::float8[]) AS new (metric, step, value)
+"""
+
+
+class Numbered(NamedTuple):
+    """A value that was read, with the step of its metric at which it is stored."""
+
+    metric: str
+    step: int
+    value: float
+
+
+def number_steps(
+    attempt: Attempt, points: Iterable[Point], known: Mapping[str, int]
+) -> tuple[dict[str, int], list[Numbered]]:
+    """The points as they are stored: each is the next step of its metric, or the step that it names if that lies ahead.
+    And the last step of each metric after them.
+
+    A step that it names and that is among the `known` ones (metric -> last step) is left out: whoever resumes from a
+    checkpoint runs again what came after it, and must not be counted twice.
+    """
+    steps = dict(attempt.steps)
+    found = []
+    for point in points:
+        if point.step is not None and point.step <= known.get(point.metric, -1):
+            continue
+        step = steps.get(point.metric, 0) + 1
+        if point.step is not None and point.step > step:
+            step = point.step
+        steps[point.metric] = step
+        found.append(Numbered(point.metric, step, point.value))
+    return steps, found
+
+
+def store_points(attempt: Attempt, points: Sequence[Numbered], at: float) -> None:
+    """One statement, whatever their number."""
+    if points:
+        metrics, steps, values = (list(column) for column in zip(*points, strict=True))
+        with connection.cursor() as cursor:
+            cursor.execute(_POINTS, [attempt.pk, moment(at), metrics, steps, values])
+
+
+def points_entries(trial: Trial, points: Sequence[Numbered], at: float) -> list[Entry]:
+    """The events that tell of points which were read at the same time: one for each metric."""
+    metrics: dict[str, list[Numbered]] = {}
+    for point in points:
+        metrics.setdefault(point.metric, []).append(point)
+    return [
+        points_entry(trial, metric, [p.step for p in found], [p.value for p in found], [at] * len(found))
+        for metric, found in metrics.items()
+    ]
+
+
+def objective_after(trial: Trial, values: Sequence[float]) -> dict[str, object]:
+    """What of the trial changes with these values of its objective: the last is its objective (F63). No event tells it:
+    whoever watches has the points."""
+    if not values:
+        return {}
+    known = [] if trial.best_objective is None else [trial.best_objective]
+    sign = Goal(trial.job.goal).sign
+    return {"objective": values[-1], "best_objective": max([*values, *known], key=lambda value: sign * value)}
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
