@@ -118,6 +118,13 @@ def _tail(log: str) -> str:
     return f"The end of its log:\n{log}" if log else "It printed nothing."
 
 
+# What gave its place back was not lost: it does not run again, it goes on.
+_QUEUED_BY = {
+    Attempt.Outcome.PAUSED: Decision.Kind.PAUSE,
+    Attempt.Outcome.PREEMPTED: Decision.Kind.PREEMPT,
+}
+
+
 def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
     """Write the end of `attempt` and of its trial; the events that tell it. Nothing if somebody else was first."""
     trial = attempt.trial
@@ -133,5 +140,5 @@ def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
         return []
     entries = [trial_entry(trial)]
     if end.state is TrialState.QUEUED:
-        entries.append(decide(trial.job, Decision.Kind.RETRY, end.reason, trial=trial))
+        entries.append(decide(trial.job, _QUEUED_BY.get(end.outcome, Decision.Kind.RETRY), end.reason, trial=trial))
     return entries
