@@ -5,7 +5,7 @@ import { session } from "./api/queries";
 import { Failure, Loading } from "./components/Feedback";
 import { Shell } from "./components/Shell";
 import { LoginPage } from "./pages/LoginPage";
-import { NotFoundPage } from "./pages/NotFoundPage";
+import { AdminsOnlyPage, NotFoundPage } from "./pages/NotFoundPage";
 import { ProjectsPage } from "./pages/ProjectsPage";
 
 // Each page is a chunk of its own, so that a first visit fetches what it shows.
@@ -16,6 +16,9 @@ const NewAlgorithmPage = lazy(() => import("./pages/NewAlgorithmPage"));
 const JobPage = lazy(() => import("./pages/JobPage"));
 const NewJobPage = lazy(() => import("./pages/NewJobPage"));
 const ComparePage = lazy(() => import("./pages/ComparePage"));
+const QueuePage = lazy(() => import("./pages/QueuePage"));
+const UsagePage = lazy(() => import("./pages/UsagePage"));
+const AdminPage = lazy(() => import("./pages/AdminPage"));
 const AccountPage = lazy(() => import("./pages/AccountPage"));
 
 export function App() {
@@ -28,8 +31,9 @@ export function App() {
     const back = location === "/" ? "" : `?next=${encodeURIComponent(location + window.location.search)}`;
     return <Redirect to={`/login${back}`} replace />;
   }
+  const user = data.user;
   return (
-    <Shell user={data.user}>
+    <Shell user={user}>
       <Suspense fallback={<Loading />}>
         <Switch>
           <Route path="/login">
@@ -60,6 +64,11 @@ export function App() {
           </Route>
           <Route path="/projects/:project/:tab?">
             {({ project, tab }) => <ProjectPage project={project} tab={tab} />}
+          </Route>
+          <Route path="/queue" component={QueuePage} />
+          <Route path="/usage">{() => <UsagePage user={user} />}</Route>
+          <Route path="/admin/:tab?">
+            {({ tab }) => (user.is_admin ? <AdminPage tab={tab} /> : <AdminsOnlyPage />)}
           </Route>
           <Route path="/account" component={AccountPage} />
           <Route component={NotFoundPage} />

@@ -19,6 +19,11 @@ export class Faults {
     );
   }
 
+  /** Those of no field in `fields`, for whoever shows these fields with their own faults. */
+  without(fields: readonly string[]): Faults {
+    return new Faults(this.all.filter((fault) => !fields.includes(fault.field)));
+  }
+
   get none(): boolean {
     return this.all.length === 0;
   }

@@ -391,10 +391,12 @@ export const usage = (project: string | null, filter: UsageFilter, period: strin
 export const usageEntries = (project: string | null, filter: UsageFilter) =>
   listed(["usage", project, filter, "entries"], (cursor, signal) =>
     project === null
-      ? bodyOf(rest.GET("/api/v1/usage/entries", { params: { query: { ...filter, cursor } }, signal }))
+      ? bodyOf(
+          rest.GET("/api/v1/usage/entries", { params: { query: { ...filter, cursor, limit: 20 } }, signal }),
+        )
       : bodyOf(
           rest.GET("/api/v1/projects/{project}/usage/entries", {
-            params: { path: { project }, query: { ...filter, cursor } },
+            params: { path: { project }, query: { ...filter, cursor, limit: 20 } },
             signal,
           }),
         ),

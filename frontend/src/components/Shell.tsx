@@ -2,7 +2,7 @@
 import { ActionIcon, Menu, useMantineColorScheme } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Fragment, type ReactNode, useEffect } from "react";
-import { Link } from "wouter";
+import { Link, useLocation } from "wouter";
 import { signOut } from "../api/actions";
 import type { User } from "../api/types";
 import { Icon } from "./Icon";
@@ -45,7 +45,15 @@ export function Page({ crumbs, wide = false, aside = false, children }: PageProp
   );
 }
 
+const PARTS = [
+  { href: "/projects", label: "Projects" },
+  { href: "/queue", label: "Queue" },
+  { href: "/usage", label: "Usage" },
+  { href: "/admin", label: "Administration", admin: true },
+];
+
 export function Shell({ user, children }: { user: User; children: ReactNode }) {
+  const [location] = useLocation();
   return (
     <>
       <a className="skip" href="#main">
@@ -57,7 +65,17 @@ export function Shell({ user, children }: { user: User; children: ReactNode }) {
           HPT
         </Link>
         <nav aria-label="Main" className={classes.nav}>
-          <Link href="/projects">Projects</Link>
+          {PARTS.filter((part) => user.is_admin || !part.admin).map((part) => (
+            <Link
+              key={part.href}
+              href={part.href}
+              aria-current={
+                location === part.href || location.startsWith(`${part.href}/`) ? "page" : undefined
+              }
+            >
+              {part.label}
+            </Link>
+          ))}
           <a href="/api/v1/docs" target="_blank" rel="noreferrer">
             API
           </a>

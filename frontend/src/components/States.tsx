@@ -66,11 +66,12 @@ export function StateGlyph({ state }: { state: string }) {
   );
 }
 
-export function StateLabel({ state }: { state: string }) {
+/** `label`: the word for it where it is called otherwise. */
+export function StateLabel({ state, label }: { state: string; label?: string }) {
   return (
     <span className={classes.label} data-state={state}>
       <StateGlyph state={state} />
-      {stateWords(state)}
+      {label ?? stateWords(state)}
     </span>
   );
 }

@@ -40,6 +40,14 @@ export function formatEstimate(seconds: number): string {
   return `${(seconds / 86_400).toFixed(1)} days`;
 }
 
+/** Hours, as usage is counted; what is too little for that, in minutes or seconds. */
+export function formatHours(seconds: number): string {
+  if (seconds === 0) return "0 h";
+  if (seconds < 360) return formatDuration(seconds);
+  const hours = seconds / 3600;
+  return `${hours < 100 ? hours.toPrecision(3) : Math.round(hours).toLocaleString("en-US")} h`;
+}
+
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let size = bytes;

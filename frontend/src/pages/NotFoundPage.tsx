@@ -19,3 +19,22 @@ export function NotFoundPage() {
     </Page>
   );
 }
+
+/** What others find at an administrator's address. */
+export function AdminsOnlyPage() {
+  return (
+    <Page crumbs={[{ label: "For administrators" }]}>
+      <Empty
+        title="This page is for administrators"
+        action={
+          <Button component={Link} href="/queue" variant="default">
+            The queue
+          </Button>
+        }
+      >
+        They set pools, teams and quotas, and look after the host. What runs and what waits is in the queue
+        for everybody; ask an administrator for a higher limit.
+      </Empty>
+    </Page>
+  );
+}

@@ -1,0 +1,127 @@
+import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { queue as queueQuery } from "../api/queries";
+import type { PoolState, Queue, QueuedJob } from "../api/types";
+import { Empty, Failure, Loading, Notice } from "../components/Feedback";
+import { plural } from "../components/format";
+import { Moment } from "../components/Moment";
+import { Panel } from "../components/Panel";
+import { Page } from "../components/Shell";
+import classes from "./QueuePage.module.css";
+import { Places } from "./queue/Places";
+import { Running } from "./queue/Running";
+import { CPU, totalsOf } from "./queue/seats";
+import { Teams } from "./queue/Teams";
+import { Waiting } from "./queue/Waiting";
+
+const BUSY_MS = 3000;
+const IDLE_MS = 10_000;
+
+/** What runs and what waits on this host, and why. It looks again by itself while the tab is in front. */
+export default function QueuePage() {
+  const { data, error, refetch, dataUpdatedAt } = useQuery({
+    ...queueQuery,
+    staleTime: BUSY_MS,
+    refetchInterval: (query) =>
+      query.state.data && totalsOf(query.state.data).running === 0 ? IDLE_MS : BUSY_MS,
+  });
+  return (
+    <Page crumbs={[{ label: "Queue" }]} wide>
+      <header className={classes.head}>
+        <h1>Queue</h1>
+        {data && <Summary queue={data} />}
+        {data && (
+          <span className={classes.asOf}>
+            as of <Moment at={new Date(dataUpdatedAt).toISOString()} />
+          </span>
+        )}
+      </header>
+      {error && !data && <Failure error={error} retry={refetch} />}
+      {error && data && (
+        <div style={{ marginBottom: "0.75rem" }}>
+          <Notice>This is not as of now: {error.message}</Notice>
+        </div>
+      )}
+      {!data && !error && <Loading rows={8} height={18} />}
+      {data && <Parts queue={data} now={dataUpdatedAt} />}
+    </Page>
+  );
+}
+
+function Summary({ queue }: { queue: Queue }) {
+  const { running, waiting, missing } = totalsOf(queue);
+  const waits = waiting
+    ? `${plural(waiting, "job")} wait${waiting === 1 ? "s" : ""} for ${missing} more`
+    : "nobody waits";
+  return (
+    <p className="quiet">
+      {running ? `${plural(running, "trial")} run${running === 1 ? "s" : ""}` : "Nothing runs"}, {waits}
+    </p>
+  );
+}
+
+function Parts({ queue, now }: { queue: Queue; now: number }) {
+  const waiting = queue.jobs.filter((job) => job.missing > 0);
+  const running = queue.jobs.filter((job) => job.running > 0);
+  return (
+    <div className={classes.grid}>
+      <div className={classes.pools}>
+        {queue.pools.map((pool) => (
+          <Places
+            key={pool.name}
+            pool={pool}
+            holders={queue.holders}
+            now={now}
+            className={pool.name === CPU ? classes.full : undefined}
+          />
+        ))}
+      </div>
+      <WaitingPanel pools={queue.pools} jobs={waiting} idle={running.length === 0} />
+      {running.length > 0 && (
+        <Panel title="Running" note="jobs of your projects" flush className={classes.full}>
+          <Running jobs={running} />
+        </Panel>
+      )}
+      {queue.teams.length > 0 && <Teams queue={queue} className={classes.full} />}
+    </div>
+  );
+}
+
+function WaitingPanel({
+  pools,
+  jobs,
+  idle,
+}: {
+  pools: readonly PoolState[];
+  jobs: readonly QueuedJob[];
+  idle: boolean;
+}) {
+  return (
+    <Panel
+      title="Waiting"
+      note={jobs.length ? "in the order of their turns" : undefined}
+      flush
+      className={classes.full}
+    >
+      {jobs.length > 0 ? (
+        <Waiting jobs={jobs} pools={pools} />
+      ) : (
+        <Empty
+          title={idle ? "Nothing of yours runs or waits" : "Nothing of yours waits"}
+          action={
+            idle && (
+              <Button component={Link} href="/projects" variant="default">
+                Start a job in a project
+              </Button>
+            )
+          }
+        >
+          {idle
+            ? "Jobs that find no free place stand here, each with the reason and when its turn may come."
+            : "Every job of your projects has all the places that it wants now."}
+        </Empty>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,140 @@
+import { SegmentedControl } from "@mantine/core";
+import { type ReactNode, useState } from "react";
+import { Link } from "wouter";
+import type { Usage, UsageSum } from "../../api/types";
+import { Panel } from "../../components/Panel";
+import { StateLabel } from "../../components/States";
+import { poolLabel } from "../queue/seats";
+import { hoursOf, type Measure, OUTCOMES, type Outcome, type Period, percent, periodWords } from "./ledger";
+import classes from "./Sums.module.css";
+
+type Kind = "project" | "user" | "job" | "outcome" | "pool" | "period";
+
+const KINDS: { value: Kind; label: string }[] = [
+  { value: "project", label: "Project" },
+  { value: "user", label: "Person" },
+  { value: "job", label: "Job" },
+  { value: "outcome", label: "Outcome" },
+  { value: "pool", label: "Pool" },
+  { value: "period", label: "Time" },
+];
+
+interface SumsProps {
+  usage: Usage;
+  project: string | null;
+  period: Period;
+  measure: Measure;
+  /** Show only what has this key. */
+  narrow: (changes: Record<string, string | null>) => void;
+  className?: string | undefined;
+}
+
+/** The same total, parted in one way or another; the last line is the sum of those above. */
+export function Sums({ usage, project, period, measure, narrow, className }: SumsProps) {
+  const kinds = KINDS.filter((each) => each.value !== "project" || project === null);
+  const [chosen, setKind] = useState<Kind>(project === null ? "project" : "user");
+  const kind = kinds.some((each) => each.value === chosen) ? chosen : "user";
+  const rows: readonly UsageSum[] = usage[`by_${kind}`];
+  const largest = Math.max(...rows.map((row) => row[measure]), Number.MIN_VALUE);
+  const total = usage.total[measure];
+  return (
+    <Panel
+      className={className}
+      title="Sums"
+      flush
+      actions={
+        <SegmentedControl
+          aria-label="Sum by"
+          data={kinds}
+          value={kind}
+          onChange={(value) => setKind(value as Kind)}
+        />
+      }
+    >
+      <table className="table">
+        <thead>
+          <tr>
+            <th>{KINDS.find((each) => each.value === kind)?.label}</th>
+            <th style={{ width: "34%" }}>
+              <span className="visually-hidden">Part of the whole</span>
+            </th>
+            <th className="num">GPU-hours</th>
+            <th className="num">Trial-hours</th>
+            <th className="num">Attempts</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.key ?? "others"}>
+              <td>
+                <Key kind={kind} value={row.key} period={period} narrow={narrow} />
+              </td>
+              <td>
+                <span className={classes.part}>
+                  <span className={classes.bar}>
+                    <span style={{ width: `${(100 * row[measure]) / largest}%` }} />
+                  </span>
+                  <span className={classes.percent}>{percent(total > 0 ? row[measure] / total : 0)}</span>
+                </span>
+              </td>
+              <Amounts of={row} />
+            </tr>
+          ))}
+        </tbody>
+        <tfoot>
+          <tr className={classes.total}>
+            <th scope="row">All</th>
+            <td />
+            <Amounts of={usage.total} />
+          </tr>
+        </tfoot>
+      </table>
+    </Panel>
+  );
+}
+
+const Amounts = ({ of }: { of: Pick<UsageSum, "attempts" | "seconds" | "gpu_seconds"> }) => (
+  <>
+    <td className="num">{hoursOf(of.gpu_seconds)}</td>
+    <td className="num">{hoursOf(of.seconds)}</td>
+    <td className="num">{of.attempts.toLocaleString("en-US")}</td>
+  </>
+);
+
+interface KeyProps {
+  kind: Kind;
+  value: string | null;
+  period: Period;
+  narrow: SumsProps["narrow"];
+}
+
+function Key({ kind, value, period, narrow }: KeyProps): ReactNode {
+  if (value === null) return <span className="quiet">all others</span>;
+  const only = (words: ReactNode, changes: Record<string, string>) => (
+    <button type="button" className="plain" onClick={() => narrow(changes)}>
+      {words}
+    </button>
+  );
+  switch (kind) {
+    case "project":
+      return only(value, { project: value });
+    case "user":
+      return only(value, { user: value });
+    case "job": {
+      const [slug, name] = value.split("/");
+      return (
+        <>
+          <Link href={`/projects/${slug}/jobs/${name}`}>{name}</Link> <span className="quiet">{slug}</span>
+        </>
+      );
+    }
+    case "outcome": {
+      const words = OUTCOMES[value as Outcome];
+      return only(words ? <StateLabel state={words.state} label={words.label} /> : value, { outcome: value });
+    }
+    case "pool":
+      return value ? only(poolLabel(value), { pool: value }) : <span className="quiet">ran elsewhere</span>;
+    default:
+      return periodWords(value, period);
+  }
+}

@@ -1,0 +1,132 @@
+/** What the ledger's sums say, and the figure of them over time. Pure. */
+import type { Usage, UsageEntry, UsageSum } from "../../api/types";
+import type { FigureDocument } from "../../live/join";
+
+export type Period = "day" | "week" | "month";
+export type Measure = "gpu_seconds" | "seconds";
+export type Outcome = UsageEntry["outcome"];
+
+export const OUTCOMES: Record<Outcome, { label: string; state: string }> = {
+  completed: { label: "Completed", state: "Completed" },
+  early_stopped: { label: "Early stopped", state: "EarlyStopped" },
+  stopped: { label: "Stopped", state: "Stopped" },
+  failed: { label: "Failed", state: "Failed" },
+  lost: { label: "Lost", state: "Lost" },
+  paused: { label: "Paused", state: "Paused" },
+  suspended: { label: "Suspended", state: "Paused" },
+  preempted: { label: "Preempted", state: "Paused" },
+};
+
+/** What was spent without a result: the attempt failed or vanished. */
+export const WASTED: readonly string[] = ["failed", "lost"];
+
+export const RANGES = [
+  { value: "7", label: "7 days" },
+  { value: "30", label: "30 days" },
+  { value: "90", label: "90 days" },
+  { value: "365", label: "A year" },
+  { value: "", label: "All time" },
+] as const;
+
+/** The beginning of a day (UTC) so many days ago; undefined for all time. */
+export function sinceOf(days: string, now: number): string | undefined {
+  const count = Number(days);
+  if (!count) return undefined;
+  const day = 86_400_000;
+  return new Date(Math.floor(now / day) * day - (count - 1) * day).toISOString().slice(0, 10);
+}
+
+/** The part of the sums with one of these keys, 0 to 1. */
+export function partOf(sums: readonly UsageSum[], keys: readonly string[], measure: Measure): number {
+  const total = sums.reduce((sum, row) => sum + row[measure], 0);
+  const own = sums.filter((row) => row.key !== null && keys.includes(row.key));
+  return total > 0 ? own.reduce((sum, row) => sum + row[measure], 0) / total : 0;
+}
+
+export const percent = (part: number): string =>
+  part > 0 && part < 0.01 ? "< 1 %" : `${Math.round(100 * part)} %`;
+
+export const MEASURES: Record<Measure, string> = { gpu_seconds: "GPU-hours", seconds: "Trial-hours" };
+
+/** Asked for in the address; else GPU-hours where GPUs were used. */
+export function measureOf(usage: Usage, asked: string | null): Measure {
+  if (asked !== null && asked in MEASURES) return asked as Measure;
+  return usage.total.gpu_seconds > 0 ? "gpu_seconds" : "seconds";
+}
+
+/** All with as many digits, so that one can add them up. */
+export const hoursOf = (seconds: number): string =>
+  (seconds / 3600).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+const NEXT: Record<Period, (day: Date) => void> = {
+  day: (day) => day.setUTCDate(day.getUTCDate() + 1),
+  week: (day) => day.setUTCDate(day.getUTCDate() + 7),
+  month: (day) => day.setUTCMonth(day.getUTCMonth() + 1),
+};
+const MOST_BARS = 400;
+
+/** The first day (UTC) of the period in which a day lies. */
+function beginningOf(day: string, period: Period): Date {
+  const first = new Date(day);
+  if (period === "month") first.setUTCDate(1);
+  if (period === "week") first.setUTCDate(first.getUTCDate() - ((first.getUTCDay() + 6) % 7));
+  return first;
+}
+
+/** All periods of the time that is looked at, also those in which nothing was used; from the first use if `since` is empty. */
+export function periodsOf(
+  sums: readonly UsageSum[],
+  period: Period,
+  since: string | undefined,
+  today: string,
+): UsageSum[] {
+  const known = new Map(sums.flatMap((row) => (row.key === null ? [] : [[row.key, row] as const])));
+  const from = since ?? [...known.keys()].sort()[0] ?? today;
+  const last = beginningOf(today, period).toISOString().slice(0, 10);
+  const found: UsageSum[] = [];
+  for (const day = beginningOf(from, period); found.length < MOST_BARS; NEXT[period](day)) {
+    const key = day.toISOString().slice(0, 10);
+    if (key > last) break;
+    found.push(known.get(key) ?? { key, attempts: 0, seconds: 0, gpu_seconds: 0 });
+  }
+  return found;
+}
+
+/** Bars of hours over time; `rows` as `periodsOf` makes them. */
+export function usageFigure(
+  rows: readonly UsageSum[],
+  period: Period,
+  measure: Measure,
+  colour: string,
+): FigureDocument {
+  const words = MEASURES[measure].toLowerCase().replace("gpu", "GPU");
+  return {
+    data: [
+      {
+        type: "bar",
+        x: rows.map((row) => periodWords(row.key ?? "", period)),
+        y: rows.map((row) => row[measure] / 3600),
+        customdata: rows.map((row) => row.attempts),
+        marker: { color: colour },
+        hovertemplate: `%{x}<br><b>%{y:.3~r}</b> ${words}<br>%{customdata} attempts<extra></extra>`,
+        meta: { role: "sum" },
+      },
+    ],
+    layout: {
+      xaxis: { type: "category", title: { text: "" }, nticks: 12 },
+      yaxis: { title: { text: words }, rangemode: "tozero" },
+      bargap: rows.length > 3 ? 0.25 : 0.7,
+    },
+  };
+}
+
+const dayName = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const monthName = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric", timeZone: "UTC" });
+
+/** The name of the period that begins on a day, as "3 Mar", "week of 2 Mar" or "Mar 2026". */
+export function periodWords(key: string, period: Period): string {
+  const day = new Date(key);
+  if (Number.isNaN(day.getTime())) return key;
+  if (period === "month") return monthName.format(day);
+  return period === "week" ? `week of ${dayName.format(day)}` : dayName.format(day);
+}
