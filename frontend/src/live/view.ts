@@ -129,11 +129,23 @@ class Draft {
     this.trials ??= new Map(this.base.trials);
     const before = this.trials.get(row.number);
     if (isTrialOver(row.state) && !(before && isTrialOver(before.state))) this.milestones += 1;
+    if (before && beginsAnew(before, row)) this.forgetPoints(row.number);
     this.trials.set(row.number, before ? { ...before, ...row } : row);
   }
 
+  /** It begins anew: what its earlier attempts reported is no part of its curve any more. */
+  private forgetPoints(trial: number): void {
+    this.milestones += 1;
+    this.series ??= this.copiedSeries();
+    for (const byTrial of this.series.values()) byTrial.delete(trial);
+  }
+
+  private copiedSeries(): Map<string, Map<number, LiveSeries>> {
+    return new Map([...this.base.series].map(([metric, byTrial]) => [metric, new Map(byTrial)]));
+  }
+
   private applyPoints(points: PointsChange): void {
-    this.series ??= new Map([...this.base.series].map(([metric, byTrial]) => [metric, new Map(byTrial)]));
+    this.series ??= this.copiedSeries();
     const byTrial = this.series.get(points.metric) ?? new Map<number, LiveSeries>();
     this.series.set(points.metric, byTrial);
     byTrial.set(points.trial, appendPoints(byTrial.get(points.trial), points));
@@ -167,6 +179,12 @@ class Draft {
     };
   }
 }
+
+/** Whether it is to run from scratch although it has reported values. */
+const beginsAnew = (before: Trial, row: Trial): boolean =>
+  before.best_objective !== null &&
+  row.best_objective === null &&
+  (row.state === "Queued" || row.attempt > before.attempt);
 
 /** The page has every trial, so it counts them itself: the job's own event says how many there were when it was made. */
 function counted(job: JobDetail, trials: ReadonlyMap<number, Trial>): JobDetail {

@@ -49,6 +49,25 @@ describe("the view of a job", () => {
     expect(view.trials.get(2)?.hyperparameters).toEqual({});
   });
 
+  it("forgets what a trial reported that begins anew, and only that", () => {
+    const reported = [
+      pointsEvent(5, 1, [1, 2], [0.1, 0.2]),
+      trialEvent(6, trialOf(1, { best_objective: 0.2 })),
+    ];
+    const lost = trialEvent(7, trialOf(1, { state: "Queued", best_objective: 0.2 }));
+    const resumed = trialEvent(8, trialOf(1, { state: "Starting", attempt: 2, best_objective: 0.2 }));
+    expect(
+      whole([...reported, lost, resumed])
+        .series.get("f1")
+        ?.get(1)?.values,
+    ).toEqual([0.1, 0.2]);
+    const anew = trialEvent(8, trialOf(1, { state: "Starting", attempt: 2 }));
+    const view = whole([...reported, lost, anew, pointsEvent(9, 1, [1], [0.3], 2)]);
+    expect(view.series.get("f1")?.get(1)?.values).toEqual([0.3]);
+    expect(view.trials.get(1)?.best_objective).toBe(0.3);
+    expect(view.milestones).toBe(1);
+  });
+
   it("is the same however the feed is cut into batches", () => {
     fc.assert(
       fc.property(feeds, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), (feed, sizes) => {
