@@ -91,12 +91,14 @@ class WarmStart:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Of one trial. `gpu_memory_mb` is what it takes of each of its GPUs; without it they are its own while it runs."""
+    """Of one trial. `gpu_memory_mb` is what it takes of each of its GPUs; without it they are its own while it runs.
+    `pool` names the pool of devices in which it runs; without it one that fits is chosen."""
 
     cpus: float = 1
     memory_mb: int | None = None
     gpus: int = 0
     gpu_memory_mb: int | None = None
+    pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +405,7 @@ def read_resources(doc: Document) -> Resources:
         memory_mb=doc.whole("memory_mb", low=16, high=2**24, optional=True),
         gpus=doc.whole("gpus", low=0, high=64, default=0) or 0,
         gpu_memory_mb=doc.whole("gpu_memory_mb", low=16, high=2**24, optional=True),
+        pool=doc.text("pool", default="", longest=63) or None,
     )
     if resources.gpu_memory_mb is not None and not resources.gpus:
         message = f"is {resources.gpu_memory_mb} of each of 0 GPUs; set gpus to 1 or more, or leave it out"

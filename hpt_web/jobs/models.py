@@ -172,6 +172,7 @@ class Attempt(models.Model):
     # What it holds: so many devices (of the pool "cpu": slots). Nothing of this host if it runs elsewhere.
     pool = models.CharField(max_length=63, blank=True, default="cpu")
     device_count = models.PositiveSmallIntegerField(default=1)
+    share = models.FloatField(default=1.0)  # the part of each device: of GPUs that it shares, of their memory
     devices = models.JSONField(default=list)  # the ids of GPUs
     # Continues from the checkpoint of the attempt before it, and goes on counting steps where that one stood.
     resumed = models.BooleanField(default=False)

@@ -10,11 +10,12 @@ from typing import TypedDict
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import NotVisible
 from hpt_web.accounts.models import Role, User
+from hpt_web.accounts.pools import CPU
 from hpt_web.jobs.models import (
     EXTERNAL,
     Attempt,
@@ -25,6 +26,7 @@ from hpt_web.jobs.models import (
     MetricPoint,
     Trial,
     TuningJob,
+    UsageEntry,
 )
 from tuning.completion import Criteria, Result, Standing
 from tuning.states import Goal, TrialState
@@ -189,15 +191,16 @@ def _best_of(usable: QuerySet[Trial], goal: Goal) -> Result | None:
 
 
 def gpu_hours_of(job: TuningJob) -> float:
-    """The hours for which all attempts of the job together held GPUs: from the reservation, when nobody else could have
-    them any more, to the end.
+    """The hours for which all attempts of the job together held GPUs, from the reservation, when nobody else could have
+    them any more: those that are over by the ledger of usage, and what runs so far. Of GPUs that are shared they are
+    the parts.
     """
-    gpus = (job.spec["resources"] or job.algorithm_version.resources).get("gpus") or 0
-    if not gpus:
-        return 0.0
-    held = ExpressionWrapper(Coalesce("ended_at", Now()) - F("created_at"), output_field=DurationField())
-    total = Attempt.objects.filter(trial__job=job).aggregate(total=Sum(held))["total"]
-    return gpus * total.total_seconds() / 3600 if total else 0.0
+    over: float = UsageEntry.objects.filter(job=job).aggregate(total=Sum("gpu_seconds"))["total"] or 0.0
+    held = ExpressionWrapper(Now() - F("created_at"), output_field=DurationField())
+    live = Attempt.objects.filter(trial__job=job, ended_at__isnull=True).exclude(pool__in=["", CPU])
+    rows = live.annotate(held=held).values_list("held", "device_count", "share")
+    running: float = sum(held.total_seconds() * count * share for held, count, share in rows)
+    return (over + running) / 3600
 
 
 def median_objectives(jobs: Iterable[int]) -> dict[int, float]:

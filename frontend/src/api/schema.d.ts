@@ -1729,13 +1729,18 @@ export interface components {
         };
         Holder: {
             devices: number;
-            /** @description In the pool `cpu`: of which it has a part of the memory. */
+            /** @description Their ids, if this host knows them. */
             gpus: string[];
             job: string | null;
             /** @description A trial in a pool of GPUs takes a slot of `cpu` besides. */
             pool: string;
             /** @description null, as all below: you may not see whose it is. */
             project: string | null;
+            /**
+             * Format: double
+             * @description Of each of them: 1, or the part of its memory that the trial takes.
+             */
+            share: number;
             /** Format: date-time */
             since: string | null;
             trial: number | null;
@@ -2197,6 +2202,7 @@ export interface components {
             trial: number;
         };
         OtherJobs: {
+            /** Format: double */
             held: number;
             jobs: number;
             missing: number;
@@ -2396,7 +2402,10 @@ export interface components {
             devices: number;
             /** @description Their ids, if this host knows them. */
             gpus: string[];
-            /** @description By trials that run. */
+            /**
+             * Format: double
+             * @description By trials that run; of GPUs that are shared, the parts of their memory.
+             */
             held: number;
             /** @description Of each device. */
             memory_bytes: number | null;
@@ -2514,7 +2523,10 @@ export interface components {
             teams: components["schemas"]["Standing"][];
         };
         QueuedJob: {
-            /** @description That each trial takes. */
+            /**
+             * Format: double
+             * @description That each trial takes; a part of one if it shares its GPU.
+             */
             devices: number;
             /** @description Trials that start in the next moment. */
             may_start: number;
@@ -2683,6 +2695,8 @@ export interface components {
             /** @description All of them, or it waits. */
             gpus: number;
             memory_mb: number | null;
+            /** @description The pool in which it runs. Null: one in which it fits. */
+            pool: string | null;
         };
         /** @description What one trial needs. */
         ResourcesRequest: {
@@ -2693,6 +2707,8 @@ export interface components {
             /** @description All of them, or it waits. */
             gpus?: number;
             memory_mb?: number | null;
+            /** @description The pool in which it runs. Null: one in which it fits. */
+            pool?: string | null;
         };
         ResumeDocumentRequest: {
             /** @description Whether failed and lost trials run again as well; if left out, they do where the job failed. */
@@ -2762,6 +2778,7 @@ export interface components {
         Standing: {
             cap: number | null;
             guaranteed: number;
+            /** Format: double */
             held: number;
             pool: string;
             /** @description Empty: the projects that are in no team. */

@@ -116,6 +116,9 @@ class Resources(Shape):
         allow_null=True,
         help_text="What it takes of each of its GPUs, whose rest others may have. Null: they are its own.",
     )
+    pool = serializers.CharField(
+        required=False, allow_null=True, help_text="The pool in which it runs. Null: one in which it fits."
+    )
 
 
 class AlgorithmSource(Shape):

@@ -107,7 +107,7 @@ class QuotaChange(Shape):
 
 class OtherJobs(Shape):
     jobs = serializers.IntegerField()
-    held = serializers.IntegerField()
+    held = serializers.FloatField()
     missing = serializers.IntegerField()
 
 
@@ -119,7 +119,7 @@ class PoolState(Shape):
     gpus = serializers.ListField(
         source="pool.ids", child=serializers.CharField(), help_text="Their ids, if this host knows them."
     )
-    held = serializers.IntegerField(help_text="By trials that run.")
+    held = serializers.FloatField(help_text="By trials that run; of GPUs that are shared, the parts of their memory.")
     waiting_jobs = serializers.IntegerField()
     missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
     others = OtherJobs(help_text="What of it is of jobs that you may not see.")
@@ -131,7 +131,7 @@ class QueuedJob(Shape):
     user = serializers.CharField()
     team = serializers.CharField(allow_blank=True)
     pool = serializers.CharField()
-    devices = serializers.IntegerField(help_text="That each trial takes.")
+    devices = serializers.FloatField(help_text="That each trial takes; a part of one if it shares its GPU.")
     running = serializers.IntegerField()
     missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
     may_start = serializers.IntegerField(help_text="Trials that start in the next moment.")
@@ -143,9 +143,8 @@ class QueuedJob(Shape):
 class Holder(Shape):
     pool = serializers.CharField(help_text="A trial in a pool of GPUs takes a slot of `cpu` besides.")
     devices = serializers.IntegerField()
-    gpus = serializers.ListField(
-        child=serializers.CharField(), help_text="In the pool `cpu`: of which it has a part of the memory."
-    )
+    share = serializers.FloatField(help_text="Of each of them: 1, or the part of its memory that the trial takes.")
+    gpus = serializers.ListField(child=serializers.CharField(), help_text="Their ids, if this host knows them.")
     project = serializers.CharField(allow_null=True, help_text="null, as all below: you may not see whose it is.")
     job = serializers.CharField(allow_null=True)
     user = serializers.CharField(allow_null=True)
@@ -159,7 +158,7 @@ class Standing(Shape):
     guaranteed = serializers.IntegerField(source="share.guaranteed")
     cap = serializers.IntegerField(source="share.cap", allow_null=True)
     weight = serializers.FloatField(source="share.weight")
-    held = serializers.IntegerField()
+    held = serializers.FloatField()
     used_seconds = serializers.FloatField(
         help_text="Device-seconds, of which half is forgotten with every half-life; of equals the lower comes first."
     )

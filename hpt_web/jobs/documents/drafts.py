@@ -16,7 +16,7 @@ from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.running import continuing
 from hpt_web.jobs.running.images import placed
 from hpt_web.jobs.search.parents import outline, outline_of
-from hpt_web.jobs.sharing.quotas import gpu_faults, quota_faults
+from hpt_web.jobs.sharing.quotas import place_faults, quota_faults
 from tuning import specification, warmstart
 from tuning.documents import shown
 from tuning.errors import Fault
@@ -47,7 +47,7 @@ def draft(user: User, project: Project, document: object) -> Draft:
     channels = _channels(project, spec, version, faults)
     if version is not None:
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
-        faults += [*missing, *_objective_faults(spec, version), *gpu_faults(spec)]
+        faults += [*missing, *_objective_faults(spec, version), *place_faults(user, project, spec)]
         spec, misplaced = placed(spec, version)
         faults += misplaced
         if spec.has_space:

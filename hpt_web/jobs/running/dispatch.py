@@ -7,8 +7,9 @@ throughout, everything that will run is written before anything runs, and launch
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models.functions import Least, Now
@@ -26,6 +27,7 @@ from hpt_web.jobs.search import choosing
 from hpt_web.jobs.search.completion import Ending, completed, ending
 from hpt_web.jobs.sharing import capacity, devices
 from tuning.backends import Phase, Status
+from tuning.contracts import Number
 from tuning.errors import BackendError
 from tuning.states import Goal, JobState, TrialState
 
@@ -123,11 +125,35 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
     return [trial_entry(attempt.trial)]
 
 
-def preempt(attempt: Attempt, reason: str) -> list[Entry]:
+def preempt(attempt: Attempt, reason: str, numbers: Mapping[str, Number] | None = None) -> list[Entry]:
     """Have a spot trial's attempt give its place to somebody else: it gets a signal, time for a checkpoint, and goes on
     when there is room. It is no failure, and does not count for max_attempts. `reason` is a sentence; the events."""
     entries = stop_attempt(attempt, Attempt.StopKind.PREEMPT, reason)
-    return [*entries, decide(attempt.trial.job, Decision.Kind.PREEMPT, reason, trial=attempt.trial)] if entries else []
+    if not entries:
+        return []
+    told = decide(attempt.trial.job, Decision.Kind.PREEMPT, reason, trial=attempt.trial, numbers=dict(numbers or {}))
+    return [*entries, told]
+
+
+def make_room(job_id: int) -> None:
+    """Pre-empt the spot trials that the plan names for a waiting job, as of now: whoever asks at the same time sees
+    what was asked for already."""
+    with transaction.atomic():
+        _lock_admission()
+        grant = capacity.grants(asking=job_id).get(job_id)
+        chosen = {one.attempt: one for one in grant.preempts} if grant else {}
+        rows = live_attempts().select_for_update(of=("self",), no_key=True)
+        told: dict[int, list[Entry]] = {}
+        for attempt in list(rows.filter(pk__in=chosen, stop_requested_at__isnull=True)):  # all are locked first
+            why = chosen[attempt.pk]
+            told.setdefault(why.job, []).extend(preempt(attempt, why.reason, why.numbers))
+        for job in TuningJob.objects.filter(pk__in=told).order_by("pk"):
+            append(job.pk, [*told[job.pk], job_entry(job)])
+
+
+def _lock_admission() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [capacity.ADMISSION_LOCK])
 
 
 def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
@@ -163,14 +189,16 @@ def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], 
         crash.at("trial.suggested")
     if choice.over:
         return end_without_more(job, choice.over, failed=choice.failed), []
+    if likely.preempts:
+        transaction.on_commit(partial(make_room, job.pk))
     if not queued and not choice.size:
         say(job, likely.text, waits=choice.waits)
         return [], []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [capacity.ADMISSION_LOCK])
+    _lock_admission()
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
-    grant = capacity.grants(asking=job.pk)[job.pk]
-    place, assigned = capacity.place_of(job), devices.assign(capacity.wish_of(job), grant.start)
+    now = capacity.situation(asking=job.pk)
+    grant, place = now.plan()[job.pk], now.places[job.pk]
+    assigned = devices.assign(now.wishes[job.pk], grant.start)
     chosen, told = choosing.write(job, choice, len(assigned) - len(queued))
     starting = zip([*queued[: len(assigned)], *chosen], assigned, strict=False)
     attempts = [write_attempt(trial, place=place, gpus=gpus) for trial, gpus in starting]
@@ -204,6 +232,7 @@ def write_attempt(
         backend=backend,
         pool=place.pool,
         device_count=place.devices,
+        share=place.share,
         devices=list(gpus),
         resumed=base is not None or continues,
         steps=base.steps if base else {},

@@ -20,32 +20,24 @@ from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from hpt_web.accounts.models import PoolShare, Quota
+from hpt_web.accounts.models import PoolShare, Project, Quota, User
 from hpt_web.accounts.pools import CPU, PoolInfo, pools
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
-from hpt_web.jobs.sharing import devices, ledger
-from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, plan
+from hpt_web.jobs.sharing import devices, ledger, placing
+from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, Spent, plan
 from hpt_web.jobs.sharing.devices import Wish
+from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
 from tuning.states import JobState, TrialState
 
 # Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.
 ADMISSION_LOCK = 0x48505401
 STARTING = [JobState.PENDING, JobState.RUNNING]  # the states in which a job may start trials
 SHARED_SECONDS = 1.0
-NO_GPUS = "gpu"  # the pool of jobs that need GPUs where there are none
+
+__all__ = ["ADMISSION_LOCK", "ELSEWHERE", "Place", "Situation", "demands", "grants", "likely", "situation"]
 
 recent = ledger.Recent(ENTRY_SECONDS)
-
-
-class Place(NamedTuple):
-    """What each trial of a job takes: so many devices of a pool."""
-
-    pool: str
-    devices: int
-
-
-ELSEWHERE = Place("", 0)
 
 
 class Situation(NamedTuple):
@@ -56,11 +48,13 @@ class Situation(NamedTuple):
     shares: Mapping[tuple[str, str], Share]
     limits: Sequence[Limit]
     usage: Mapping[tuple[str, str, str], float]
+    spent: Sequence[Spent]
+    places: Mapping[int, Place]  # by the job's id
     wishes: Mapping[int, Wish | None]  # for devices, by the job's id
 
     def plan(self) -> dict[int, Grant]:
         found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
-        planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage)
+        planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
         return devices.bounded(planned, self.wishes)
 
 
@@ -71,12 +65,20 @@ def situation(asking: int = 0) -> Situation:
     running = _running()
     typical = ledger.typical_seconds(sorted(running))
     waiting = _waiting(list(jobs))
+    shares, quotas = _shares(), _quotas()
+    limits = _limits(quotas)
+    places, wishes = {}, {}
+    for job, row in jobs.items():
+        of = row["project__slug"], row["created_by__username"], row["project__team__name"] or ""
+        terms = placing.terms_of(*of, shares, limits)
+        places[job] = placing.place(_resources(row), found, terms)
+        wishes[job] = devices.wish(_resources(row), placing.pool_of(_resources(row), found, terms))
     demands = [
-        _demand(row, running.get(job, ()), waiting.get(job, {}), found, typical.get(job), asks=job == asking)
+        _demand(row, running.get(job, ()), waiting.get(job, {}), places[job], typical.get(job), asks=job == asking)
         for job, row in jobs.items()
     ]
-    wishes = {job: wish_for(_resources(row), found) for job, row in jobs.items()}
-    return Situation(found, demands, _shares(), _limits(), _usage(jobs, running), wishes)
+    spent = ledger.spent(quotas)
+    return Situation(found, demands, shares, limits, _usage(jobs, running), spent, places, wishes)
 
 
 def demands(asking: int = 0) -> list[Demand]:
@@ -118,7 +120,11 @@ def waiting_jobs(*, besides: int) -> list[int]:
 
 def in_line() -> set[int]:
     """The jobs of which nothing runs, and for which there is no place now."""
-    return {job for job, grant in _newest().items() if grant.missing and not grant.start and not grant.running}
+    return {
+        job
+        for job, grant in _newest().items()
+        if grant.missing and not grant.start and not grant.running and not grant.preempts
+    }
 
 
 def _newest(needed: int | None = None) -> Mapping[int, Grant]:
@@ -141,41 +147,10 @@ def _seen() -> tuple[object, ...]:
         return *cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS
 
 
-def place_of(job: TuningJob) -> Place:
-    """What each trial of the job takes."""
-    return _place(job.spec["resources"] or job.algorithm_version.resources, pools())
-
-
-def _place(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> Place:
-    gpus = resources.get("gpus") or 0
-    if not gpus or devices.shares(resources):  # a shared device is bounded by its memory (`devices`)
-        return Place(CPU, 1)
-    return Place(pool_for(gpus, found), gpus)
-
-
-def wish_of(job: TuningJob) -> Wish | None:
-    """The devices that the job's trials may get."""
-    return wish_for(job.spec["resources"] or job.algorithm_version.resources, pools())
-
-
-def wish_for(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> Wish | None:
-    return devices.wish(resources, _pool(resources, found))
-
-
-def never(resources: Mapping[str, Any]) -> str | None:
-    """Why a trial can never have what it asks for; None if it can."""
-    return devices.never(resources, _pool(resources, pools()))
-
-
-def _pool(resources: Mapping[str, Any], found: Sequence[PoolInfo]) -> PoolInfo | None:
-    name = pool_for(resources.get("gpus") or 0, found)
-    return next((pool for pool in found if pool.name == name), None)
-
-
-def pool_for(gpus: int, found: Sequence[PoolInfo]) -> str:
-    """The pool of trials with so many GPUs each: the largest, the first by name of equals."""
-    with_gpus = sorted((pool for pool in found if pool.has_gpus), key=lambda pool: (-pool.size, pool.name))
-    return (with_gpus[0].name if with_gpus else NO_GPUS) if gpus else CPU
+def terms_for(user: User, project: Project) -> Terms:
+    """What trials of this person's jobs in a project may hold of each pool."""
+    team = project.team.name if project.team else ""
+    return placing.terms_of(project.slug, user.username, team, _shares(), _limits(_quotas()))
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -189,7 +164,7 @@ def _jobs() -> dict[int, dict[str, Any]]:
         .order_by("pk")
         .values(
             "pk", "name", "state", "waits", "max_parallel", "max_trials", "reopened", "project_id", "project__slug",
-            "project__team__name", "created_by_id", "created_by__username", "spec__resources",
+            "project__team__name", "created_by_id", "created_by__username", "spec__resources", "spec__spot",
             "algorithm_version__resources", total=Coalesce(Subquery(newest), 0),
         )
     )  # fmt: skip
@@ -202,17 +177,21 @@ def _resources(row: dict[str, Any]) -> Mapping[str, Any]:
 
 
 class _Running(NamedTuple):
+    attempt: int
     pool: str
     devices: int
+    share: float
     since: datetime
+    ending: bool
 
 
 def _running() -> dict[int, list[_Running]]:
     """What live attempts on this host hold, by the job's id."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
     found: dict[int, list[_Running]] = {}
-    for job, pool, count, since in live.values_list("trial__job_id", "pool", "device_count", "created_at"):
-        found.setdefault(job, []).append(_Running(pool, count, since))
+    rows = live.values_list("trial__job_id", "pk", "pool", "device_count", "share", "created_at", "stop_requested_at")
+    for job, pk, pool, count, share, since, asked_to_stop in rows:
+        found.setdefault(job, []).append(_Running(pk, pool, count, share, since, asked_to_stop is not None))
     return found
 
 
@@ -229,12 +208,11 @@ def _demand(
     row: dict[str, Any],
     running: Sequence[_Running],
     waiting: Mapping[str, int],
-    found: Sequence[PoolInfo],
+    place: Place,
     typical: float | None,
     *,
     asks: bool,
 ) -> Demand:
-    pool, taken = _place(_resources(row), found)
     now = timezone.now()
     return Demand(
         job=row["pk"],
@@ -243,11 +221,22 @@ def _demand(
         wanted=_wanted(row, live=len(running), waiting=waiting, asks=asks),
         user=row["created_by__username"],
         team=row["project__team__name"] or "",
-        pool=pool,
-        devices=taken,
-        running=tuple(Holding(held.pool, held.devices, _left(typical, held.since, now)) for held in running),
+        pool=place.pool,
+        devices=place.units,
+        running=tuple(_holding(held, typical, now) for held in running),
         typical=typical,
+        spot=bool(row["spec__spot"]),
+        share=place.share,
     )
+
+
+def _holding(held: _Running, typical: float | None, now: datetime) -> Holding:
+    ran = (now - held.since).total_seconds()
+    left = None if typical is None else max(typical - ran, typical / 10)  # one that is over its time already
+    if held.ending:
+        grace = float(settings.HPT_PREEMPT_GRACE_SECONDS)
+        left = grace if left is None else min(left, grace)
+    return Holding(held.pool, held.devices * held.share, left, held.attempt, ran, held.ending)
 
 
 def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks: bool) -> int:
@@ -263,20 +252,28 @@ def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks:
     return max(live, min(most, wanted))
 
 
-def _left(typical: float | None, since: datetime, now: datetime) -> float | None:
-    """For how long a trial runs yet; one that is over its time already, for a tenth of it."""
-    return None if typical is None else max(typical - (now - since).total_seconds(), typical / 10)
-
-
 def _shares() -> dict[tuple[str, str], Share]:
     rows = PoolShare.objects.values_list("team__name", "pool", "guaranteed", "cap", "weight")
     return {(team, pool): Share(guaranteed, cap, weight) for team, pool, guaranteed, cap, weight in rows}
 
 
-def _limits() -> list[Limit]:
-    rows = Quota.objects.filter(resource__in=[Quota.Resource.RUNNING_TRIALS, Quota.Resource.DEVICES])
-    values = rows.order_by("pk").values_list("limit", "project__slug", "user__username", "pool")
-    return [Limit(most, project, user, pool) for most, project, user, pool in values]
+def _quotas() -> list[Quota]:
+    """Those of what runs, not of what may be asked for."""
+    kinds = [Quota.Resource.RUNNING_TRIALS, Quota.Resource.DEVICES, *ledger.PERIODS]
+    return list(Quota.objects.filter(resource__in=kinds).select_related("project", "user").order_by("pk"))
+
+
+def _limits(quotas: Sequence[Quota]) -> list[Limit]:
+    return [
+        Limit(
+            quota.limit,
+            quota.project.slug if quota.project else None,
+            quota.user.username if quota.user else None,
+            quota.pool,
+        )
+        for quota in quotas
+        if quota.resource not in ledger.PERIODS
+    ]
 
 
 def _usage(
@@ -291,5 +288,5 @@ def _usage(
         for held in attempts:
             key = jobs[job]["project_id"], jobs[job]["created_by_id"], held.pool
             seconds = (now - held.since).total_seconds() + ENTRY_SECONDS
-            used[key] = used.get(key, 0.0) + seconds * held.devices
+            used[key] = used.get(key, 0.0) + seconds * held.devices * held.share
     return ledger.by_name(used)

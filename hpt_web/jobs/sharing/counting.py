@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Q, Sum
-from django.utils import timezone
+from django.db.models import Count, Max, Sum
 
 from hpt_web.accounts.models import Quota
 from hpt_web.accounts.pools import CPU
 from hpt_web.catalog.models import DatasetVersion, StoredBundle
-from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob, UsageEntry
+from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.sharing import ledger
 
 Resource = Quota.Resource
-_BEGINNINGS = {Resource.GPU_HOURS_PER_WEEK: ledger.week_begins, Resource.GPU_HOURS_PER_MONTH: ledger.month_begins}
 
 
 class _Amount(NamedTuple):
@@ -54,18 +52,21 @@ def _amounts(resource: Quota.Resource) -> Iterable[_Amount]:
         jobs = TuningJob.objects.filter(ended_at__isnull=True).order_by().values("project_id", "created_by_id")
         amount = Count("pk") if resource == Resource.QUEUED_JOBS else Max("max_trials")
         return [_Amount(*row) for row in jobs.annotate(n=amount).values_list("project_id", "created_by_id", "n")]
-    return _stored() if resource == Resource.STORAGE_BYTES else _gpu_hours(resource)
+    if resource == Resource.STORAGE_BYTES:
+        return _stored()
+    _, begins, _ = ledger.PERIODS[resource]
+    return [_Amount(*hours) for hours in ledger.gpu_hours_since(begins())]
 
 
 def _running(*, devices: bool) -> Iterable[_Amount]:
     """Trials, or what they hold of each pool: one of a pool of GPUs takes a slot of this host besides."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL)
-    rows = live.values_list("trial__job__project_id", "trial__job__created_by_id", "pool", "device_count")
-    for project, user, pool, count in rows:
+    rows = live.values_list("trial__job__project_id", "trial__job__created_by_id", "pool", "device_count", "share")
+    for project, user, pool, count, share in rows:
         if not devices:
             yield _Amount(project, user, 1)
             continue
-        yield _Amount(project, user, count, pool)
+        yield _Amount(project, user, count * share, pool)
         if pool != CPU:
             yield _Amount(project, user, 1, CPU)
 
@@ -74,17 +75,3 @@ def _stored() -> Iterable[_Amount]:
     for rows, project in ((DatasetVersion.objects, "dataset__project_id"), (StoredBundle.objects, "project_id")):
         sums = rows.order_by().values(project, "created_by_id").annotate(n=Sum("size"))
         yield from (_Amount(*row) for row in sums.values_list(project, "created_by_id", "n"))
-
-
-def _gpu_hours(resource: Quota.Resource) -> Iterable[_Amount]:
-    """By the ledger, and what those that run have held so far."""
-    entries = UsageEntry.objects.filter(ended_at__gte=_BEGINNINGS[resource](), gpu_seconds__gt=0)
-    sums = entries.order_by().values("project_id", "user_id").annotate(n=Sum("gpu_seconds"))
-    for project, user, seconds in sums.values_list("project_id", "user_id", "n"):
-        yield _Amount(project, user, seconds / 3600)
-    holds = ~Q(devices=[]) | ~Q(pool__in=["", CPU])
-    live = Attempt.objects.filter(holds, ended_at__isnull=True).select_related("trial__job__algorithm_version")
-    now = timezone.now()
-    for attempt in live:
-        hours = (now - attempt.created_at).total_seconds() * ledger.gpus_of(attempt) / 3600
-        yield _Amount(attempt.trial.job.project_id, attempt.trial.job.created_by_id, hours)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
-from hpt_web.accounts.models import Project, User
+from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.accounts.pools import CPU, host_gpus
 from hpt_web.jobs.models import Attempt, UsageEntry
+from hpt_web.jobs.sharing.demands import Spent
 from tuning.states import TrialState
 
 DAY = 86400.0
@@ -65,7 +68,8 @@ def enter(attempt: Attempt, state: TrialState) -> None:
 def gpus_of(attempt: Attempt) -> float:
     """How many GPUs an attempt holds: whole ones, or of each that it shares the part of the memory that it takes."""
     if attempt.pool not in ("", CPU):
-        return float(attempt.device_count)
+        return attempt.device_count * attempt.share
+    # Of an attempt from before shared GPUs were counted in their pool.
     if not attempt.devices:
         return 0.0
     job = attempt.trial.job
@@ -75,10 +79,6 @@ def gpus_of(attempt: Attempt) -> float:
 
 
 # --- what is asked of it ----------------------------------------------------------------------------------------------
-
-
-def gpu_hours(entries: QuerySet[UsageEntry]) -> float:
-    return (entries.aggregate(total=Sum("gpu_seconds"))["total"] or 0.0) / 3600
 
 
 def week_begins(now: datetime | None = None) -> datetime:
@@ -94,6 +94,58 @@ def month_begins(now: datetime | None = None) -> datetime:
 
 def _midnight(now: datetime | None) -> datetime:
     return (now or timezone.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+# The limits on GPU-hours, by their periods.
+PERIODS = {
+    Quota.Resource.GPU_HOURS_PER_WEEK: ("week", week_begins, timedelta(days=7)),
+    Quota.Resource.GPU_HOURS_PER_MONTH: ("month", month_begins, timedelta(days=31)),
+}
+
+
+class Hours(NamedTuple):
+    """GPU-hours of a person in a project, which may be gone since."""
+
+    project: int | None
+    user: int
+    hours: float
+
+
+def gpu_hours_since(since: datetime) -> list[Hours]:
+    """By the ledger, and what those that run have held so far; their sum is everybody's."""
+    entries = UsageEntry.objects.filter(ended_at__gte=since, gpu_seconds__gt=0).order_by()
+    sums = entries.values("project_id", "user_id").annotate(total=Sum("gpu_seconds"))
+    found = [Hours(project, user, total / 3600) for project, user, total in
+             sums.values_list("project_id", "user_id", "total")]  # fmt: skip
+    holds = ~Q(devices=[]) | ~Q(pool__in=["", CPU])
+    now = timezone.now()
+    for attempt in Attempt.objects.filter(holds, ended_at__isnull=True).select_related("trial__job__algorithm_version"):
+        job, seconds = attempt.trial.job, (now - attempt.created_at).total_seconds()
+        found.append(Hours(job.project_id, job.created_by_id, seconds * gpus_of(attempt) / 3600))
+    return found
+
+
+def gpu_hours_of(quota: Quota, hours: Iterable[Hours]) -> float:
+    """Those that count towards a limit."""
+    return sum(
+        one.hours for one in hours if quota.project_id in (None, one.project) and quota.user_id in (None, one.user)
+    )
+
+
+def spent(quotas: Sequence[Quota]) -> list[Spent]:
+    """Those of the limits on GPU-hours that are used up; no query if there are none of them."""
+    now, found = timezone.now(), []
+    for resource, (period, begins, length) in PERIODS.items():
+        of_it = [quota for quota in quotas if quota.resource == resource]
+        hours = gpu_hours_since(begins(now)) if of_it else []
+        ends = begins(begins(now) + length)  # of 31 days at the latest the next month has begun
+        for quota in of_it:
+            if (used := gpu_hours_of(quota, hours)) >= quota.limit:
+                project = quota.project.slug if quota.project else None
+                user = quota.user.username if quota.user else None
+                left = (ends - now).total_seconds()
+                found.append(Spent(used, quota.limit, period, f"{ends:%Y-%m-%d}", left, project, user))
+    return found
 
 
 def typical_seconds(jobs: list[int]) -> dict[int, float]:
@@ -142,14 +194,15 @@ class Recent:
             self._used = {key: seconds * kept for key, seconds in self._used.items()}
         self._at = now
         sql = """
-            SELECT project_id, user_id, pool, max(id),
-                   sum((seconds + %s) * devices * 0.5 ^ (GREATEST(0, EXTRACT(EPOCH FROM now() - ended_at)) / %s))
+            SELECT project_id, user_id, pool, max(id), sum(
+                   (seconds + %s) * CASE WHEN pool <> %s AND gpu_seconds > 0 THEN gpu_seconds / seconds ELSE devices END
+                   * 0.5 ^ (GREATEST(0, EXTRACT(EPOCH FROM now() - ended_at)) / %s))
             FROM jobs_usageentry
             WHERE id > %s AND ended_at > now() - make_interval(secs => %s) AND pool <> '' AND project_id IS NOT NULL
             GROUP BY project_id, user_id, pool
         """
         with connection.cursor() as cursor:
-            cursor.execute(sql, [self._entry, half, self._last, half * FORGOTTEN_AFTER])
+            cursor.execute(sql, [self._entry, CPU, half, self._last, half * FORGOTTEN_AFTER])
             for project, user, pool, last, seconds in cursor.fetchall():
                 self._used[project, user, pool] = self._used.get((project, user, pool), 0.0) + float(seconds)
                 self._last = max(self._last, last)

@@ -27,7 +27,7 @@ class QueuedJob:
     user: str
     team: str
     pool: str
-    devices: int
+    devices: float
     running: int
     missing: int
     may_start: int
@@ -41,19 +41,20 @@ class PoolState:
     """A pool with what trials hold of it, and what of that is held and wanted by jobs that the person may not see."""
 
     pool: PoolInfo
-    held: int = 0
+    held: float = 0
     waiting_jobs: int = 0
     missing: int = 0
-    others: dict[str, int] = field(default_factory=lambda: {"jobs": 0, "held": 0, "missing": 0})
+    others: dict[str, float] = field(default_factory=lambda: {"jobs": 0, "held": 0, "missing": 0})
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A running trial on this host and what it holds; whose it is only if the person may see it. With `gpus` in the
-    pool of the CPUs it has a part of their memory. One of a pool of GPUs takes a slot of the host besides."""
+    """A running trial on this host and what it holds: of so many devices the part `share`; whose it is only if the
+    person may see it. One of a pool of GPUs takes a slot of the host besides."""
 
     pool: str
     devices: int
+    share: float
     gpus: Sequence[str]
     project: str | None = None
     job: str | None = None
@@ -70,7 +71,7 @@ class Standing:
     team: str
     pool: str
     share: Share
-    held: int
+    held: float
     used_seconds: float
 
 
@@ -110,10 +111,10 @@ def _holders(visible: Collection[str]) -> list[Holder]:
     """The oldest first; what others hold, without whose it is and since when."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
     rows = live.values_list(
-        "pool", "device_count", "devices", "trial__job__project__slug", "trial__job__name",
+        "pool", "device_count", "share", "devices", "trial__job__project__slug", "trial__job__name",
         "trial__job__created_by__username", "trial__number", "created_at",
     )  # fmt: skip
-    return [Holder(*row) if row[3] in visible else Holder(*row[:3]) for row in rows]
+    return [Holder(*row) if row[4] in visible else Holder(*row[:4]) for row in rows]
 
 
 def _visible_teams(user: User) -> set[str]:
@@ -124,7 +125,7 @@ def _visible_teams(user: User) -> set[str]:
 
 
 def _standings(now: Situation, visible: Collection[str]) -> list[Standing]:
-    held: dict[tuple[str, str], int] = {}
+    held: dict[tuple[str, str], float] = {}
     for demand in now.demands:
         for holding in demand.running:
             for pool, count in ((holding.pool, holding.devices), (CPU, 0 if holding.pool == CPU else 1)):

@@ -3,26 +3,22 @@ instead (`admission`)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from hpt_web.accounts.errors import OverQuota
 from hpt_web.accounts.models import Project, Quota, User
-from hpt_web.accounts.pools import CPU, pools
-from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
-from hpt_web.jobs.sharing import capacity, ledger
+from hpt_web.accounts.pools import PoolInfo, pools
+from hpt_web.jobs.models import TuningJob
+from hpt_web.jobs.sharing import capacity, devices, ledger, placing
+from hpt_web.jobs.sharing.placing import Terms
 from tuning.errors import Fault
-from tuning.specification import JobSpec
+from tuning.specification import JobSpec, Resources
 
 SUBMIT_LOCK = 0x48505403  # held from the counting of jobs to the commit of one more
-_PERIODS = {
-    Quota.Resource.GPU_HOURS_PER_WEEK: (ledger.week_begins, "week"),
-    Quota.Resource.GPU_HOURS_PER_MONTH: (ledger.month_begins, "month"),
-}
 
 
 def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool = True) -> list[Fault]:
@@ -54,17 +50,54 @@ def refuse_more_jobs(user: User, project: Project) -> None:
         raise OverQuota(f"The job {message}.")
 
 
-def gpu_faults(spec: JobSpec) -> list[Fault]:
-    """A job whose trials need more GPUs than any pool has, or more of their memory, could never start."""
-    if spec.resources is None or not (gpus := spec.resources.gpus):
+def place_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
+    """A pool that is not there or not for this job; trials that need more GPUs than there are, or more of their
+    memory, and could never start."""
+    if spec.resources is None:
         return []
-    largest = max((pool.size for pool in pools() if pool.has_gpus), default=0)
+    resources, found = asdict(spec.resources), pools()
+    if spec.resources.pool is not None:
+        terms = capacity.terms_for(user, project)
+        able = placing.choices(resources, found, terms)
+        pool = next((pool for pool in found if pool.name == spec.resources.pool), None)
+        if problem := _problem_with(pool, spec.resources, terms):
+            shown = f"{spec.resources.pool!r}, {problem}; {_remedy(able)}"
+            return [Fault("resources.pool", f"is {shown}", "unknown" if pool is None else "invalid")]
+    return _device_faults(spec.resources, found)
+
+
+def _problem_with(pool: PoolInfo | None, resources: Resources, terms: Terms) -> str:
+    if pool is None:
+        return "which is no pool of this installation"
+    if pool.has_gpus and not resources.gpus:
+        return "whose devices are GPUs, and resources.gpus is 0: set it to 1 or more"
+    if resources.gpus and not pool.has_gpus:
+        return f"which has no GPUs, and resources.gpus is {resources.gpus}"
+    asked = asdict(resources)
+    if not placing.fits(asked, pool):
+        memory = f" with {pool.memory_bytes:,} bytes each" if resources.gpu_memory_mb and pool.memory_bytes else ""
+        return f"which has {pool.size} of its devices for trials{memory}, less than each trial asks for"
+    if not placing.may_hold(asked, pool, terms):
+        return f"of which the project may hold {terms.most[pool.name]} at once, less than each trial asks for"
+    return ""
+
+
+def _remedy(able: Sequence[PoolInfo]) -> str:
+    if not able:
+        return "leave it out, or ask an administrator for a share of one"
+    return f"choose {' or '.join(f'{pool.name!r} ({pool.size})' for pool in able)}, or leave it out"
+
+
+def _device_faults(resources: Resources, found: Sequence[PoolInfo]) -> list[Fault]:
+    if not (gpus := resources.gpus):
+        return []
+    largest = max((pool.size for pool in found if pool.has_gpus), default=0)
     if not largest:
         message = f"is {gpus}; this installation has no GPUs to give, set it to 0"
     elif gpus > largest:
         message = f"is {gpus}; the largest pool of GPUs has {largest}, set it to that or less"
-    elif why := capacity.never(asdict(spec.resources)):
-        message = f"is {spec.resources.gpu_memory_mb}, and can never be had: {why[0].lower()}{why[1:].rstrip('.')}"
+    elif why := devices.never(asdict(resources), placing.pool_of(asdict(resources), found)):
+        message = f"is {resources.gpu_memory_mb}, and can never be had: {why[0].lower()}{why[1:].rstrip('.')}"
         return [Fault("resources.gpu_memory_mb", message, "unsupported")]
     else:
         return []
@@ -89,27 +122,13 @@ def _queued(limits: QuerySet[Quota]) -> list[str]:
 
 def _gpu_hours(limits: QuerySet[Quota]) -> list[str]:
     found = []
-    for quota in limits.filter(resource__in=_PERIODS):
-        begins, period = _PERIODS[Quota.Resource(quota.resource)]
+    for quota in limits.filter(resource__in=ledger.PERIODS):
+        period, begins, _ = ledger.PERIODS[Quota.Resource(quota.resource)]
         since = begins()
-        used = gpu_hours_since(since, project=quota.project, user=quota.user)
+        used = ledger.gpu_hours_of(quota, ledger.gpu_hours_since(since))
         if used >= quota.limit:
             found.append(
                 f"cannot be given: {used:.1f} GPU-hours are used in the {period} from {since:%Y-%m-%d} on, "
                 f"and the quota allows {quota.limit}"
             )
     return found
-
-
-def gpu_hours_since(since: datetime, *, project: Project | None, user: User | None) -> float:
-    """The GPU-hours by the ledger, and what those that run have held so far."""
-    entries = UsageEntry.objects.filter(ended_at__gte=since)
-    holds = ~Q(devices=[]) | ~Q(pool__in=["", CPU])
-    live = Attempt.objects.filter(holds, ended_at__isnull=True).select_related("trial__job__algorithm_version")
-    if project is not None:
-        entries, live = entries.filter(project=project), live.filter(trial__job__project=project)
-    if user is not None:
-        entries, live = entries.filter(user=user), live.filter(trial__job__created_by=user)
-    now = timezone.now()
-    running = sum((now - attempt.created_at).total_seconds() * ledger.gpus_of(attempt) for attempt in live)
-    return ledger.gpu_hours(entries) + running / 3600

@@ -32,8 +32,8 @@ class Bound(NamedTuple):
 class Kept(NamedTuple):
     project: str
     job: str
-    free: int
-    needed: int
+    free: float
+    needed: float
 
 
 @dataclass(slots=True)
@@ -44,44 +44,44 @@ class Room:
     bound: Bound
     size: int
     hosted: bool = False
-    free: int = field(init=False)
-    holders: dict[tuple[str, str], int] = field(default_factory=dict)  # units, by project and job
+    free: float = field(init=False)
+    holders: dict[tuple[str, str], float] = field(default_factory=dict)  # units, by project and job
     kept: Kept | None = None  # what is free is kept for whoever needs more
-    _releases: list[tuple[float, int]] = field(default_factory=list)
-    _reach: list[tuple[float, int]] | None = None
-    _queued: int = 0
-    _spare: int | None = None
+    _releases: list[tuple[float, float]] = field(default_factory=list)
+    _reach: list[tuple[float, float]] | None = None
+    _queued: float = 0
+    _spare: float | None = None
 
     def __post_init__(self) -> None:
         self.free = self.size
 
-    def take(self, project: str, job: str, amount: int, left: float | None) -> None:
+    def take(self, project: str, job: str, amount: float, left: float | None) -> None:
         self.free -= amount
         self.holders[project, job] = self.holders.get((project, job), 0) + amount
         if left is not None:
             self._releases.append((left, amount))
 
-    def keep(self, project: str, job: str, amount: int) -> bool:
+    def keep(self, project: str, job: str, amount: float) -> bool:
         """Keep what is free for a job that needs more; False if there is nothing to keep, or it is kept already."""
         if self.free <= 0 or self.kept is not None:
             return False
         self.kept = Kept(project, job, self.free, amount)
         return True
 
-    def queue(self, amount: int) -> int:
+    def queue(self, amount: float) -> float:
         """Stand in line for `amount`; how much has to come free until it is there for this one."""
         if self._spare is None:
             self._spare = max(0, self.free)
         self._queued += amount
         return self._queued - self._spare
 
-    def opens_after(self, amount: int) -> float | None:
+    def opens_after(self, amount: float) -> float | None:
         """The seconds until `amount` units will have come free, by what is known of the trials that hold them.
 
         Beyond the last of these it goes on at their pace. None if nothing is known.
         """
         if self._reach is None:
-            self._reach, total = [], 0
+            self._reach, total = [], 0.0
             for left, units in sorted(self._releases):
                 total += units
                 self._reach.append((left, total))
@@ -94,23 +94,40 @@ class Room:
         return last * amount / total
 
 
-def why(project: str, room: Room, missing: int, devices: int, *, kept: bool) -> str:
+def why(project: str, room: Room, missing: int, devices: float, *, kept: bool) -> str:
     """Why `missing` more trials of a job in `project` do not start now; `kept`: what is free there is kept for it."""
     text = f"{count(missing, 'more trial')} could run, but {_bound(room)}: {_holders(project, room)}."
     if room.kept is None:
         return text
-    owner, job, free, needed = room.kept
-    are = "is" if free == 1 else "are"
+    owner, job, free, needed = room.kept[0], room.kept[1], number(room.kept.free), number(room.kept.needed)
+    are = "is" if free == "1" else "are"
     if kept:
-        return f"{text} A trial needs {devices} at once; the {free} that {are} free {are} kept for it."
+        return f"{text} A trial needs {number(devices)} at once; the {free} that {are} free {are} kept for it."
     whose = f"{job}, whose trials need" if owner == project else "a job of another project, whose trials need"
     return f"{text} The {free} that {are} free {are} kept for {whose} {needed} at once."
 
 
-def never(room: Room, missing: int, needed: int) -> str:
+def never(room: Room, missing: int, needed: float) -> str:
     """Why the trials of a job can never start while things stand as they do."""
-    text = f"{count(missing, 'more trial')} could run, but each takes {needed} at once"
+    text = f"{count(missing, 'more trial')} could run, but each takes {number(needed)} at once"
     return f"{text}, and {_bound(room)}: none can start until that is raised."
+
+
+def spent(
+    missing: int, project: str | None, user: str | None, used: float, limit: float, period: str, ends: str
+) -> str:
+    """Why a job starts nothing although there may be room: the GPU-hours of a period are used up."""
+    who = user or ("the project" if project else "the installation")
+    where = " in this project" if user and project else ""
+    return (
+        f"{count(missing, 'more trial')} could run, but {who} has used {used:.1f} GPU-hours{where} this {period}, and "
+        f"the quota allows {limit:g}: none starts before {ends}."
+    )
+
+
+def giving_way(trials: int) -> str:
+    """What is added if spot trials are asked for their places."""
+    return f"{count(trials, 'spot trial')} {'gives' if trials == 1 else 'give'} way to it."
 
 
 def outlook(place: int, waiting: int, starts_in: float | None) -> str:
@@ -134,8 +151,13 @@ def span(seconds: float) -> str:
     return count(round(seconds / DAY), "day")
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def count(of: int, noun: str) -> str:
+    return f"{of} {noun}{'' if of == 1 else 's'}"
+
+
+def number(amount: float) -> str:
+    """Of devices, which may be shared: 2, or 0.25."""
+    return f"{round(amount, 2):g}"
 
 
 def _bound(room: Room) -> str:
@@ -152,8 +174,8 @@ def _bound(room: Room) -> str:
 def _holders(project: str, room: Room) -> str:
     own = sorted((-units, job) for (owner, job), units in room.holders.items() if owner == project)
     others = sum(units for (owner, _), units in room.holders.items() if owner != project)
-    named = [f"{job} {-units}" for units, job in own[:MOST_NAMED]]
+    named = [f"{job} {number(-units)}" for units, job in own[:MOST_NAMED]]
     rest = -sum(units for units, _ in own[MOST_NAMED:])
-    named += [f"{len(own) - MOST_NAMED} more jobs {rest}"] if rest else []
-    named += [f"other projects {others}"] if others else []
+    named += [f"{len(own) - MOST_NAMED} more jobs {number(rest)}"] if rest else []
+    named += [f"other projects {number(others)}"] if others else []
     return ", ".join(named) or "none yet"

@@ -265,8 +265,8 @@ def test_who_is_on_which_place(world: World, alice: Api, charlie: Api, root: Api
     assert (gpu["trial"], gpu["pool"], gpu["devices"], gpu["gpus"]) == (2, "gpu-80gb", 1, ["1"])
     nobodys = {"project": None, "job": None, "user": None, "trial": None, "since": None}
     assert charlie.get("queue").json["holders"] == [
-        {"pool": "cpu", "devices": 1, "gpus": [], **nobodys},
-        {"pool": "gpu-80gb", "devices": 1, "gpus": ["1"], **nobodys},
+        {"pool": "cpu", "devices": 1, "share": 1.0, "gpus": [], **nobodys},
+        {"pool": "gpu-80gb", "devices": 1, "share": 1.0, "gpus": ["1"], **nobodys},
     ]
     assert root.get("queue").json["pools"][1]["gpus"] == ["0", "1"]
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hpt_web.jobs.doors import actions
-from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
+from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.queries import counts_by_state, gpu_hours_of, standing_of
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
@@ -200,21 +200,19 @@ def test_time_is_up_while_trials_run(play: Callable[..., Play], follower: Follow
 
 
 def test_gpu_hours_are_those_of_every_attempt(play: Callable[..., Play]) -> None:
-    """GPUs times hours from the reservation to the end, failed and running attempts too."""
+    """GPUs times hours from the reservation to the end, failed and running attempts too; of shared GPUs their parts."""
     game = play({"max_gpu_hours": 5}, parallel=2)
-    game.ends(0.5)
     job = game.job
-    job.spec["resources"]["gpus"] = 2
-    job.save()
     now = timezone.now()
-    ended, *running = Attempt.objects.filter(trial__job=job).order_by("pk")
-    Attempt.objects.filter(pk=ended.pk).update(created_at=now - timedelta(hours=9), ended_at=now - timedelta(hours=8))
-    for attempt in running:
-        Attempt.objects.filter(pk=attempt.pk).update(created_at=now - timedelta(minutes=30))
-    assert gpu_hours_of(job) == pytest.approx(2 * (1 + len(running) * 0.5), rel=0.01)
+    Attempt.objects.update(pool="a100", device_count=4, share=0.5, created_at=now - timedelta(hours=1))
+    game.ends(0.5)
+    running = Attempt.objects.filter(trial__job=job, ended_at__isnull=True).update(
+        pool="a100", device_count=4, share=0.5, created_at=now - timedelta(minutes=30)
+    )
+    assert gpu_hours_of(job) == pytest.approx(2 * (1 + running * 0.5), rel=0.01)
     dispatch.advance(job.pk)
     assert state(job) == "Running"
-    Attempt.objects.filter(pk=ended.pk).update(created_at=now - timedelta(hours=10))
+    UsageEntry.objects.update(gpu_seconds=4 * 3600)
     dispatch.advance(job.pk)
     assert state(job) == "Stopping"
     assert limit(job).reason.startswith("GPU hours are spent: 6.0")

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
+from hpt_web.jobs.queries import gpu_hours_of
 from hpt_web.jobs.running.endings import End, settle
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing import ledger
@@ -107,7 +108,7 @@ def test_devices_of_a_pool_of_gpus_are_gpu_seconds(
     end_all(backend, follower)
     entry = UsageEntry.objects.get(job=job)
     assert entry.gpu_seconds == pytest.approx(4 * entry.seconds)
-    assert ledger.gpu_hours(UsageEntry.objects.filter(job=job)) == pytest.approx(4, abs=0.1)
+    assert entry.gpu_seconds == pytest.approx(4 * 3600, rel=0.01) == 3600 * gpu_hours_of(job)
 
 
 def test_of_a_gpu_that_is_shared_its_part_counts(
@@ -216,5 +217,6 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
 def test_figures_are_sums_of_rows(idle_job: TuningJob) -> None:
     entry(idle_job, 3600, gpu_seconds=7200.0, devices=2, pool="a100")
     entry(idle_job, 1800, gpu_seconds=1800.0, pool="a100")
-    assert ledger.gpu_hours(UsageEntry.objects.all()) == 2.5
+    assert sum(one.hours for one in ledger.gpu_hours_since(timezone.now() - timedelta(days=1))) == 2.5
+    assert gpu_hours_of(idle_job) == 2.5
     assert UsageEntry.objects.aggregate(total=Sum("seconds"))["total"] == 5400

@@ -1,0 +1,189 @@
+"""Which spot trials give their places to others: never more than are needed, and always the same ones.
+
+A place is asked back for a trial that waits within what is guaranteed to its team, and for one of a job that is no spot
+job. Of spot trials only those give way that their team holds beyond its guarantee; those of the waiting job's own team
+in any case, if that job is none. Nobody gives way who has run for less than PROTECTED_SECONDS, as a start is dear.
+
+The youngest trial goes first, of the job that holds most, of the person who holds most, of the team that is furthest
+above its guarantee by its weight. What was asked to stop already counts as free: it is on its way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpt_web.jobs.sharing import waiting
+from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Preemption
+from hpt_web.jobs.sharing.seating import Blocked, Table
+from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
+
+PROTECTED_SECONDS = 60.0
+_Order = tuple[bool, float, float, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A running spot trial with what it would give back of each bound."""
+
+    demand: Demand
+    holding: Holding
+    releases: Mapping[Bound, float]
+
+
+@dataclass(slots=True)
+class _Books:
+    """What is on its way back, and what has been taken from whom, while one waiting trial after the other is served."""
+
+    coming: dict[Bound, float] = field(default_factory=lambda: defaultdict(float))
+    taken: dict[tuple[object, ...], float] = field(default_factory=lambda: defaultdict(float))
+
+    def copy(self) -> _Books:
+        return _Books(defaultdict(float, self.coming), defaultdict(float, self.taken))
+
+    def give(self, found: _Candidate, sign: int = 1) -> None:
+        """The trial gives back what it holds; with the sign -1 it keeps it after all."""
+        who, holding = found.demand, found.holding
+        for bound, amount in found.releases.items():
+            self.coming[bound] += sign * amount
+            if bound.kind is Kind.POOL:
+                self.taken[bound.pool, who.team] += sign * amount
+        self.taken[holding.pool, who.team, who.user] += sign * holding.devices
+        self.taken[who.job,] += sign * holding.devices
+
+
+def preemptions(demands: Sequence[Demand], blocked: Sequence[Blocked], table: Table) -> dict[int, list[Preemption]]:
+    """For each waiting job's id the trials that give their places to it; `blocked` are in the order of their turns."""
+    candidates = _candidates(demands, table)
+    if not candidates:
+        return {}
+    books = _Books()
+    for demand in demands:
+        for holding in demand.running:
+            if holding.ending:
+                for room, amount in table.rooms_of(demand, holding.pool, holding.devices):
+                    books.coming[room.bound] += amount
+    found: dict[int, list[Preemption]] = {}
+    for waits in blocked:
+        if waits.lacking:
+            victims, books = _serve(waits, candidates, books, table)
+            if victims:
+                found[waits.demand.job] = victims
+    return found
+
+
+def _candidates(demands: Sequence[Demand], table: Table) -> list[_Candidate]:
+    return [
+        _Candidate(
+            demand, holding, {room.bound: n for room, n in table.rooms_of(demand, holding.pool, holding.devices)}
+        )
+        for demand in demands
+        if demand.spot
+        for holding in demand.running
+        if not holding.ending and holding.ran >= PROTECTED_SECONDS
+    ]
+
+
+def _serve(
+    waits: Blocked, candidates: list[_Candidate], books: _Books, table: Table
+) -> tuple[list[Preemption], _Books]:
+    """The trials that give way to one waiting job, for as many of its own as that is possible."""
+    demand, found = waits.demand, list[Preemption]()
+    held = table.held(demand.pool, demand.team)
+    rooms = list(table.rooms_of(demand, demand.pool, demand.devices))
+    for turn in range(waits.missing):
+        within = held + (turn + 1) * demand.devices <= table.share(demand.team, demand.pool).guaranteed
+        if demand.spot and not (within and table.within(demand)):
+            break
+        after = books.copy()
+        short = {room.bound: amount - room.free - books.coming[room.bound] for room, amount in rooms}
+        victims = _victims(demand, {bound: n for bound, n in short.items() if n > 0}, candidates, after, table)
+        if victims is None:
+            break
+        found += [_told(waits, victim, rooms, table, books, within=within) for victim in victims]
+        for victim in victims:
+            candidates.remove(victim)
+        for room, amount in rooms:
+            after.coming[room.bound] -= amount
+        books = after
+    return found, books
+
+
+def _victims(
+    waits: Demand, short: dict[Bound, float], candidates: list[_Candidate], books: _Books, table: Table
+) -> list[_Candidate] | None:
+    """Those that give back all that is `short`, entered in the `books`; None if that cannot be had."""
+    chosen: list[_Candidate] = []
+    while needed := {bound for bound, amount in short.items() if amount > 0}:
+        helping = [one for one in candidates if one not in chosen and _gives_way(one, waits, needed, books, table)]
+        if not helping:
+            return None
+        chosen.append(max(helping, key=lambda one: _order(one, waits, books, table)))
+        books.give(chosen[-1])
+        for bound, amount in chosen[-1].releases.items():
+            if bound in short:
+                short[bound] -= amount
+    for one in chosen[:]:  # a later one may have made it unnecessary
+        if all(short[bound] + amount <= 0 for bound, amount in one.releases.items() if bound in short):
+            chosen.remove(one)
+            books.give(one, -1)
+            for bound, amount in one.releases.items():
+                if bound in short:
+                    short[bound] += amount
+    return chosen
+
+
+def _gives_way(one: _Candidate, waits: Demand, needed: set[Bound], books: _Books, table: Table) -> bool:
+    helps = needed & one.releases.keys()
+    if not helps or one.demand.job == waits.job or not _fits(one, waits):
+        return False
+    if one.demand.team == waits.team:
+        return not waits.spot
+    return all(
+        _beyond(one.demand.team, bound.pool, books, table) >= one.releases[bound]
+        for bound in helps
+        if bound.kind is Kind.POOL
+    )
+
+
+def _fits(one: _Candidate, waits: Demand) -> bool:
+    """Parts of different devices make no whole one: a trial that shares its GPUs gives way to one that fits there."""
+    if one.holding.pool != waits.pool or waits.pool == CPU or one.demand.share == 1.0:
+        return True
+    return one.demand.share >= waits.share and one.holding.devices / one.demand.share >= waits.devices / waits.share
+
+
+def _beyond(team: str, pool: str, books: _Books, table: Table) -> float:
+    """What a team holds of a pool beyond its guarantee."""
+    return table.held(pool, team) - books.taken[pool, team] - table.share(team, pool).guaranteed
+
+
+def _order(one: _Candidate, waits: Demand, books: _Books, table: Table) -> _Order:
+    who, pool = one.demand, one.holding.pool
+    level = _beyond(who.team, pool, books, table) / table.share(who.team, pool).weight / table.size(pool)
+    person = table.held(pool, who.team, who.user) - books.taken[pool, who.team, who.user]
+    job = sum(holding.devices for holding in who.running if not holding.ending) - books.taken[who.job,]
+    return pool == waits.pool, level, person, job, one.holding.attempt
+
+
+def _told(
+    waits: Blocked, one: _Candidate, rooms: Sequence[tuple[Room, float]], table: Table, books: _Books, *, within: bool
+) -> Preemption:
+    """Why, for those who see the trial's project: of others they learn numbers alone."""
+    demand, who, pool = waits.demand, one.demand, waits.demand.pool
+    free = next((room.free for room, _ in rooms if room.bound == Bound(Kind.POOL, pool)), 0.0)
+    name = demand.name if demand.project == who.project else "a job of another project"
+    claim = "is within what is guaranteed to its team" if within else "is no spot job"
+    held, guaranteed = table.held(one.holding.pool, who.team), table.share(who.team, one.holding.pool).guaranteed
+    whose = f"team {who.team}" if who.team else "the projects without a team"
+    reason = (
+        f"Pre-empted: a trial of {name} waits for {waiting.number(demand.devices)} of pool {pool}, where "
+        f"{waiting.number(max(0.0, free))} of {table.size(pool)} are free, and {claim}; {whose} held "
+        f"{waiting.number(held)} of pool {one.holding.pool}, {guaranteed} of them guaranteed."
+    )
+    numbers = {
+        "needed": demand.devices, "free": max(0.0, free), "size": table.size(pool), "held": held,
+        "guaranteed": guaranteed,
+    }  # fmt: skip
+    return Preemption(one.holding.attempt, who.job, reason, numbers)

@@ -1,0 +1,180 @@
+"""The table at which the plan is made: every bound with what is left below it, and what teams and people hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple
+
+from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Limit, Pool, Share, Shares, Usage
+from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
+
+
+class Blocked(NamedTuple):
+    """A job that gets nothing more in this plan."""
+
+    demand: Demand
+    missing: int
+    room: Room  # the first of those in which there is not enough
+    needs: float  # of it
+    lacking: tuple[tuple[Room, float], ...] = ()  # each with what has to come free there; empty: too small for ever
+    kept: bool = False  # what was free is kept for it
+
+
+@dataclass(slots=True)
+class Table:
+    """Made for one plan, and changed by it."""
+
+    pools: Sequence[Pool]
+    shares: Shares
+    limits: Sequence[Limit]
+    usage: Usage
+    started: dict[int, int] = field(default_factory=dict)
+    _rooms: dict[Bound, Room] = field(default_factory=dict)
+    _pool: dict[str, Pool] = field(default_factory=dict)
+    _held: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _kept: dict[Bound, Demand] = field(default_factory=dict)
+    _wanted: dict[tuple[str, str], float] = field(default_factory=dict)  # devices of a pool, by a team
+    _used_by_team: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._pool = {pool.name: pool for pool in self.pools}
+        for pool in self.pools:
+            self._add(Room(Bound(Kind.POOL, pool.name), pool.size, hosted=pool.name == CPU))
+        for (team, name), share in self.shares.items():
+            if share.cap is not None:
+                self._add(Room(Bound(Kind.TEAM, name, team), share.cap))
+        for limit in self.limits:
+            self._add(Room(Bound(Kind.LIMIT, limit.pool, "", limit.project, limit.user), limit.most))
+        for (team, _, name), seconds in self.usage.items():
+            self._used_by_team[team, name] = self._used_by_team.get((team, name), 0.0) + seconds
+
+    def _add(self, room: Room) -> None:
+        known = self._rooms.setdefault(room.bound, room)
+        known.size = known.free = min(known.size, room.size)
+
+    # --- what there is ---
+
+    def size(self, pool: str) -> int:
+        return max(1, self._pool[pool].size) if pool in self._pool else 1
+
+    def host_of(self, pool: str) -> str:
+        """The pool of which a trial in `pool` takes a slot besides; "" if there is none."""
+        return self._pool[pool].host if pool in self._pool else ""
+
+    def share(self, team: str, pool: str) -> Share:
+        return self.shares.get((team, pool), Share())
+
+    def held(self, *of: str) -> float:
+        """The devices of a pool that a team holds, or a person in a team: `of` are pool, team and person."""
+        return self._held.get(of, 0)
+
+    def used(self, pool: str, team: str, user: str | None = None) -> float:
+        if user is None:
+            return self._used_by_team.get((team, pool), 0.0)
+        return self.usage.get((team, user, pool), 0.0)
+
+    def claims(self, demand: Demand) -> list[tuple[str, float]]:
+        """The pools by which the turn of a job is judged, with what a trial takes of each: its own, and the host's if
+        its team has a guarantee there as well."""
+        host = self.host_of(demand.pool)
+        own = [(demand.pool, demand.devices)]
+        return [*own, (host, 1)] if host and self.share(demand.team, host).guaranteed else own
+
+    def within(self, demand: Demand) -> bool:
+        """Whether one more trial of the job stays within everything that is guaranteed to its team."""
+        return all(
+            self.held(pool, demand.team) + amount <= self.share(demand.team, pool).guaranteed
+            for pool, amount in self.claims(demand)
+        )
+
+    # --- who sits where ---
+
+    def seat(self, demand: Demand) -> None:
+        """Count what the job's trials hold already, and what it wants."""
+        for holding in demand.running:
+            self._take(demand, holding)
+        wanted = max(0, demand.wanted - demand.live) * demand.devices
+        of = (demand.pool, demand.team)
+        self._wanted[of] = self._wanted.get(of, 0) + wanted
+
+    def start(self, demand: Demand) -> bool:
+        """Give one more trial of the job its devices, if every bound admits it."""
+        rooms = self.rooms_of(demand, demand.pool, demand.devices)
+        if demand.pool not in self._pool or any(self._lacks(demand, room, amount) for room, amount in rooms):
+            return False
+        self._take(demand, Holding(demand.pool, demand.devices, demand.typical))
+        self.started[demand.job] = self.started.get(demand.job, 0) + 1
+        return True
+
+    def _lacks(self, demand: Demand, room: Room, amount: float) -> bool:
+        return room.free < amount or (room.kept is not None and not self._may_pass(demand, self._kept[room.bound]))
+
+    def _may_pass(self, demand: Demand, other: Demand) -> bool:
+        """Whether what is kept for another job is not kept from this one: it has used less lately."""
+        if demand.spot and not other.spot:  # it would only be taken back
+            return False
+        pool = other.pool
+        if demand.team == other.team:
+            return self.used(pool, demand.team, demand.user) < self.used(pool, other.team, other.user)
+        weights = [self.share(team, pool).weight for team in (demand.team, other.team)]
+        return self.used(pool, demand.team) / weights[0] < self.used(pool, other.team) / weights[1]
+
+    def block(self, demand: Demand) -> Blocked:
+        """The job gets nothing more this time. What is free where it lacks some is kept for it: of a limit that it
+        meets first, else of the pool."""
+        rooms = list(self.rooms_of(demand, demand.pool, demand.devices))
+        if demand.pool not in self._pool:
+            rooms.append((Room(Bound(Kind.POOL, demand.pool), 0), demand.devices))
+        missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
+        for room, amount in rooms:
+            if room.size < amount:
+                return Blocked(demand, missing, room, amount)
+        lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
+        in_line = tuple([(room, room.queue(amount)) for room, amount in lacking])
+        first, needs = lacking[0]
+        kept = False
+        for room, amount in lacking:
+            same = (room.bound.kind is Kind.POOL) is (first.bound.kind is Kind.POOL)
+            if same and self._may_come(demand, room, amount) and room.keep(demand.project, demand.name, amount):
+                self._kept[room.bound] = demand
+                kept = True
+        return Blocked(demand, missing, first, needs, in_line, kept)
+
+    def _may_come(self, demand: Demand, room: Room, amount: float) -> bool:
+        """Whether so much of a pool can ever come free beside what other teams claim as guaranteed to them."""
+        kind, pool, *_ = room.bound
+        own = self.share(demand.team, pool).guaranteed
+        if kind is not Kind.POOL or self.held(pool, demand.team) + amount <= own:
+            return True
+        claims = (
+            min(share.guaranteed, self.held(pool, team) + self._wanted.get((pool, team), 0))
+            for (team, name), share in self.shares.items()
+            if name == pool and team != demand.team
+        )
+        return room.size - sum(claims) >= amount
+
+    def _take(self, demand: Demand, holding: Holding) -> None:
+        for room, amount in self.rooms_of(demand, holding.pool, holding.devices):
+            room.take(demand.project, demand.name, amount, holding.left)
+        for pool, amount in self.amounts(holding.pool, holding.devices):
+            for of in ((pool, demand.team), (pool, demand.team, demand.user)):
+                self._held[of] = self._held.get(of, 0) + amount
+
+    def amounts(self, pool: str, devices: float) -> list[tuple[str, float]]:
+        """What one trial takes of each pool."""
+        host = self.host_of(pool)
+        return [(pool, devices), (host, 1)] if host else [(pool, devices)]
+
+    def rooms_of(self, demand: Demand, pool: str, devices: float) -> Iterator[tuple[Room, float]]:
+        """Every bound on a trial of the job with what it takes of it: limits, caps, pools."""
+        amounts = self.amounts(pool, devices)
+        for project, user in product((demand.project, None), (demand.user, None)):
+            for name, amount in [("", 1), *amounts]:
+                if room := self._rooms.get(Bound(Kind.LIMIT, name, "", project, user)):
+                    yield room, amount
+        for bound in (Bound(Kind.TEAM, "", demand.team), Bound(Kind.POOL, "")):
+            for name, amount in amounts:
+                if room := self._rooms.get(bound._replace(pool=name)):
+                    yield room, amount
