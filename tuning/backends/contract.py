@@ -22,6 +22,7 @@ from tuning.backends.usage import Usage
 
 LOG_BYTES = 256 * 1024 * 1024
 FAILURE_CHARS = 1024  # SageMaker's FailureReason takes so many of output/failure
+MOST_KEEP_ALIVE_SECONDS = 3600  # as SageMaker's warm pools
 
 
 class Phase(StrEnum):
@@ -66,7 +67,9 @@ class LaunchSpec:
 
     For containers only: ``image`` is what they run, best pinned by digest; ``command`` is given to its entrypoint, as
     by ``docker run IMAGE COMMAND``, unless ``entrypoint`` replaces that (an empty one: the command is run as it is).
-    ``network`` names a network of the engine; without one, the trial reaches nothing but itself.
+    ``network`` names a network of the engine; without one, the trial reaches nothing but itself. After an attempt that
+    ended well, its container waits ``keep_alive_seconds`` (0 to 3600) for a next one of the same ``pool`` that needs
+    just such a container; each finds it as if it were new. Without a ``pool`` there is no next one.
     """
 
     attempt: str
@@ -82,6 +85,8 @@ class LaunchSpec:
     image: str | None = None
     entrypoint: tuple[str, ...] | None = None
     network: str | None = None
+    pool: str = ""
+    keep_alive_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +166,6 @@ class Backend(Protocol):
 
         Its checkpoints stay. Discard an attempt only when nobody can launch it again.
         """
+
+    def retire(self, pool: str | None) -> None:
+        """End what waits for a next attempt of this pool, or of any. Attempts that run are not touched."""

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuning.backends.contract import FAILURE_CHARS, LaunchSpec, Limits
+from tuning.backends.contract import FAILURE_CHARS, MOST_KEEP_ALIVE_SECONDS, LaunchSpec, Limits
 from tuning.errors import BackendError
 
 ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -82,6 +82,8 @@ def _faults(spec: LaunchSpec) -> Iterator[str]:
     for device in spec.gpus or ():
         if not DEVICE.match(device):
             yield f"gpu {device!r} is no device id: give its number or its UUID"
+    if not 0 <= spec.keep_alive_seconds <= MOST_KEEP_ALIVE_SECONDS:
+        yield f"keep_alive_seconds is {spec.keep_alive_seconds}: give 0 to {MOST_KEEP_ALIVE_SECONDS}"
     yield from _limit_faults(spec.limits)
 
 
@@ -97,7 +99,7 @@ def _limit_faults(limits: Limits) -> Iterator[str]:
 def make(folder: Path, spec: LaunchSpec) -> None:
     """Make everything in the base folder but the channels and checkpoints, which each backend shows in its own way."""
     for name in FOLDERS:
-        (folder / name).mkdir(mode=0o700)
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
     config = folder / "input/config"
     for name, document in (
         ("hyperparameters", dict(spec.hyperparameters)),

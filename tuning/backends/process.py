@@ -156,6 +156,9 @@ class ProcessBackend(Waiting):
         for path in grave.iterdir():  # also what an interrupted call left
             remove(path)
 
+    def retire(self, pool: str | None) -> None:
+        """No process is kept for a next attempt."""
+
     def _bury(self, attempt: str) -> Status:
         """Of an attempt whose warden is dead: kill what is left, and only then say that it has vanished."""
         folder = self.folder(attempt)

@@ -37,7 +37,8 @@ class Watcher:
         self._epoll.register(self._waker, select.EPOLLIN)
         self._inotify = self._start_inotify()
         self._reported: dict[str, State] = {}
-        self._folders: dict[int, str] = {}  # inotify's watch descriptor -> attempt
+        # inotify's watch descriptor -> attempts: a folder may be that of another attempt later (docker.pool)
+        self._folders: dict[int, set[str]] = {}
         self._wardens: dict[int, str] = {}  # pidfd -> attempt
         self._gone: set[str] = set()  # attempts whose warden is seen dead
         self._unwatched: set[str] = set()
@@ -95,16 +96,19 @@ class Watcher:
         self._unwatched.add(attempt)
         if self._inotify is not None:
             try:
-                self._folders[self._inotify.add_watch(self._root / attempt, CHANGES)] = attempt
+                self._watch_folder(self._inotify, attempt, self._root / attempt)
                 self._unwatched.discard(attempt)
                 if self._inside:  # not there yet, it is found with warden.json
-                    self._folders[self._inotify.add_watch(self._root / attempt / self._inside, CHANGES)] = attempt
+                    self._watch_folder(self._inotify, attempt, self._root / attempt / self._inside)
             except FileNotFoundError:
                 self._unwatched.discard(attempt)  # its folder will be announced by the root's watch
             except OSError:
                 pass  # no watches left: compared every POLL seconds, and tried again at the next call
         self._watch_warden(attempt)
         return True
+
+    def _watch_folder(self, inotify: INotify, attempt: str, folder: Path) -> None:
+        self._folders.setdefault(inotify.add_watch(folder, CHANGES), set()).add(attempt)
 
     def _watch_warden(self, attempt: str) -> None:
         if attempt in self._wardens.values() or attempt in self._gone:
@@ -123,7 +127,10 @@ class Watcher:
         del self._reported[attempt]
         self._gone.discard(attempt)
         self._unwatched.discard(attempt)
-        for wd in [wd for wd, name in self._folders.items() if name == attempt]:
+        for wd in [wd for wd, names in self._folders.items() if attempt in names]:
+            self._folders[wd].discard(attempt)
+            if self._folders[wd]:
+                continue
             del self._folders[wd]
             if self._inotify is not None:
                 with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
@@ -172,20 +179,20 @@ class Watcher:
         assert self._inotify is not None
         dirty: set[str] = set()
         for event in self._inotify.read(timeout=0):
-            attempt = self._folders.get(event.wd)
+            attempts = self._folders.get(event.wd, set())
             if event.mask & flags.Q_OVERFLOW:
                 return set(self._reported)
             if event.mask & flags.IGNORED:  # the folder was removed
                 self._folders.pop(event.wd, None)
-            if attempt is None and event.name in self._reported and event.mask & flags.CREATE:
-                attempt = event.name
-                del self._reported[attempt]
-                self._watch(attempt)
-            elif attempt is not None and event.name == "warden.json":
-                self._unwatched.add(attempt)
-                self._watch(attempt)
-            if attempt is not None:
-                dirty.add(attempt)
+            if not attempts and event.name in self._reported and event.mask & flags.CREATE:
+                attempts = {event.name}
+                del self._reported[event.name]
+                self._watch(event.name)
+            elif event.name == "warden.json":
+                for attempt in attempts & self._reported.keys():
+                    self._unwatched.add(attempt)
+                    self._watch(attempt)
+            dirty |= attempts
         return dirty
 
 

@@ -9,6 +9,7 @@
         told/                 what the warden leaves: taken, log, exit.json
         asked/                what it is asked: stop
         input/ code/ model/ output/ home/ tmp/     what the trial sees, see container.FOLDERS
+    root/.pool/               containers that may serve several attempts, see pool
 
 The warden is the process backend's own (tuning.backends.warden), first process of the container, and its log and exit
 code are files here. So nothing of a trial is lost or read twice when the engine, the follower or both die, the cap of
@@ -24,15 +25,18 @@ import math
 import os
 import signal
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
 from tuning.backends.docker import container, runtime
-from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_ROOT, TOLD
+from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_POOLED, LABEL_ROOT, TOLD
 from tuning.backends.docker.engine import SOCKET, Engine
-from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, read_token
+from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, pass_on, read_token
+from tuning.backends.docker.pool import MARKER, Pool
 from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
 from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
@@ -59,6 +63,7 @@ class DockerBackend(Waiting):
         self.engine = Engine(url)
         self._user = user or (NOBODY if os.geteuid() == 0 else (os.geteuid(), os.getegid()))
         self._mark = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:12]
+        self._pool = Pool(self._root, self.engine)
         super().__init__(self._root, TOLD)
 
     def folder(self, attempt: str) -> Path:
@@ -67,7 +72,7 @@ class DockerBackend(Waiting):
 
     def name(self, attempt: str) -> str:
         """Its container's name: another root's attempt may have the same id."""
-        return f"hpt-{self._mark}-{attempt}"
+        return self._pool.serving(attempt) or f"hpt-{self._mark}-{attempt}"
 
     # Starting
 
@@ -89,28 +94,67 @@ class DockerBackend(Waiting):
             raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
 
     def _start(self, folder: Path, spec: LaunchSpec) -> None:
-        name = self.name(spec.attempt)
         assert spec.image is not None
+        pooled = None
         try:
             _clear(folder)
             image = self.engine.image(spec.image)
             if spec.gpus and self.engine.is_podman():  # it takes the request for devices, and forgets it
                 raise BackendError("this engine is Podman, whose Docker socket gives no GPUs: use a Docker Engine")
-            token = furnish(folder, spec, self._user)
-            handover = Handover(folder, spec, image, token)
-            try:
-                self.engine.create(name, container.document(spec, image, folder, self._runtime, self._user, self._mark))
-                self.engine.start(name)
-                handover.await_taken(self.engine, name)
-            finally:
-                handover.close()
-            identify(folder, self.engine.state(name))
+            if container.may_be_pooled(spec, image):
+                key = container.likeness(spec, image, self._runtime, self._user, self._mark)
+                if self._start_warm(folder, spec, image, key):
+                    return
+                pooled = f"hpt-{self._mark}-.{spec.attempt}"  # no attempt's, as they begin with a letter or digit
+                self._pool.register(pooled, spec, key)
+            self._start_new(folder, spec, image, pooled)
         except (NotStartedError, BackendError) as error:
-            if self._abandon(folder, name):
+            if self._abandon(folder, self.name(spec.attempt)):
                 return
+            if pooled is not None and not (folder / MARKER).exists():  # else it may run or not, too
+                self._pool.forget(pooled)
             if isinstance(error, BackendError):
                 raise
             raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
+
+    def _start_new(self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], pooled: str | None) -> None:
+        name = self.name(spec.attempt)
+        token = furnish(folder, spec, self._user)
+        handover = Handover(folder, spec, image, token)
+        try:
+            lent, user = self._runtime, self._user
+            self.engine.create(name, container.document(spec, image, folder, lent, user, self._mark, pooled))
+            self.engine.start(name)
+            handover.await_taken(self.engine, name)
+        finally:
+            handover.close()
+        identify(folder, self.engine.state(name))
+
+    def _start_warm(self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], key: str) -> bool:
+        """In a container that waits for such an attempt. False if there is none, or it would not: as if never tried."""
+        name = self._pool.take(spec, key)
+        if name is None:
+            _clear(folder)  # of one that could not be taken
+            return False
+        try:
+            token = furnish(folder, spec, self._user)
+            handover = Handover(folder, spec, image, token, moved=True)
+            try:
+                handover.await_taken(self.engine, name)
+            finally:
+                handover.close()
+        except (NotStartedError, BackendError, OSError):
+            self.engine.remove(name)
+            if not (folder / TOLD / "taken").exists():
+                self._pool.forget(name)
+                _clear(folder)
+                return False
+        warden = self._pool.warden(name)
+        if warden is None:
+            identify(folder, self.engine.state(name))
+        else:
+            pass_on(folder, warden)
+        return True
 
     def _abandon(self, folder: Path, name: str) -> bool:
         """Leave nothing of a launch that failed, but a request to stop. True if the warden took over after all."""
@@ -135,7 +179,7 @@ class DockerBackend(Waiting):
         """
         folder, name = self.folder(attempt), self.name(attempt)
         if patience and not (folder / TOLD / "taken").exists():
-            if (folder / TOLD).exists():
+            if (folder / TOLD).exists() or (folder / MARKER).exists():
                 self.engine.remove(name)  # whoever is to give it its order is dead
             if not (folder / TOLD / "taken").exists():
                 return False
@@ -153,6 +197,7 @@ class DockerBackend(Waiting):
     def status(self, attempt: str) -> Status:
         folder = self.folder(attempt)
         if end := self._end(folder):
+            self._pool.park(attempt)
             return end
         if not (folder / "warden.json").exists() and not self._adopt(attempt):
             return Status(Phase.UNKNOWN)
@@ -206,22 +251,26 @@ class DockerBackend(Waiting):
 
     def list_owned(self) -> list[str]:
         """Also removes containers that have ended, which the engine would keep for ever."""
-        owned, over = [], {}
+        owned, over, pooled, there = [], {}, self._pool.names(), set()
         for identity, state, labels in self.engine.labelled(f"{LABEL_ROOT}={self._mark}"):
-            attempt = labels.get(LABEL_ATTEMPT, "")
-            if not layout.ATTEMPT.match(attempt):
+            attempt, name = labels.get(LABEL_ATTEMPT), labels.get(LABEL_POOLED)
+            if name is not None:
+                there.add(name)
+                attempt = self._pool.tidy(name, state in ALIVE)
+            if attempt is None or not layout.ATTEMPT.match(attempt):
                 continue
             if state not in ALIVE:
-                over[identity] = attempt
-            elif not self._end(self.folder(attempt)):  # a warden that has reported is about to be gone
+                over[identity] = attempt, name
+            elif not self._end(self.folder(attempt)):  # a warden that has reported is about to be gone, or idle
                 owned.append(attempt)
         self._collect(over)
+        self._pool.tidy_missing(pooled, there)
         return sorted(owned)
 
-    def _collect(self, over: dict[str, str]) -> None:
+    def _collect(self, over: dict[str, tuple[str, str | None]]) -> None:
         """Remove containers, by their ids: a name may be another's by now."""
         deadline = time.monotonic() + COLLECT_SECONDS
-        for identity, attempt in over.items():
+        for identity, (attempt, name) in over.items():
             if time.monotonic() > deadline:
                 return  # the next call goes on
             with contextlib.suppress(FileNotFoundError), locked(self.folder(attempt), 0.0) as lock:
@@ -231,6 +280,11 @@ class DockerBackend(Waiting):
                     continue
             with contextlib.suppress(BackendError):
                 self.engine.remove(identity)
+                if name is not None:
+                    self._pool.forget(name)
+
+    def retire(self, pool: str | None) -> None:
+        self._pool.retire(pool, lambda attempt: self._end(self.folder(attempt)) is not None)
 
     def close(self) -> None:
         """Give the descriptors of ``wait`` and the engine's connections back. Running attempts are not touched."""

@@ -7,8 +7,11 @@ training contract, /tmp and a home are the only places to write to.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import resource
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ BASE = "/opt/ml"
 TOLD, ASKED = "told", "asked"  # folders of an attempt: what its warden leaves, and what is asked of it
 INSIDE = "/.hpt"  # both of them, as the container sees them
 LABEL_ROOT, LABEL_ATTEMPT = "hpt.root", "hpt.attempt"
+LABEL_POOLED = "hpt.container"  # its own name, where it may serve more attempts than the one that it was made for
 WARDEN_BYTES = 32 << 20  # of memory, for the warden itself
 WARDEN_TASKS = 1
 SHM_BYTES = 1 << 30  # of /dev/shm, which frameworks share batches through; at most half of the memory
@@ -68,9 +72,18 @@ def _bind(source: Path, target: str, *, writable: bool) -> dict[str, Any]:
 
 
 def document(
-    spec: LaunchSpec, image: Mapping[str, Any], folder: Path, lent: Path, user: tuple[int, int], root: str
+    spec: LaunchSpec,
+    image: Mapping[str, Any],
+    folder: Path,
+    lent: Path,
+    user: tuple[int, int],
+    root: str,
+    pooled: str | None = None,
 ) -> dict[str, Any]:
-    """The body of the engine's `POST /containers/create`. ``image`` is as the engine inspects it."""
+    """The body of the engine's `POST /containers/create`. ``image`` is as the engine inspects it.
+
+    ``pooled`` is the container's name, if it may serve several attempts.
+    """
     limits = spec.limits
     memory = None if limits.memory_bytes is None else limits.memory_bytes + WARDEN_BYTES
     host: dict[str, Any] = {
@@ -102,12 +115,38 @@ def document(
         "Cmd": [],
         "WorkingDir": _folder(spec, image),  # the engine makes one that the image only names
         "Env": ENVIRONMENT if spec.gpus else [*ENVIRONMENT, NO_GPUS],
-        "Labels": {f"hpt.{name}": text for name, text in spec.names.items()}
-        | {LABEL_ROOT: root, LABEL_ATTEMPT: spec.attempt},
+        "Labels": _labels(spec, root, pooled),
         "StopSignal": "SIGTERM",
         **({"Healthcheck": {"Test": ["NONE"]}} if (image.get("Config") or {}).get("Healthcheck") else {}),
         "HostConfig": host,
     }
+
+
+def _labels(spec: LaunchSpec, root: str, pooled: str | None) -> dict[str, str]:
+    labels = {f"hpt.{name}": text for name, text in spec.names.items()}
+    labels |= {LABEL_ROOT: root, LABEL_ATTEMPT: spec.attempt}
+    if pooled is not None:
+        labels.pop("hpt.trial", None)  # it is more than this one's
+        labels[LABEL_POOLED] = pooled
+    return labels
+
+
+def may_be_pooled(spec: LaunchSpec, image: Mapping[str, Any]) -> bool:
+    """Whether its container may serve a next attempt. An image's volumes would keep what is written to them."""
+    asked = spec.keep_alive_seconds > 0 and bool(spec.pool)
+    return asked and not (image.get("Config") or {}).get("Volumes")
+
+
+def likeness(spec: LaunchSpec, image: Mapping[str, Any], lent: Path, user: tuple[int, int], root: str) -> str:
+    """What two attempts must have in common to share a container, as a digest.
+
+    That is all that the engine would be told, but for where the folders of an attempt are and what it is called; and
+    that the inputs which are mounted are still the same files.
+    """
+    told = document(replace(spec, attempt="", checkpoints=Path("/")), image, Path("/"), lent, user, root, "")
+    inputs = [(str(path), (found := path.stat()).st_dev, found.st_ino) for path in spec.channels.values()]
+    text = json.dumps([spec.pool, told, inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hard_files() -> int:
@@ -116,8 +155,11 @@ def _hard_files() -> int:
     return HARD_FILES if own == resource.RLIM_INFINITY else min(HARD_FILES, own)
 
 
-def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:
-    """What the warden runs inside: the image's entrypoint with the command, in the image's environment and more."""
+def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | None = None) -> Order:
+    """What the warden runs inside: the image's entrypoint with the command, in the image's environment and more.
+
+    ``moved`` is the attempt's folder if it was put in the place of an earlier one's.
+    """
     config = image.get("Config") or {}
     entrypoint = tuple(config.get("Entrypoint") or ()) if spec.entrypoint is None else spec.entrypoint
     variables = _environment(spec, config, cpus)
@@ -136,7 +178,16 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int) -> Order:
         writable=[target.encode() for _, target, writable in FOLDERS if writable]
         + [f"{BASE}/checkpoints".encode()]
         + ([f"{BASE}/code".encode()] if spec.code is not None else []),
+        keep_alive=spec.keep_alive_seconds if may_be_pooled(spec, image) else 0.0,
+        mounted=[] if moved is None else _mounted(spec, moved),
     )
+
+
+def _mounted(spec: LaunchSpec, folder: Path) -> list[bytes]:
+    shown = {target: folder / name for name, target, _ in FOLDERS} | {f"{BASE}/checkpoints": spec.checkpoints.resolve()}
+    if spec.code is not None:
+        shown[f"{BASE}/code"] = folder / "code"
+    return [f"{path.stat().st_ino} {target}".encode() for target, path in shown.items()]
 
 
 def _folder(spec: LaunchSpec, image: Mapping[str, Any]) -> str:

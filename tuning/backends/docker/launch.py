@@ -11,6 +11,7 @@ import secrets
 import stat
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tuning.backends.docker import container
 from tuning.backends.docker.container import ASKED, TOLD
 from tuning.backends.docker.engine import Engine
 from tuning.backends.nursery import START_SECONDS, NotStartedError
+from tuning.backends.processes import Identity
 from tuning.backends.warden.order import pack
 from tuning.errors import BackendError
 
@@ -60,18 +62,18 @@ def _readable(path: Path, user: tuple[int, int]) -> bool:
 
 
 def furnish(folder: Path, spec: LaunchSpec, user: tuple[int, int]) -> str:
-    """Make all that is mounted. Returns the token by which the warden's word is known."""
+    """Make all that is mounted, or fill what is. Returns the token by which the warden's word is known."""
     token = secrets.token_hex(16)
     try:
         layout.make(folder, spec)
         for channel, source in spec.channels.items():  # what is mounted on must be there, as the container cannot write
             shown = folder / "input/data" / channel
-            shown.mkdir(mode=0o700)
+            shown.mkdir(mode=0o700, exist_ok=True)
             if not source.resolve().is_dir():
                 (shown / source.name).touch(mode=0o600)
-        (folder / TOLD).mkdir(mode=0o700)
+        (folder / TOLD).mkdir(mode=0o700, exist_ok=True)
         make_asked(folder)
-        os.mkfifo(folder / TOLD / "order", 0o600)
+        os.mkfifo(folder / TOLD / "order.new", 0o600)
         spec.checkpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
         for given in (*layout.FOLDERS, TOLD):
             if "/" not in given:
@@ -79,6 +81,7 @@ def furnish(folder: Path, spec: LaunchSpec, user: tuple[int, int]) -> str:
         _hand_over(spec.checkpoints.resolve(), user)
         (folder / TOKEN).write_text(token)
         (folder / TOKEN).chmod(0o600)
+        (folder / TOLD / "order.new").rename(folder / TOLD / "order")  # a warden that waits takes it at once
     except OSError as error:
         raise NotStartedError(str(error)) from error
     return token
@@ -106,8 +109,10 @@ class Handover:
     can be launched again.
     """
 
-    def __init__(self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], token: str) -> None:
-        order = pack(container.order(spec, image, _cpus(spec)))
+    def __init__(
+        self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], token: str, *, moved: bool = False
+    ) -> None:
+        order = pack(container.order(spec, image, _cpus(spec), folder if moved else None))
         self._left = memoryview(b"%b %d\n%b" % (token.encode(), len(order), order))
         self._taken = folder / TOLD / "taken"
         # Both ends, so that it opens although nobody reads yet.
@@ -157,6 +162,11 @@ def read_token(folder: Path) -> str | None:
         return layout.read_file(folder / TOKEN, 64).decode() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def pass_on(folder: Path, warden: Identity) -> None:
+    """Note who the first process is where an earlier attempt's is this one's, too."""
+    _publish(folder, "warden.json", asdict(warden))
 
 
 def identify(folder: Path, state: Mapping[str, Any] | None) -> None:

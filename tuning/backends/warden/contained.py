@@ -2,14 +2,17 @@
 
 It runs as the trial's own user, without any capability. The trial cannot harm it all the same: the kernel lets no
 process signal the first one of its container with what that does not handle, and it hides its memory from them.
+
+After an attempt that ended well it may wait for the next order (``warm``), if the launcher asked for that.
 """
 
 import posix
 import select
 import sys
+import time
 
-from . import linux
-from .main import Warden
+from . import linux, warm
+from .main import Warden, close_signal_pipe
 from .order import Order, unpack
 
 ORDER_SECONDS = 30.0  # to wait for a launcher that has died
@@ -20,18 +23,42 @@ OOM_FILES = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_c
 class ContainedWarden(Warden):
     """Signs the end with the token of the order, which the trial never sees."""
 
-    def __init__(self, folder: str, order: Order, asked: str, token: str) -> None:
+    def __init__(self, folder: str, order: Order, asked: str, token: str, condition: "tuple[object, ...]" = ()) -> None:
         super().__init__(folder, order, asked)
         self.token = token
+        self.condition = condition  # of this process before any trial ran
+        self.idle_until: float | None = None  # monotonic; it then waits for a next order
 
     def report(self) -> None:
         killed = self.status is not None and posix.waitstatus_to_exitcode(self.status) != 0
         if self.ended_by is None and killed and oom_kills() > 0:
             self.ended_by = "memory_bytes"
+        if self.order.keep_alive > 0 and self.ended_well() and self.wiped():
+            self.idle_until = time.monotonic() + self.order.keep_alive
         super().report()
 
+    def ended_well(self) -> bool:
+        return self.status == 0 and self.ended_by is None and self.log.lost == 0 and oom_kills() == 0
+
+    def wiped(self) -> bool:
+        return warm.wiped(self.folder, self.order, self.condition)
+
     def exit_json(self) -> bytes:
-        return super().exit_json().rstrip(b"}\n") + f', "token": "{self.token}"}}\n'.encode()
+        idle = "null" if self.idle_until is None else f"{self.idle_until:.6f}"
+        return super().exit_json().rstrip(b"}\n") + f', "idle_until": {idle}, "token": "{self.token}"}}\n'.encode()
+
+    def may_go_on(self) -> bool:
+        """Whether there is a next order; sleeps until there is. All of this attempt is given back by then."""
+        idle = self.idle_until is not None and warm.exists(self.folder + "/exit.json")
+        posix.close(self.log.fd)
+        if self.exit_fd >= 0:
+            posix.close(self.exit_fd)
+        if self.output >= 0:
+            posix.close(self.output)
+        try:
+            return idle and warm.await_order(self.folder, self.asked, self.idle_until or 0.0, self.wake)
+        finally:
+            close_signal_pipe(self.wake)
 
 
 def oom_kills() -> int:
@@ -71,12 +98,18 @@ def read_order(path: str) -> tuple[str, Order]:
 def main(told: str, asked: str) -> None:
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     posix.umask(0o077)
+    condition = warm.condition()
     warden = None
     try:
-        token, order = read_order(told + "/order")
-        warden = ContainedWarden(told, order, asked, token)
-        linux.write_file(told + "/taken", b"")  # before it looks for a stop, and before the command
-        warden.run()
+        while True:
+            token, order = read_order(told + "/order")
+            warm.check_mounted(order)
+            warden = ContainedWarden(told, order, asked, token, condition)
+            linux.write_file(told + "/taken", b"")  # before it looks for a stop, and before the command
+            warden.run()
+            if not warden.may_go_on():
+                break
+            warden = None
     except BaseException:
         posix.dup2(posix.open(told + "/warden.log", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600), 2)
         sys.excepthook(*sys.exc_info())

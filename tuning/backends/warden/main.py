@@ -298,6 +298,11 @@ def signal_pipe() -> int:
     return read_end
 
 
+def close_signal_pipe(read_end: int) -> None:
+    posix.close(signal.set_wakeup_fd(-1))
+    posix.close(read_end)
+
+
 def take_over(folder: str) -> None:
     """Become findable: identity by pid, start time and boot, so that a recycled pid is never taken for this process."""
     start_time = linux.read_file("/proc/self/stat").rpartition(b")")[2].split()[19].decode()

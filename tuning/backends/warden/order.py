@@ -18,6 +18,8 @@ class Order:
         disk_bytes: int | None,
         log_bytes: int,
         writable: list[bytes],
+        keep_alive: float = 0.0,
+        mounted: "list[bytes] | tuple[bytes, ...]" = (),
     ) -> None:
         self.argv = argv
         self.environment = environment  # b"NAME=value"
@@ -31,6 +33,10 @@ class Order:
         self.disk_bytes = disk_bytes
         self.log_bytes = log_bytes
         self.writable = writable  # folders whose contents count as the command's use of the disk
+        # In containers only: for how many seconds to wait for a next order after a good end; and, as b"inode path",
+        # the folders that this attempt must find under the paths at which an earlier one had its own.
+        self.keep_alive = keep_alive
+        self.mounted = mounted
 
 
 def pack(order: Order) -> bytes:
@@ -40,8 +46,8 @@ def pack(order: Order) -> bytes:
         *(order.open_files, order.file_bytes, order.disk_bytes),
     )
     fields = [b"" if number is None else b"%r" % number for number in numbers]
-    fields += [b"%d" % order.log_bytes, order.cwd]
-    for group in (order.read_only, order.argv, order.environment, order.writable):
+    fields += [b"%d" % order.log_bytes, order.cwd, b"%r" % float(order.keep_alive)]
+    for group in (order.read_only, order.argv, order.environment, order.writable, order.mounted):
         fields += [b"%d" % len(group), *group]
     return b"\0".join([*fields, b"end"])
 
@@ -51,10 +57,10 @@ def unpack(data: bytes) -> Order:
     fields = data.split(b"\0")
     if fields.pop() != b"end":
         raise ValueError("the order is cut off")
-    wall, memory, processes, files, size, disk, log, cwd = fields[:8]
+    wall, memory, processes, files, size, disk, log, cwd, keep_alive = fields[:9]
     groups = []
-    at = 8
-    for _ in range(4):
+    at = 9
+    for _ in range(5):
         count = int(fields[at])
         groups.append(fields[at + 1 : at + 1 + count])
         at += 1 + count
@@ -71,4 +77,6 @@ def unpack(data: bytes) -> Order:
         disk_bytes=int(disk) if disk else None,
         log_bytes=int(log),
         writable=groups[3],
+        keep_alive=float(keep_alive),
+        mounted=groups[4],
     )
