@@ -6,7 +6,7 @@ import threading
 
 import dramatiq
 
-from hpt_web import broker  # noqa: F401  actors register with it
+from hpt_web import broker, crash  # noqa: F401  actors register with the broker
 from hpt_web.jobs.running import dispatch
 
 
@@ -46,6 +46,7 @@ turns = Turns()
 
 @dramatiq.actor
 def advance(job_id: int) -> None:
+    crash.at("message.received")
     if not turns.take(job_id):
         return
     try:
@@ -62,3 +63,4 @@ def advance(job_id: int) -> None:
 def nudge(job_id: int) -> None:
     """Have a worker look at the job soon."""
     advance.send(job_id)
+    crash.at("message.enqueued")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from hpt_web import crash
+from hpt_web.embedded import home
 
 PASS = "from hpt_web import crash\nfor step in crash.STEPS: crash.at(step)\nprint('lived')"
 
@@ -36,3 +37,10 @@ def test_another_process_may_be_the_one_that_dies(tmp_path: Path) -> None:
 
 def test_there_are_thirteen_steps() -> None:
     assert len(crash.STEPS) == 13
+
+
+def test_every_step_is_somewhere_in_the_service() -> None:
+    sources = [
+        path.read_text("utf-8") for path in (home.REPOSITORY / "hpt_web").rglob("*.py") if path.name != "crash.py"
+    ]
+    assert [step for step in crash.STEPS if not any(f'"{step}"' in text for text in sources)] == []
