@@ -143,7 +143,7 @@ describe("the new-job form", () => {
         max_equal_failures: 5,
       },
       warm_start: { type: "TRANSFER_LEARNING", parents: ["run-1"] },
-      resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null },
+      resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null, pool: "gpus-a100" },
       seed: 5,
       spot: true,
       keep: { best: 2, last: 1 },

@@ -45,6 +45,8 @@ export interface VersionDraft {
   metrics: readonly MetricRow[];
   channels: readonly ChannelRow[];
   resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
+  /** The pool of its jobs, which this page does not edit: the next version has it too. */
+  pool: string | null;
   /** Of a script: "process" or "container", or empty; and what its containers are made from. */
   runsIn: string;
   baseImage: string;
@@ -80,6 +82,7 @@ export const newDraft = (): VersionDraft => ({
   metrics: [{ ...emptyMetric(), goal: "maximize" }],
   channels: [{ ...emptyChannel(), name: "train" }],
   resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
+  pool: null,
   runsIn: "",
   baseImage: "",
   environment: "",
@@ -136,6 +139,7 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
       gpus: writeNumber(version.resources.gpus),
       gpu_memory_mb: writeNumber(version.resources.gpu_memory_mb),
     },
+    pool: version.resources.pool,
     runsIn: version.runs_in ?? "",
     baseImage: version.base_image ?? "",
     environment: Object.entries(version.environment)
@@ -176,6 +180,7 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
         memory_mb: readNumber(draft.resources.memory_mb),
         gpus: readNumber(draft.resources.gpus) ?? 0,
         gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
+        pool: draft.pool,
       },
       environment: environmentOf(draft.environment),
     }),

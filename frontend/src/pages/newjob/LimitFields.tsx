@@ -1,5 +1,7 @@
 import { Select, Switch, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import type { Faults } from "../../api/faults";
+import { pools as poolsQuery } from "../../api/queries";
 import { Fields } from "../../components/Section";
 import type { JobDraft } from "./draft";
 
@@ -33,6 +35,7 @@ interface LimitFieldsProps {
 }
 
 export function LimitFields({ draft, external, faults, change }: LimitFieldsProps) {
+  const pools = useQuery(poolsQuery).data ?? [];
   const limit = (name: Name) => (
     <TextInput
       key={name}
@@ -89,6 +92,17 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
               "Of each of them; others may have the rest.",
               "all of it",
             )}
+            <Select
+              label="Pool"
+              description="Whose places its trials take."
+              placeholder="one that fits"
+              clearable
+              data={pools.map((pool) => pool.name)}
+              value={draft.pool || null}
+              data-field="resources.pool"
+              error={faults.at("resources.pool")}
+              onChange={(value) => change({ pool: value ?? "" })}
+            />
             <Select
               label="Runs in"
               description="Where its trials run."

@@ -74,6 +74,8 @@ export interface JobDraft {
   criteria: Readonly<Record<CriterionName, string>>;
   warmStart: { type: "IDENTICAL_DATA_AND_ALGORITHM" | "TRANSFER_LEARNING"; parents: readonly string[] };
   resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
+  /** The pool of devices in which it runs; empty for one that fits. */
+  pool: string;
   /** "process" or "container"; empty for what the algorithm says. */
   runsIn: string;
   image: string;
@@ -121,6 +123,7 @@ export const EMPTY_DRAFT: JobDraft = {
   },
   warmStart: { type: "IDENTICAL_DATA_AND_ALGORITHM", parents: [] },
   resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
+  pool: "",
   runsIn: "",
   image: "",
   kept: {},
@@ -155,6 +158,7 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
       gpus: writeNumber(version.resources.gpus),
       gpu_memory_mb: writeNumber(version.resources.gpu_memory_mb),
     },
+    pool: version.resources.pool ?? "",
     runsIn: "",
     image: "",
   };
@@ -205,6 +209,7 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
       gpus: writeNumber(document.resources?.gpus ?? 0),
       gpu_memory_mb: writeNumber(document.resources?.gpu_memory_mb),
     },
+    pool: document.resources?.pool ?? "",
     runsIn: document.runs_in ?? "",
     image: document.image ?? "",
     seed: "",
@@ -259,6 +264,7 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       memory_mb: readNumber(draft.resources.memory_mb),
       gpus: readNumber(draft.resources.gpus) ?? 0,
       gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
+      pool: draft.pool || null,
     },
     seed: readNumber(draft.seed),
     ...draft.kept,
