@@ -10,7 +10,6 @@ import { criterionWords } from "../newjob/CompletionFields";
 import { CRITERIA } from "../newjob/draft";
 import classes from "./ChangeRules.module.css";
 import { changesOf, draftOf, isExtended, RULES, type Rule, type RuleDraft, rulesOf } from "./changes";
-import type { JobActionProps } from "./JobActions";
 
 interface Words {
   label: string;
@@ -46,7 +45,7 @@ const groupsOf = (job: JobDetail): readonly [string, readonly (readonly [Rule, W
 };
 
 /** Limits, completion and what is kept, also while the job runs; with higher limits a job that is over goes on. */
-export function ChangeRules({ project, job }: JobActionProps) {
+export function ChangeRules({ project, job }: { project: string; job: JobDetail }) {
   const [draft, setDraft] = useState<RuleDraft>(() => draftOf(rulesOf(job)));
   const [faults, setFaults] = useState(NO_FAULTS);
   const extended = isExtended(job.state);

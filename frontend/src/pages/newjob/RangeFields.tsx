@@ -6,8 +6,16 @@ import { plural } from "../../components/format";
 import { readNumber, writeValue } from "../../components/typing";
 import { explained } from "./explained";
 import classes from "./SpaceEditor.module.css";
-import type { PartProps } from "./SpaceRowFields";
-import { isForeign, listedValues } from "./space";
+import { isForeign, listedValues, type SpaceRow } from "./space";
+
+/** What every part of a row is given. */
+export interface PartProps {
+  row: SpaceRow;
+  field: string;
+  faults: Faults;
+  update: (part: Partial<SpaceRow>) => void;
+  label: string;
+}
 
 /** The values that are searched: a range, a list or an expression's numbers. */
 export function RangeFields(part: PartProps) {

@@ -3,8 +3,8 @@ import { FORMS, type Form, formsOf, isForm, stepsOf } from "../../components/dis
 import { plural } from "../../components/format";
 import { readNumber } from "../../components/typing";
 import { explained } from "./explained";
+import type { PartProps } from "./RangeFields";
 import classes from "./SpaceEditor.module.css";
-import type { PartProps } from "./SpaceRowFields";
 import { listedValues, type SpaceRow } from "./space";
 
 const summaryOf = (form: string): string | undefined => (isForm(form) ? FORMS[form].summary : undefined);

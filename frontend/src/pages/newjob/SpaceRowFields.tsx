@@ -4,7 +4,7 @@ import type { Faults } from "../../api/faults";
 import { FORMS } from "../../components/distributions";
 import { extraWords } from "../../components/domain";
 import { Icon } from "../../components/Icon";
-import { RangeFields } from "./RangeFields";
+import { type PartProps, RangeFields } from "./RangeFields";
 import { RowOptions } from "./RowOptions";
 import classes from "./SpaceEditor.module.css";
 import { isForeign, parameterOf, type SpaceRow } from "./space";
@@ -17,15 +17,6 @@ interface SpaceRowProps {
   faults: Faults;
   update: (part: Partial<SpaceRow>) => void;
   remove: () => void;
-}
-
-/** What every part of a row is given. */
-export interface PartProps {
-  row: SpaceRow;
-  field: string;
-  faults: Faults;
-  update: (part: Partial<SpaceRow>) => void;
-  label: string;
 }
 
 const IN_OPTIONS = ["step", "ordered", "when"];
