@@ -238,6 +238,16 @@ def test_a_plateau_is_explored():
         assert f"{one.numbers['tied_points']} points share the best value" in one.reason
 
 
+def test_exploring_looks_inside_and_not_at_the_corners():
+    """The confidence bound is greatest in corners, which are little of the volume: so are plateaus' better places."""
+    told = {}
+    space = SearchSpace(tuple(Float(f"x{i}", 0.0, 1.0) for i in range(5)))
+    run(space=space, objective=lambda _: 0.5, trials=20, on_suggestion=lambda number, one: told.update({number: one}))
+    explored = [one.config for one in told.values() if "tied_points" in one.numbers]
+    assert len(explored) > 5
+    assert all(0.0 < value < 1.0 for config in explored for value in config.values())
+
+
 def test_one_point_run_again_and_again_is_no_plateau():
     own = [observation(n, {"x": n / 10, "y": 0.5}, n / 10) for n in range(1, 7)]
     own += [observation(n, {"x": 0.7, "y": 0.5}, 0.7) for n in range(7, 12)]

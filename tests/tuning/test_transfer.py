@@ -181,3 +181,37 @@ def test_five_parents_of_a_hundred_trials_cost_little_time():
         strategies.create("bayesian", {}).suggest(space, history, [number], 0)
         times.append(time.process_time() - begin)
     assert min(times) < 0.3
+
+
+def test_the_third_trial_tests_the_parents_and_says_so():
+    """Good trials alone cannot tell that a parent's order is reversed: the third was middling there."""
+    inherited = parent(trials=41)
+    ranked = sorted(inherited, key=lambda trial: -trial.value)
+    rank_of = {MIXED.key(trial.config): rank for rank, trial in enumerate(ranked)}
+    for parallel in (1, 4):
+        reasons = []
+        run = simulate(
+            strategies.create("bayesian", {}),
+            MIXED,
+            bowl,
+            trials=4,
+            inherited=inherited,
+            comparable=False,
+            parallel=parallel,
+            on_suggestion=lambda number, one, reasons=reasons: reasons.append(one.reason),
+        )
+        ranks = [rank_of[MIXED.key(trial.config)] for trial in run.own[:3]]
+        assert max(ranks[:2]) < 10 and 15 <= ranks[2] <= 25
+        assert "to test the parents with" in reasons[2] and "to test" not in reasons[0] + reasons[1]
+
+
+def test_two_trials_are_enough_of_a_parent():
+    run = simulate(
+        strategies.create("bayesian", {"n_initial_points": 2}),
+        MIXED,
+        bowl,
+        trials=4,
+        inherited=parent(trials=2),
+        comparable=False,
+    )
+    assert len({MIXED.key(trial.config) for trial in run.own}) == 4

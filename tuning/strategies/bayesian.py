@@ -14,7 +14,7 @@ from tuning.registry import Info, Option
 from tuning.space import SearchSpace
 from tuning.strategies import sobol
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind
-from tuning.strategies.candidates import Proposal, propose
+from tuning.strategies.candidates import Proposal, propose, propose_drawn
 from tuning.strategies.fidelity import Fidelities, fidelities_of
 from tuning.strategies.gp import one_thread
 from tuning.strategies.surrogate import Surrogate, pooled, with_parents
@@ -69,13 +69,13 @@ class Bayesian:
     """A Gaussian process over all usable trials, and the untried point of highest acquisition.
 
     The initial design is the centre, then scrambled Sobol points, by trial number. Where three points or more share
-    the best value, improvement says little: every second trial explores, by the confidence bound. Inherited trials of
-    comparable value are observations like the own ones, and shorten the design. With parents whose values are not
-    comparable, the first trials are taken from the parents' good regions (see transfer.py). Pending trials are believed
-    to give what the model expects of them. Failed trials count as the worst value seen; lost ones, and stopped ones
-    without a value, are ignored. Where trials were stopped or are paused on their way, the model is of whole trials,
-    learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these lengths, which are else seen from
-    the trials.
+    the best value, improvement says little: every second trial explores, the best of a few random points by the
+    confidence bound. Inherited trials of comparable value are observations like the own ones, and shorten the design.
+    With parents whose values are not comparable, the first trials are taken from the parents (see transfer.py).
+    Pending trials are believed to give what the model expects of them. Failed trials count as the worst value seen;
+    lost ones, and stopped ones without a value, are ignored. Where trials were stopped or are paused on their way, the
+    model is of whole trials, learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these
+    lengths, which are else seen from the trials.
     """
 
     def __init__(
@@ -162,7 +162,10 @@ class _Search:
         if explores:
             acquisition = Acquisition(model, model.incumbent, "ucb", _PLATEAU_KAPPA)
         observed = self._surrogate.own + self._surrogate.inherited
-        proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng, observed)
+        if explores:
+            proposal = propose_drawn(acquisition, self.space, self.used, rng)
+        else:
+            proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng, observed)
         suggestion = _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
         return _exploring(suggestion, self._tied) if explores else suggestion
 

@@ -21,6 +21,7 @@ _STARTS = 5  # points that are improved by ascent
 _ASCENT_STEPS = 30
 _SWEPT = 3  # points whose discrete neighbours are scored
 _ROUNDS = 2
+_DRAWN = 20  # points of ``propose_drawn``
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,25 @@ def propose(
             return Proposal(config, units[index], float(scores[index]))
     if listed:
         raise exhausted(space)
-    config = draw_untried(space, used, rng)
-    unit = space.encode(config)
-    return Proposal(config, unit, float(acquisition.score(space.unit_features(unit[None]))[0]))
+    return _untried(acquisition, space, used, rng)
+
+
+def propose_drawn(acquisition: Acquisition, space: SearchSpace, used: set[str], rng: np.random.Generator) -> Proposal:
+    """The best untried of a few uniformly random points.
+
+    Where the model knows little it is least sure in the corners, and the search for its maximum ends in them, one after
+    the other. Random points lie where the volume is; the best of a few of them are not near what has been tried.
+
+    Raises:
+        SpaceExhausted: no untried point is left, or none was found.
+    """
+    units = space.snap(rng.random((_DRAWN, len(space))))
+    scores = acquisition.score(space.unit_features(units))
+    for index in np.argsort(-scores, kind="stable"):
+        config = space.decode(units[index])
+        if free(space, config, used):
+            return Proposal(config, units[index], float(scores[index]))
+    return _untried(acquisition, space, used, rng)
 
 
 def every_unit(space: SearchSpace) -> Floats:
@@ -66,6 +83,12 @@ def every_unit(space: SearchSpace) -> Floats:
         return space.encode_all(list(space.grid(space.size or 1)))
     axes = [p.encode_all(list(p.grid(p.size or 1))) for p in space.parameters]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+
+def _untried(acquisition: Acquisition, space: SearchSpace, used: set[str], rng: np.random.Generator) -> Proposal:
+    config = draw_untried(space, used, rng)
+    unit = space.encode(config)
+    return Proposal(config, unit, float(acquisition.score(space.unit_features(unit[None]))[0]))
 
 
 def _search(

@@ -38,6 +38,7 @@ _LEVELS = (0.3, 0.0)  # shares of what a parent contributes that are tried besid
 _DOUBTED = 4.0  # how much likelier, in logarithms, the observations must become by leaving a parent out
 _FITTED, _LEAST_FITTED = 300, 40  # trials of all parents together, and of each, that their kernels are fitted to
 _TOP = 10
+_TEST_AT = 2  # own trials, after which the next one tests the parents
 
 
 def sources_of(space: SearchSpace, history: History) -> tuple[Source, ...]:
@@ -87,19 +88,25 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> tuple[Floats, str]:
     """A unit point (d,) from the parents' trials alone, and why. ``taken`` (k, d): units of the own trials so far.
 
-    First the parents' trial that all of them together expect most of, then good ones far from what has been taken:
-    if the parents mislead about where exactly the best lies, the spread finds out.
+    First the parents' trial that all of them together expect most of, then a good one far from it: if the parents
+    mislead about where exactly the best lies, the spread finds out. The third tests them: one that was middling there.
+    Good trials alone cannot tell that a parent's order is reversed; one that does better than they do can.
     """
-    units = np.vstack([source.units[:_TOP] for source in sources])
-    names = [source.parent for source in sources for _ in source.units[:_TOP]]
+    tests = len(taken) == _TEST_AT
+    scores = [np.abs(source.posterior.targets) if tests else source.posterior.targets for source in sources]
+    chosen = [np.argsort(one, kind="stable")[:_TOP] for one in scores]
+    units = np.vstack([source.units[indices] for source, indices in zip(sources, chosen, strict=True)])
+    names = [source.parent for source, indices in zip(sources, chosen, strict=True) for _ in indices]
     features = space.unit_features(units)
-    expected = np.mean([source.posterior.predict(features)[0] for source in sources], axis=0)
     if not len(taken):
+        expected = np.mean([source.posterior.predict(features)[0] for source in sources], axis=0)
         best = int(np.argmin(expected))
         return units[best], f"what the parents expect most of, tried by {names[best]}"
     others = space.unit_features(taken)
     distance = np.sqrt(((features[:, None] - others[None]) ** 2).sum(-1)).min(1)
     furthest = int(np.argmax(distance))
+    if tests:
+        return units[furthest], f"a middling one of {names[furthest]}, to test the parents with"
     return units[furthest], f"one of the {_TOP} best of {names[furthest]}, far from the trials so far"
 
 
