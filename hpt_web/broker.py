@@ -19,11 +19,18 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, ShutdownNotifications
 
-from hpt_web import crash
+from hpt_web import crash, pulse
 
 if not apps.ready and not apps.apps_ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hpt_web.settings")
     django.setup()
+
+
+class Alive(dramatiq.Middleware):
+    """Says that this worker lives."""
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        pulse.start("worker")
 
 
 class DatabaseConnections(dramatiq.Middleware):
@@ -66,7 +73,7 @@ class WakefulBroker(RedisBroker):
 
 broker = WakefulBroker(  # type: ignore[no-untyped-call]
     url=settings.REDIS_URL,
-    middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), DatabaseConnections()],
+    middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), DatabaseConnections(), Alive()],
     # Dramatiq looks for dead workers on a random share of its commands, by default so rarely that it takes minutes.
     maintenance_chance=1_000_000,
     heartbeat_timeout=10_000,

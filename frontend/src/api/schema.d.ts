@@ -1702,10 +1702,17 @@ export interface components {
         /** @enum {string} */
         Goal: "maximize" | "minimize";
         Gpu: {
+            /**
+             * Format: double
+             * @description The part of the last moment in which it computed, 0 to 1; null if it does not tell.
+             */
+            busy: number | null;
             /** @description Its UUID or number, as NVIDIA's driver names it. */
             id: string;
             memory_bytes: number;
             name: string;
+            /** @description Of its memory, by whomever. */
+            used_bytes: number | null;
         };
         /** @description A trial to run. */
         HandedOutTrial: {
@@ -1755,8 +1762,16 @@ export interface components {
             /** @description The container engine; null: none. */
             engine: string | null;
             gpus: components["schemas"]["Gpu"][];
+            /** @description The engine's newest; null if there is none to ask. */
+            images: components["schemas"]["Image"][] | null;
+            last_hour: components["schemas"]["Minutes"];
+            machine: components["schemas"]["Machine"];
+            /** @description Of the service; null while the broker is away. */
+            processes: components["schemas"]["Process"][] | null;
             /** @description Trials that run at once. */
             slots: number;
+            /** @description That run here, the oldest first. */
+            trials: components["schemas"]["TrialOnHost"][];
         };
         HyperparameterDefinition: {
             default: (number | string) | null;
@@ -1784,6 +1799,12 @@ export interface components {
         };
         /** @enum {string} */
         HyperparameterDefinitionTypeEnum: "float" | "integer" | "categorical" | "text";
+        Image: {
+            bytes: number;
+            /** Format: date-time */
+            created_at: string;
+            name: string;
+        };
         ImportanceAnswer: {
             importance: components["schemas"]["Importances"] | null;
             /** @description A sentence why there is no answer (yet); null if there is. */
@@ -2046,6 +2067,19 @@ export interface components {
             size: number;
             text: string;
         };
+        Machine: {
+            /** @description Of the disk on which HPT_HOME is. */
+            disk_bytes: number;
+            disk_used_bytes: number;
+            /**
+             * Format: double
+             * @description Processes that compute or wait for the disk, in the last minute.
+             */
+            load: number;
+            memory_bytes: number | null;
+            memory_used_bytes: number | null;
+            processors: number;
+        };
         /**
          * @description The cost of an improvement from `best` to `target`, with 80 % of its estimates from low to high.
          *
@@ -2116,6 +2150,16 @@ export interface components {
             /** @description Seconds since the epoch. */
             times: number[];
             values: number[];
+        };
+        /** @description What all trials together used, as columns: an entry for each full minute in which something was measured. */
+        Minutes: {
+            cpus: number[];
+            gpu_memory_bytes: number[];
+            /** @description So many were busy. */
+            gpus: number[];
+            memory_bytes: number[];
+            /** @description Its beginning, in seconds since 1970. */
+            times: number[];
         };
         /** @enum {string} */
         ModeEnum: "drain" | "now";
@@ -2324,6 +2368,8 @@ export interface components {
         };
         /** @enum {string} */
         ParameterTypeEnum: "float" | "integer" | "categorical" | "choice" | "randint" | "uniform" | "loguniform" | "quniform" | "qloguniform" | "normal" | "qnormal" | "lognormal" | "qlognormal";
+        /** @enum {string} */
+        PartEnum: "web" | "worker" | "follower";
         PasswordChangeRequest: {
             current: string;
             password: string;
@@ -2439,6 +2485,18 @@ export interface components {
             title: string;
             /** @description A stable word for programs, such as `invalid` or `not-found`. */
             type: string;
+        };
+        Process: {
+            host: string;
+            /** @description It hangs, or is gone. */
+            late: boolean;
+            part: components["schemas"]["PartEnum"];
+            pid: number;
+            /**
+             * Format: double
+             * @description Since it was heard of.
+             */
+            silent_seconds: number;
         };
         /** @description The rules of another service, to which a job is held whose `profile` names it. Null is no limit. */
         Profile: {
@@ -2694,6 +2752,8 @@ export interface components {
             gpu_memory_mb: number | null;
             /** @description All of them, or it waits. */
             gpus: number;
+            /** @description For how long the container of a trial that ended well waits for the job's next trial, which is then started in a tenth of the time; at most 3600. 0: each trial has a container of its own. */
+            keep_alive_seconds: number;
             memory_mb: number | null;
             /** @description The pool in which it runs. Null: one in which it fits. */
             pool: string | null;
@@ -2706,6 +2766,8 @@ export interface components {
             gpu_memory_mb?: number | null;
             /** @description All of them, or it waits. */
             gpus?: number;
+            /** @description For how long the container of a trial that ended well waits for the job's next trial, which is then started in a tenth of the time; at most 3600. 0: each trial has a container of its own. */
+            keep_alive_seconds?: number;
             memory_mb?: number | null;
             /** @description The pool in which it runs. Null: one in which it fits. */
             pool?: string | null;
@@ -2941,6 +3003,31 @@ export interface components {
             static: {
                 [key: string]: number | string;
             };
+        };
+        /** @description A trial that runs here, with what it used when it was last looked at; null before that. */
+        TrialOnHost: {
+            /**
+             * Format: double
+             * @description Processors in use.
+             */
+            cpus: number | null;
+            /** @description The ids of its GPUs. */
+            devices: string[];
+            /**
+             * Format: double
+             * @description Its GPUs on the average, 0 to 1.
+             */
+            gpu_busy: number | null;
+            gpu_memory_bytes: number | null;
+            job: string;
+            memory_bytes: number | null;
+            project: string;
+            /** Format: date-time */
+            since: string;
+            trial: number;
+            user: string;
+            /** @description As a `process` or in a `container`. */
+            where: string;
         };
         TrialPage: {
             items: components["schemas"]["Trial"][];

@@ -92,6 +92,7 @@ def test_the_host_is_shown_to_administrators(root: Api, alice: Api, settings: Se
     settings.HPT_GPUS, settings.HPT_DOCKER = "0:80GB", "unix:///nowhere/docker.sock"
     assert alice.get("host").status == 403
     host = root.get("host").json
-    assert host["gpus"] == [{"id": "0", "name": "", "memory_bytes": 80 * 10**9}]
+    assert [(gpu["id"], gpu["memory_bytes"], gpu["busy"]) for gpu in host["gpus"]] == [("0", 80 * 10**9, None)]
+    assert host["images"] is None
     assert host["engine"] == "unix:///nowhere/docker.sock"
     assert "does not answer" in host["concerns"][0]

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from hpt_web import pulse
 from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import tasks
 from hpt_web.jobs.outputs import retention
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             signal.signal(number, stop)
         for concern in concerns():
             logger.warning("Trials in containers: %s", concern)
+        pulse.start("follower", stopped)
         name = f"{socket.gethostname()}:{os.getpid()}"
         threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
