@@ -14,7 +14,7 @@ TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install frontend test test-fast test-containers test-frontend test-service bench check check-style check-types check-imports check-django check-frontend schema lock clean browser engine
+.PHONY: help run install frontend test test-fast test-containers test-frontend test-service bench chaos check check-style check-types check-imports check-django check-frontend schema lock clean browser engine
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -81,6 +81,11 @@ test-service: .venv/.dev frontend browser ## Tests of the whole service: killed 
 bench: .venv/.dev frontend browser ## Measure what a trial costs, and how long a metric takes from the print to the screen, with 20 running trials
 	$(PY) -m tests.bench.orchestration
 	$(PY) -m tests.bench.metric_to_screen --screen
+
+# Such as: make chaos ROWS=R4,R17 SEED=7; make chaos STAGING=/srv/hpt-staging CONFIRM=yes (docs/chaos.md).
+chaos: .venv/.dev engine ## Break a throw-away service on purpose and print the ledger (ROWS=... SEED=..., or STAGING=HPT_HOME of a running one)
+	@$(PY) -m tests.chaos $(if $(ROWS),--rows $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(SOAK),--soak $(SOAK)) \
+	  $(if $(STAGING),--home $(STAGING)) $(if $(filter yes,$(CONFIRM)),--yes-break-it)
 
 # The tests start the engine themselves and skip, with the reason, where there is none.
 engine:

@@ -34,19 +34,21 @@ note("ends")
 
 
 class Lab:
-    """alice's project `lab` in `service`."""
+    """alice's project `lab` in `service`, or that of somebody else whom it does not know yet."""
 
-    def __init__(self, service: Service, folder: Path) -> None:
+    def __init__(self, service: Service, folder: Path, *, owner: str = "alice", project: str = "lab") -> None:
         self.service = service
         self.folder = folder
-        self._make_alice()
+        self.owner = owner
+        self.project = project
+        self._make_owner()
         self.client = httpx.Client(base_url=f"{service.url}/api/v1", timeout=30)
         token = self._log_in()
         self.client.headers["X-CSRFToken"] = token
-        self.post("/projects", {"slug": "lab", "name": "Lab"})
-        self.post("/projects/lab/algorithms", {"name": "line"})
+        self.post("/projects", {"slug": project, "name": project})
+        self.post(f"/projects/{project}/algorithms", {"name": "line"})
         self.post(
-            "/projects/lab/algorithms/line/versions",
+            f"/projects/{project}/algorithms/line/versions",
             {
                 "source": {"files": {"train.py": SCRIPT}},
                 "entry_point": "train.py",
@@ -60,11 +62,11 @@ class Lab:
             },
         )
 
-    def _make_alice(self) -> None:
+    def _make_owner(self) -> None:
         environment = {**self.service.environment(), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
         command = [sys.executable, str(home.REPOSITORY / "manage.py"), "createsuperuser", "--noinput"]
         subprocess.run(
-            [*command, "--username=alice", "--email=alice@example.org"],
+            [*command, f"--username={self.owner}", f"--email={self.owner}@example.org"],
             env=environment,
             check=True,
             capture_output=True,
@@ -73,7 +75,7 @@ class Lab:
     def _log_in(self) -> str:
         self.client.get("/session")
         self.client.headers["X-CSRFToken"] = self.client.cookies["csrftoken"]
-        self.post("/session", {"username": "alice", "password": PASSWORD})
+        self.post("/session", {"username": self.owner, "password": PASSWORD})
         return self.client.cookies["csrftoken"]
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -95,7 +97,7 @@ class Lab:
 
     def create_job(self, name: str, *, trials: int, parallel: int, **static: Any) -> None:
         self.post(
-            "/projects/lab/jobs",
+            f"/projects/{self.project}/jobs",
             {
                 "name": name,
                 "algorithm": {"name": "line"},
@@ -109,16 +111,16 @@ class Lab:
         )
 
     def job(self, name: str) -> Any:
-        return self.get(f"/projects/lab/jobs/{name}")
+        return self.get(f"/projects/{self.project}/jobs/{name}")
 
     def trials(self, name: str) -> list[Any]:
-        return list(self.get(f"/projects/lab/jobs/{name}/trials", limit=200)["items"])
+        return list(self.get(f"/projects/{self.project}/jobs/{name}/trials", limit=200)["items"])
 
     def events(self, name: str) -> list[Any]:
         """The whole feed, page by page."""
         events: list[Any] = []
         while True:
-            page = self.get(f"/projects/lab/jobs/{name}/events", since=len(events), limit=200)["events"]
+            page = self.get(f"/projects/{self.project}/jobs/{name}/events", since=len(events), limit=200)["events"]
             events += page
             if not page:
                 return events

@@ -1,0 +1,75 @@
+"""`python -m tests.chaos`: play rows of the fault table, print the ledger, and exit with 1 if an invariant broke."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.chaos import ledger
+from tests.chaos.ledger import Entry
+from tests.chaos.rows import Row, chosen
+from tests.chaos.runner import Theatre, play_all
+from tests.chaos.stages import Absent, Staging, scratch_folder
+
+WARNING = """\
+This breaks the service in {home} on purpose, again and again: it kills and stops its processes (web, worker, follower,
+PostgreSQL, Valkey), ends database connections, pauses and fills the queue, and starts a second worker and follower for
+a while. Jobs that run there live through it, if the service is what it claims to be. It makes an account and a project
+{project} and leaves them there, with the jobs that it ran. It changes no other data. Never run it where people work.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--rows", default="all", help="such as R4,R17; `short` for those of the tests; default all")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="replays a run; default: the time")
+    parser.add_argument("--soak", type=float, default=120.0, metavar="SECONDS", help="length of R28")
+    parser.add_argument("--home", type=Path, help="HPT_HOME of a staging system that runs on this host")
+    parser.add_argument("--yes-break-it", action="store_true", help="confirms that --home may be broken")
+    options = parser.parse_args()
+    try:
+        rows = chosen(options.rows)
+    except ValueError as error:
+        parser.error(str(error))
+    project = f"chaos-{options.seed}"
+    if options.home and not options.yes_break_it:
+        print(WARNING.format(home=options.home, project=project))
+        print("Add --yes-break-it (make chaos STAGING=... CONFIRM=yes) if that is what you want.")
+        return 2
+    print(f"seed {options.seed} (replay: make chaos SEED={options.seed} ROWS={options.rows})", flush=True)
+    entries = []
+    try:
+        with scratch_folder() as scratch:
+            if options.home:
+                played = play_staging(rows, options.seed, options.home.resolve(), scratch, options.soak)
+            else:
+                played = play_all(rows, options.seed, scratch, options.soak)
+            entries.extend(played)
+    except Absent as error:
+        print(error)
+        return 2
+    finally:
+        if entries:
+            print(f"\n{ledger.account(entries, options.seed)}", flush=True)
+    return 1 if any(entry.broken for entry in entries) else 0
+
+
+def play_staging(rows: Sequence[Row], seed: int, home: Path, scratch: Path, soak: float) -> Iterator[Entry]:
+    """On an operator's own service: only what its supervisor repairs by itself."""
+    stage = Staging(home, scratch)
+    theatre = Theatre(stage, scratch, seed, owner=f"chaos-{seed}", project=f"chaos-{seed}")
+    theatre.soak_seconds = soak
+    yield theatre.measure(contained=False)
+    for row in rows:
+        if row.own:
+            yield Entry(row, skipped="it needs a service of its own, which the staging system is not")
+        elif row.name != "R0":
+            yield theatre.play(row)
+    stage.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Everything that is known of a row once it is over: rows, logs, notes of the scripts, samples, sockets, answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.chaos.watching import Answer, Page, Sample
+from tests.chaos.work import Work
+
+SCORE = re.compile(r"(?m)^score=(\S+)\n")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A word that a script wrote down when it began or ended."""
+
+    trial: int
+    attempt: int
+    word: str
+    at: float
+    pid: int
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What happened in one row. `printed` and `stored` are points by attempt; times are of the monotonic clock."""
+
+    row: str
+    name: str
+    work: Work
+    slots: int
+    job: Row
+    trials: list[Row]
+    attempts: list[Row]
+    usage: list[Row]
+    decisions: list[Row]
+    events: list[Row]
+    printed: dict[int, list[float]]
+    stored: dict[int, list[tuple[int, float]]]
+    notes: list[Note]
+    samples: list[Sample]
+    pages: list[Page]
+    answers: list[Answer]
+    made: list[str]
+    found: list[str]
+    began: float
+    faulted: float
+    ended: float
+    fault_free: float
+    lease: float
+    start: float  # in which the service was started here
+    kills: int = 0  # of trials
+    expected: set[str] = field(default_factory=lambda: {"Completed"})  # states in which trials may end
+    says: str = ""  # must stand in the reason of a trial
+    leftovers: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)  # what the faults did
+
+    def executions(self) -> int:
+        """How often a script really began; in containers, how many attempts printed anything."""
+        begun = sum(note.word == "begins" for note in self.notes)
+        return begun or sum(bool(points) for points in self.printed.values())
+
+    def overlaps(self) -> list[str]:
+        """The moments at which two attempts of a trial really ran."""
+        trial_of = {attempt["token"]: attempt["trial"] for attempt in self.attempts}
+        found = set()
+        for sample in self.samples:
+            running = defaultdict(set)
+            for token in sample.alive & trial_of.keys():
+                running[trial_of[token]].add(token)
+            found |= {f"trial {number}: {sorted(tokens)}" for number, tokens in running.items() if len(tokens) > 1}
+        return sorted(found)
+
+    def most_reserved(self) -> int:
+        """Of this service's slots, over all jobs, at any sampled moment."""
+        return max((sum(n for *_, n in sample.reserved) for sample in self.samples if sample.reserved), default=0)
+
+    def most_alive(self) -> int:
+        """Of this job's scripts, at any sampled moment."""
+        tokens = {attempt["token"] for attempt in self.attempts}
+        return max((len(sample.alive & tokens) for sample in self.samples), default=0)
+
+
+def rows_of(database_url: str, project: str, name: str) -> dict[str, list[Row]]:
+    """The job's rows, read from the database itself."""
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+
+        def ask(query: str, *values: object) -> list[Row]:
+            return list(connection.execute(query.encode(), values).fetchall())
+
+        job = ask(
+            "SELECT j.* FROM jobs_tuningjob j JOIN accounts_project p ON p.id = j.project_id "
+            "WHERE p.slug = %s AND j.name = %s",
+            *(project, name),
+        )
+        number = job[0]["id"]
+        attempts = "SELECT a.*, t.number AS trial FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id"
+        points = "SELECT m.* FROM jobs_metricpoint m JOIN jobs_attempt a ON a.id = m.attempt_id"
+        return {
+            "job": job,
+            "trials": ask("SELECT * FROM jobs_trial WHERE job_id = %s ORDER BY number", number),
+            "attempts": ask(f"{attempts} WHERE t.job_id = %s ORDER BY t.number, a.number", number),
+            "points": ask(
+                f"{points} JOIN jobs_trial t ON t.id = a.trial_id WHERE t.job_id = %s ORDER BY a.id, m.step", number
+            ),
+            "usage": ask("SELECT * FROM jobs_usageentry WHERE job_id = %s", number),
+            "decisions": ask("SELECT * FROM jobs_decision WHERE job_id = %s ORDER BY id", number),
+            "events": ask("SELECT * FROM jobs_event WHERE job_id = %s ORDER BY seq", number),
+            "live": ask("SELECT token FROM jobs_attempt WHERE ended_at IS NULL AND backend <> 'external'"),
+            "found": ask(
+                "SELECT a.name FROM catalog_algorithm a JOIN accounts_project p ON p.id = a.project_id "
+                "WHERE p.slug = %s AND a.name LIKE %s",
+                *(project, f"{name}-%"),
+            ),
+        }
+
+
+def points_of(rows: list[Row]) -> dict[int, list[tuple[int, float]]]:
+    stored = defaultdict(list)
+    for row in rows:
+        stored[row["attempt_id"]].append((row["step"], row["value"]))
+    return dict(stored)
+
+
+def logs_of(home: Path, attempts: list[Row]) -> dict[int, list[float]]:
+    """The points that stand in the attempts' logs, in whole lines."""
+    printed = {}
+    for attempt in attempts:
+        for folder in ("trials", "containers"):
+            path = home / folder / attempt["token"] / "log"
+            if path.is_file():
+                text = path.read_text(errors="replace")
+                printed[attempt["id"]] = [float(value) for value in SCORE.findall(text)]
+    return printed
+
+
+def notes_in(path: Path) -> list[Note]:
+    if not path.is_file():
+        return []
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [Note(int(trial), int(attempt), word, float(at), int(pid)) for trial, attempt, word, at, pid in lines]
+
+
+def as_document(value: object) -> Any:
+    """A JSON column, which drivers hand over as an object or as text."""
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,94 @@
+"""The account of a run: what was asked for against what really happened, row by row, and what broke."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.evidence import Evidence
+from tests.chaos.rows import Row
+
+HEADS = (
+    *("row", "asked", "ran", "ended", "retried", "overlaps", "places", "really", "in logs", "stored", "extra/kills"),
+    *("events", "answers", "seconds", "verdict"),
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row's result: `broken` are sentences, `skipped` says why it could not be run here."""
+
+    row: Row
+    evidence: Evidence | None = None
+    broken: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return "skipped" if self.skipped else "BROKEN" if self.broken else "holds"
+
+
+def line(entry: Entry) -> list[str]:
+    """One row of the table: counts of trials, then of attempts, places, points and executions."""
+    e = entry.evidence
+    if e is None:
+        return [entry.row.name, *("-" for _ in HEADS[2:]), entry.verdict]
+    ended = sum(trial["ended_at"] is not None for trial in e.trials)
+    good = sum(answer.answered for answer in e.answers)
+    return [
+        entry.row.name,
+        str(e.work.trials),
+        str(len({attempt["trial"] for attempt in e.attempts})),
+        str(ended),
+        str(len(e.attempts) - len(e.trials)),
+        str(len(e.overlaps())),
+        f"{e.most_reserved()}/{e.slots}",
+        f"{e.most_alive()}/{e.work.parallel}",
+        str(sum(map(len, e.printed.values()))),
+        str(sum(map(len, e.stored.values()))),
+        f"{e.executions() - e.work.trials}/{e.kills}",
+        f"{len(e.events)}x{len(e.pages)}",
+        f"{good}/{len(e.answers)}" if e.answers else "-",
+        f"{e.ended - e.began:.1f}",
+        entry.verdict,
+    ]
+
+
+def table(entries: Sequence[Entry]) -> str:
+    rows = [list(HEADS), *(line(entry) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def account(entries: Sequence[Entry], seed: int) -> str:
+    """The whole ledger, as it is printed at the end."""
+    known = [entry.evidence for entry in entries if entry.evidence is not None]
+    asked = sum(e.work.trials for e in known)
+    points = sum(sum(map(len, e.stored.values())) for e in known)
+    printed = sum(sum(map(len, e.printed.values())) for e in known)
+    retried = sum(len(e.attempts) - len(e.trials) for e in known)
+    lines = [
+        f"The ledger of seed {seed}",
+        "",
+        table(entries),
+        "",
+        "places: most reserved at any moment, of the service's; really: most scripts that ran at once, of the job's",
+        f"Trials: {asked} asked for, {sum(len(e.trials) for e in known)} committed; {retried} attempts more than that; "
+        f"{sum(len(e.overlaps()) for e in known)} overlaps.",
+        f"Points: {printed} in the logs, {points} stored. "
+        f"Executions: {sum(e.executions() for e in known)}, after {sum(e.kills for e in known)} kills of trials.",
+    ]
+    for entry in entries:
+        if entry.skipped:
+            lines.append(f"{entry.row.name} skipped: {entry.skipped}")
+    for entry in entries:
+        if entry.broken:
+            lines += ["", f"{entry.row.name} is BROKEN (replay: make chaos SEED={seed} ROWS={entry.row.name})"]
+            lines += [f"    {text}" for text in entry.broken]
+            lines += [f"    it was done: {text}" for text in (entry.evidence.told if entry.evidence else [])]
+    broken = sum(bool(entry.broken) for entry in entries)
+    held = sum(entry.verdict == "holds" for entry in entries)
+    lines += ["", f"{held} rows hold, {broken} are broken, {sum(bool(entry.skipped) for entry in entries)} skipped."]
+    return "\n".join(lines)

@@ -1,0 +1,212 @@
+"""The table of faults: who, what, at which step, and the invariants that must hold. One entry for each row."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+
+from tests.chaos import faults, stages
+from tests.chaos.faults import Fault, kill_at, signal_to
+from tests.chaos.stages import Opening
+from tests.chaos.work import Work
+
+USUAL = "I1 I2 I3 I4 I5 I6 I7 I8"
+COMPLETED = frozenset({"Completed"})
+SOME_FAIL = frozenset({"Completed", "Failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fault. `ends` are the states in which trials may end; `says` stands in the reason of one of them at least."""
+
+    name: str
+    who: str
+    what: str
+    step: str
+    invariants: str
+    fault: Fault
+    stage: Opening = stages.standing
+    work: Work = field(default_factory=Work)
+    ends: frozenset[str] = COMPLETED
+    says: str = ""
+    kills: int = 0  # of trials, that its fault does not count by itself
+    pages: int = 3
+    own: bool = False  # only on a service of our own
+
+    @property
+    def checks(self) -> list[str]:
+        return self.invariants.split()
+
+
+KILL, TERM = signal.SIGKILL, signal.SIGTERM
+LONG = Work(lines=40, pause=0.2)
+SOAK = Work(trials=60, parallel=4, lines=40, pause=0.15)
+DOCKED = Work(trials=3, parallel=2, lines=30, pause=0.3, contained=True)
+CRASHES = [
+    ("R4", kill_at("message.received", "worker")),
+    ("R5", kill_at("child.spawned", "worker")),
+    ("R6", kill_at("child.exited", "follower")),
+    ("R7", kill_at("result.committed", "follower")),
+    ("R11", kill_at("trial.suggested", "worker")),
+    ("R12", kill_at("trial.row_committed", "worker")),
+    ("R13", kill_at("message.enqueued", "follower")),
+    ("R31", kill_at("trial.row_written", "worker")),
+    ("R32", kill_at("result.written", "follower")),
+    ("R33", kill_at("lease.taken", "follower")),
+    ("R34", kill_at("message.processed", "worker")),
+]
+RANDOM = [
+    *CRASHES,
+    ("R8", signal_to("worker", KILL)),
+    ("R10", signal_to("worker", TERM, "follower")),
+    ("R15", signal_to("web", KILL)),
+    ("R17", faults.lose_queue),
+    ("R18", faults.pause_queue(3)),
+    ("R19", faults.fill_queue(3)),
+    ("R20", signal_to("postgres", KILL)),
+    ("R21", faults.cut_connections),
+]
+STEPS = dict(CRASHES)
+
+ROWS = [
+    Row("R0", "nobody", "nothing: the time without a fault", "-", f"{USUAL} I9 I10", faults.nothing),
+    Row(
+        *("R1", "a trial's script", "SIGKILL", "metric.line", "I1 I2 I3 I5 I6 I8 I10", faults.kill_trial),
+        ends=SOME_FAIL,
+        says="killed by signal SIGKILL",
+    ),
+    Row(
+        *("R2", "two trials", "more memory than they may have", "metric.line", "I1 I3 I4 I5 I6 I8 I10"),
+        *(faults.nothing,),
+        work=Work(mode="hog", memory_mb=128),
+        ends=SOME_FAIL,
+        says="more memory than its resources allow",
+    ),
+    Row(
+        *("R3", "what a trial forked (setsid)", "a person stops the trial", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
+        *(faults.stop_trials,),
+        work=Work(mode="daemons"),
+        ends=COMPLETED | {"Stopped"},
+    ),
+    Row("R4", "worker process", "SIGKILL", "message.received", USUAL, STEPS["R4"]),
+    Row("R5", "worker process", "SIGKILL", "child.spawned", USUAL, STEPS["R5"]),
+    Row("R6", "follower", "SIGKILL", "child.exited, not written", USUAL, STEPS["R6"]),
+    Row("R7", "follower", "SIGKILL", "result.committed, nobody nudged", USUAL, STEPS["R7"]),
+    Row("R8", "worker's master", "SIGKILL", "metric.line", USUAL, signal_to("worker", KILL)),
+    Row(
+        *("R9", "follower", "SIGSTOP for 40 s; another one takes over; SIGCONT", "metric.line", USUAL),
+        *(faults.sleeping_follower(40),),
+        work=Work(trials=12, parallel=3, lines=60, pause=0.2),
+    ),
+    Row(
+        "R10", "worker, then follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")
+    ),
+    Row("R11", "worker process", "SIGKILL", "trial.suggested, not written", USUAL, STEPS["R11"]),
+    Row("R12", "worker process", "SIGKILL", "trial.row_committed, not launched", USUAL, STEPS["R12"]),
+    Row("R13", "whoever nudges", "SIGKILL", "message.enqueued", USUAL, STEPS["R13"]),
+    Row("R14", "two workers, two followers", "SIGKILL of one", "suggest.next", USUAL, faults.second_scheduler),
+    Row(
+        *("R15", "one of two web processes", "SIGKILL with 50 sockets", "metric.line", f"{USUAL} I9", faults.web(KILL)),
+        work=LONG,
+        pages=50,
+    ),
+    Row(
+        *("R16", "both web processes in turn", "SIGTERM with 50 sockets", "rolling deploy", f"{USUAL} I9"),
+        *(faults.web(TERM),),
+        work=LONG,
+        pages=50,
+    ),
+    Row("R17", "Valkey", "SHUTDOWN NOSAVE, its data lost", "metric.line", USUAL, faults.lose_queue),
+    Row("R18", "Valkey", "CLIENT PAUSE 20 s", "any", USUAL, faults.pause_queue(20), work=LONG),
+    Row("R19", "Valkey", "its memory is full", "message.enqueued", USUAL, faults.fill_queue(8), work=LONG),
+    Row("R20", "PostgreSQL", "SIGKILL", "result.written, result.committed", f"{USUAL} I9", faults.kill_database),
+    Row("R21", "PostgreSQL", "pg_terminate_backend of all", "metric.line", f"{USUAL} I9", faults.cut_connections),
+    Row(
+        *("R22", "the trials' disk", "ENOSPC (tmpfs of 8 MB)", "metric.line", "I1 I2 I3 I4 I5 I10", faults.nothing),
+        stage=stages.small_disk,
+        work=Work(trials=6, parallel=2, lines=30, mode="fills"),
+        ends=SOME_FAIL | {"Lost"},
+        kills=12,
+        own=True,
+    ),
+    Row(
+        *("R23", "dockerd", "SIGKILL and start, with live-restore", "metric.line", USUAL, faults.kill_engine),
+        stage=stages.containers,
+        work=DOCKED,
+        own=True,
+    ),
+    Row(
+        *("R24", "two containers", "docker pause for 40 s, docker kill", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
+        *(faults.freeze_and_kill_containers(40),),
+        stage=stages.containers,
+        work=DOCKED,
+        ends=SOME_FAIL,
+        own=True,
+    ),
+    Row(
+        *("R25", "network to the database", "everything is dropped for 30 s", "metric.line", USUAL),
+        *(faults.drop_traffic(30),),
+        stage=stages.far_database,
+        work=LONG,
+        own=True,
+    ),
+    Row(
+        *("R26", "the service's clock", "jumps by -120 s, +120 s and back", "any", USUAL),
+        *(faults.jump_clock(-120, 120, 0),),
+        stage=stages.odd_clock,
+        work=Work(trials=15, lines=30),
+        own=True,
+    ),
+    Row("R27", "everything", "SIGKILL of all, power-cut style", "random", USUAL, faults.cut_power, work=LONG, own=True),
+    Row(
+        *("R28", "random", "one of the rows every 5 s", "random", USUAL, faults.soak(5, RANDOM)),
+        work=SOAK,
+    ),
+    Row(
+        *("R29", "two trials that ignore SIGTERM", "a person stops them", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
+        *(faults.stop_trials,),
+        work=Work(mode="deaf", lines=60, pause=0.05),
+        ends=COMPLETED | {"Stopped"},
+    ),
+    Row(
+        *("R30", "two containers that ignore SIGTERM", "a person stops them", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
+        *(faults.stop_trials,),
+        stage=stages.containers,
+        work=Work(trials=3, parallel=2, lines=60, pause=0.1, mode="deaf", contained=True),
+        ends=COMPLETED | {"Stopped"},
+        own=True,
+    ),
+    Row("R31", "worker process", "SIGKILL in the middle of a commit", "trial.row_written", USUAL, STEPS["R31"]),
+    Row("R32", "follower", "SIGKILL in the middle of a commit", "result.written", USUAL, STEPS["R32"]),
+    Row("R33", "follower", "SIGKILL", "lease.taken", USUAL, STEPS["R33"]),
+    Row("R34", "worker process", "SIGKILL", "message.processed, not acknowledged", USUAL, STEPS["R34"]),
+    Row(
+        *(
+            "R35",
+            "two trials",
+            "a log of 10 million lines each",
+            "metric.line",
+            "I1 I2 I3 I4 I5 I7 I10",
+            faults.nothing,
+        ),
+        work=Work(mode="flood"),
+    ),
+    Row(
+        *("R36", "two trials", "200 processes forked by each", "metric.line", USUAL, faults.nothing),
+        work=Work(mode="forks"),
+    ),
+]
+BY_NAME = {row.name: row for row in ROWS}
+SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R27"]
+
+
+def chosen(names: str) -> list[Row]:
+    """The rows with these names, comma-separated; `all`, or `short` for those that run with the tests.
+
+    Raises:
+        ValueError: a name is that of no row; lists those that are.
+    """
+    asked = {"all": list(BY_NAME), "short": SHORT}.get(names, [name.strip() for name in names.split(",")])
+    if strangers := [name for name in asked if name not in BY_NAME]:
+        raise ValueError(f"ROWS={names}: {', '.join(strangers)} is no row; there are all, short, {', '.join(BY_NAME)}")
+    return [BY_NAME[name] for name in asked]

@@ -1,0 +1,202 @@
+"""One row after the other: begin a job, break something, wait for its end, gather the evidence, check it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+
+from tests.chaos import evidence, work
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import OVER, Scene, nothing
+from tests.chaos.invariants import INVARIANTS
+from tests.chaos.ledger import Entry
+from tests.chaos.rows import BY_NAME, Row
+from tests.chaos.stages import Absent, Opening, Stage, end_trials
+from tests.chaos.watching import Client, Sampler, Sockets
+from tests.chaos.work import Work
+from tests.faults.lab import Lab, trial_processes
+from tests.service import wait_for
+
+LEASE_SECONDS = 15.0
+REST_SECONDS = 10.0  # until nothing of a job that is over may run
+END_SECONDS = 300.0
+PAGES_SECONDS = 20.0  # until every page has every event
+
+
+class Watchers:
+    """What looks at a job from its beginning: samples, sockets, and a client if the row promises answers."""
+
+    def __init__(self, scene: Scene, row: Row) -> None:
+        def addresses() -> list[str]:
+            return list(scene.addresses)
+
+        lab = scene.lab
+        cookies = dict(lab.client.cookies)
+        cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        path = f"/projects/{lab.project}/jobs/{scene.name}"
+        self.sampler = Sampler(scene.stage.database_url)
+        self.sockets = Sockets(addresses, path, cookie, row.pages)
+        asks = "I9" in row.checks
+        self.client = Client(addresses, cookies, lab.project, scene.name) if asks else None
+
+
+class Theatre:
+    """One service and its lab, on which rows are played; knows how long jobs take there without a fault."""
+
+    def __init__(self, stage: Stage, folder: Path, seed: int, *, owner: str = "alice", project: str = "lab") -> None:
+        self.stage = stage
+        self.seed = seed
+        self.lab = Lab(stage, folder, owner=owner, project=project)
+        self.per_round: float | None = None  # seconds that a round of trials takes beyond its own pauses
+        self.soak_seconds = 120.0
+        work.prepare(self.lab)
+
+    def measure(self, contained: bool) -> Entry:
+        """Row R0: the job without a fault."""
+        usual = Work(trials=3, parallel=2, lines=15, pause=0.1, contained=True) if contained else Work()
+        entry = self.play(BY_NAME["R0"], usual)
+        assert entry.evidence is not None
+        took = entry.evidence.ended - entry.evidence.began
+        self.per_round = max(0.0, took - usual.ideal_seconds) / _rounds(usual)
+        return entry
+
+    def play(self, row: Row, doing: Work | None = None) -> Entry:
+        """One row, from the making of its job to its verdict."""
+        print(f"{row.name}: {row.who}: {row.what}, at {row.step}", flush=True)
+        scene = self._scene(row, doing or row.work)
+        watchers = Watchers(scene, row)
+        broken = []
+        try:
+            row.fault(scene)
+        except AssertionError as error:
+            broken.append(f"the fault could not be done: {error}")
+        faulted = scene.began if row.fault is nothing else time.monotonic()
+        with contextlib.suppress(AssertionError):  # I1 tells it
+            self.lab.wait_for_state(scene.name, OVER, END_SECONDS)
+        ended = time.monotonic()
+        found = self._gather(scene, row, watchers, faulted, ended)
+        broken += [f"{name}: {text}" for name in row.checks for text in INVARIANTS[name](found)]
+        self._clear(found)
+        entry = Entry(row, found, broken)
+        print(f"    {entry.verdict} after {ended - scene.began:.1f} s", *broken, sep="\n    ! ", flush=True)
+        return entry
+
+    def _scene(self, row: Row, doing: Work) -> Scene:
+        name = f"{row.name.lower()}-{self.seed}"
+        work.begin(self.lab, name, doing)
+        number = int(evidence.rows_of(self.stage.database_url, self.lab.project, name)["job"][0]["id"])
+        dice = random.Random(f"{self.seed}/{row.name}")
+        scene = Scene(self.stage, self.lab, name, number, doing, dice, [self.stage.url], kills=row.kills)
+        scene.soak_seconds, scene.began = self.soak_seconds, time.monotonic()
+        return scene
+
+    def _gather(self, scene: Scene, row: Row, watchers: Watchers, faulted: float, ended: float) -> Evidence:
+        answers = watchers.client.stop() if watchers.client else []
+        leftovers = self._rest()
+        samples = watchers.sampler.stop()
+        rows = evidence.rows_of(self.stage.database_url, self.lab.project, scene.name)
+        watchers.sockets.wait_for(len(rows["events"]), PAGES_SECONDS)
+        return Evidence(
+            row=row.name,
+            name=scene.name,
+            work=scene.work,
+            slots=self.stage.slots,
+            job=rows["job"][0],
+            trials=rows["trials"],
+            attempts=rows["attempts"],
+            usage=rows["usage"],
+            decisions=rows["decisions"],
+            events=rows["events"],
+            printed=evidence.logs_of(self.stage.home, rows["attempts"]),
+            stored=evidence.points_of(rows["points"]),
+            notes=evidence.notes_in(self.lab.folder / scene.name),
+            samples=samples,
+            pages=watchers.sockets.pages,
+            answers=answers,
+            made=watchers.client.made if watchers.client else [],
+            found=[found["name"] for found in rows["found"]],
+            began=scene.began,
+            faulted=faulted,
+            ended=ended,
+            fault_free=self._fault_free(scene.work),
+            lease=LEASE_SECONDS,
+            start=self.stage.start_seconds,
+            kills=scene.kills,
+            expected=set(row.ends),
+            says=row.says,
+            leftovers=leftovers,
+            told=scene.told,
+        )
+
+    def _fault_free(self, doing: Work) -> float:
+        return doing.ideal_seconds + self.per_round * _rounds(doing) if self.per_round is not None else 0.0
+
+    def _rest(self) -> list[str]:
+        """What still runs for an attempt although nothing may, ten seconds after the end."""
+
+        def left() -> list[str]:
+            found = [f"process {pid} ({_command(pid)})" for pid in trial_processes(self.stage)]
+            if self.stage.engine is not None:
+                client = self.stage.engine.client()
+                found += [f"container {one['Names']} {one['State']}" for one in client.containers(all=True)]
+                client.close()
+            return found
+
+        try:
+            wait_for(lambda: not left(), REST_SECONDS, "nothing of the trials runs")
+        except AssertionError:
+            return left()
+        return []
+
+    def _clear(self, found: Evidence) -> None:
+        """Make room for the next row: end what is still there, and disarm what was never reached."""
+        self.stage.remove_more()
+        for armed in self.stage.crash_points.iterdir() if self.stage.crash_points else ():
+            armed.unlink(missing_ok=True)
+        if found.job["ended_at"] is None:
+            self.lab.post(f"/projects/{self.lab.project}/jobs/{found.name}/stop", {})
+        if found.leftovers:
+            end_trials(self.stage)
+        for part in ("postgres", "valkey", "worker", "follower", "web"):
+            if (self.stage.home / "logs" / f"{part}.log").exists():
+                wait_for(lambda part=part: self.stage.pid(part), 60, f"{part} runs")  # type: ignore[misc]
+
+
+def _rounds(doing: Work) -> int:
+    return math.ceil(doing.trials / doing.parallel)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:80]
+    except OSError:
+        return "gone meanwhile"
+
+
+def play_all(rows: Sequence[Row], seed: int, scratch: Path, soak_seconds: float) -> Iterator[Entry]:
+    """Play the rows on throw-away services, one service for all rows of a kind; R0 comes first on each."""
+    order = list(dict.fromkeys(row.stage for row in rows))
+    for opening, group in groupby(sorted(rows, key=lambda row: order.index(row.stage)), key=lambda row: row.stage):
+        yield from _play_on(opening, [row for row in group if row.name != "R0"], seed, scratch, soak_seconds)
+
+
+def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, soak_seconds: float) -> Iterator[Entry]:
+    with ExitStack() as stack:
+        try:
+            stage = stack.enter_context(opening(scratch))
+        except Absent as error:
+            yield from (Entry(row, skipped=str(error)) for row in rows)
+            return
+        folder = scratch / f"ledger-{stage.home.name}"
+        folder.mkdir()
+        theatre = Theatre(stage, folder, seed)
+        theatre.soak_seconds = soak_seconds
+        yield theatre.measure(contained=stage.engine is not None)
+        for row in rows:
+            yield theatre.play(row)

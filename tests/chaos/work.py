@@ -1,0 +1,115 @@
+"""The jobs that run while something breaks. Their script notes what it does where no fault of the service reaches."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.lab import Lab
+
+# Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way.
+SCRIPT = """
+import argparse, os, signal, subprocess, sys, time
+p = argparse.ArgumentParser()
+p.add_argument("--x", type=float)
+p.add_argument("--ledger")
+p.add_argument("--lines", type=int)
+p.add_argument("--pause", type=float)
+p.add_argument("--mode")
+p.add_argument("--resume-from")
+a = p.parse_args()
+number = int(os.environ["HPT_TRIAL_NUMBER"])
+mode = a.mode if number <= 2 else "plain"
+def note(word):
+    if a.ledger:
+        with open(a.ledger, "a") as f:
+            f.write(f"{number} {os.environ['HPT_ATTEMPT_NUMBER']} {word} {time.monotonic()} {os.getpid()}\\n")
+note("begins")
+if mode == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if mode == "daemons":
+    subprocess.Popen(["setsid", "-f", "sleep", "1000"])
+if mode == "forks":
+    for _ in range(200):
+        subprocess.Popen(["sleep", "1000"], start_new_session=number == 2)
+if mode == "flood":
+    text = b"nothing to see here\\n" * 50000
+    for _ in range(200):
+        os.write(1, text)
+hog = []
+for i in range(1, a.lines + 1):
+    print(f"score={a.x + i}", flush=True)
+    if mode == "hog" and i > 3:
+        hog.append(b"x" * (32 << 20))
+    if mode == "fills":
+        os.write(1, b"filler " * 40000 + b"\\n")
+    time.sleep(a.pause if mode not in ("deaf", "daemons") else 1.0)
+note("ends")
+"""
+METRIC = {"name": "score", "regex": "score=(\\S+)"}
+CONTAINED = {"cpus": 0.5, "memory_mb": 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job: so many trials, so many at once, each printing `lines` points `pause` seconds apart."""
+
+    trials: int = 9
+    parallel: int = 3
+    lines: int = 20
+    pause: float = 0.1
+    mode: str = "plain"
+    memory_mb: int | None = None
+    contained: bool = False
+
+    @property
+    def ideal_seconds(self) -> float:
+        return math.ceil(self.trials / self.parallel) * self.lines * self.pause
+
+    def plain(self) -> Work:
+        """The same where nobody misbehaves."""
+        return dataclasses.replace(self, mode="plain", memory_mb=None)
+
+
+def prepare(lab: Lab) -> None:
+    """The algorithm that all rows tune."""
+    at = f"/projects/{lab.project}/algorithms"
+    lab.post(at, {"name": "steps"})
+    numbers = [("lines", "integer", 15), ("pause", "float", 0.1)]
+    texts = [("ledger", ""), ("mode", "plain")]
+    fixed = [{"name": name, "type": kind, "default": value, "tunable": False} for name, kind, value in numbers]
+    fixed += [{"name": name, "type": "text", "default": value, "tunable": False} for name, value in texts]
+    version = {
+        "source": {"files": {"train.py": SCRIPT}},
+        "entry_point": "train.py",
+        "hyperparameters": [{"name": "x", "type": "float", "min": 0, "max": 1}, *fixed],
+        "metrics": [METRIC],
+    }
+    lab.post(f"{at}/steps/versions", version)
+
+
+def begin(lab: Lab, name: str, work: Work) -> None:
+    """Make the job."""
+    resources: dict[str, Any] = {"memory_mb": work.memory_mb} if work.memory_mb else {}
+    if work.contained:
+        resources = {**CONTAINED, **resources}
+    document = {
+        "name": name,
+        "algorithm": {"name": "steps"},
+        "objective": {"metric": "score", "goal": "maximize"},
+        "space": [{"name": "x", "type": "float", "min": 0, "max": 1}],
+        "static": {
+            "ledger": "" if work.contained else str(lab.folder / name),
+            "lines": work.lines,
+            "pause": work.pause,
+            "mode": work.mode,
+        },
+        "strategy": {"name": "random"},
+        "limits": {"max_trials": work.trials, "max_parallel": work.parallel},
+        "seed": 1,
+        **({"resources": resources} if resources else {}),
+        **({"runs_in": "container"} if work.contained else {}),
+    }
+    lab.post(f"/projects/{lab.project}/jobs", document)
