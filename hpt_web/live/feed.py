@@ -58,8 +58,10 @@ class Feed:
     async def look(self) -> None:
         """Read what is new now."""
         async with self._look:
-            while (page := await self._store.page(self.job_id, self.tail)) is not None:
+            page = await self._store.page(self.job_id, self.tail)
+            while page is not None:
                 self._keep(page)
+                page = await self._store.page(self.job_id, self.tail) if page.more else None
 
     async def wait_beyond(self, cursor: int) -> None:
         """Return once ``tail`` is above ``cursor``."""

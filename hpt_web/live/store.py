@@ -38,6 +38,7 @@ class Page:
     first: int
     last: int
     events: str
+    more: bool = False  # there may be more already
 
     @cached_property
     def frame(self) -> str:
@@ -82,7 +83,9 @@ class EventStore:
             for place, (seq, at, kind, data) in enumerate(rows)
             if seq == first + place
         ]
-        return Page(first, first + len(events) - 1, ",".join(events))
+        return Page(
+            first, first + len(events) - 1, ",".join(events), more=len(rows) == limit or len(events) < len(rows)
+        )
 
     async def _rows(self, sql: str, arguments: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:

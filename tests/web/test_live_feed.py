@@ -28,7 +28,8 @@ class Store:
         await asyncio.sleep(0)
         first = max(since + 1, self.first)
         last = min(self.last, first + self.limit - 1)
-        return Page(first, last, ",".join("x" * self.size for _ in range(first, last + 1))) if last >= first else None
+        text = ",".join("x" * self.size for _ in range(first, last + 1))
+        return Page(first, last, text, more=last - first + 1 == self.limit) if last >= first else None
 
 
 def feed_of(store: Any) -> Feed:
@@ -43,7 +44,7 @@ async def test_every_socket_at_the_tail_gets_the_very_same_text() -> None:
     assert one is not None
     assert one is other
     assert one.frame is other.frame
-    assert store.questions == 2  # what there is, and that there is no more
+    assert store.questions == 1  # a page that is not full is the last
 
 
 async def test_several_small_pages_become_one_frame() -> None:

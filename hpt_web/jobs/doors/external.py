@@ -28,7 +28,7 @@ from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, Trial,
 from hpt_web.jobs.queries import counts_by_state, job_for, live_attempts, trial_for
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.endings import End, ending, settle
-from hpt_web.jobs.running.follow import carry_out, judge
+from hpt_web.jobs.running.judging import carry_out, judge_for
 from hpt_web.jobs.running.points import Numbered, number_steps, objective_after, points_entries, store_points
 from hpt_web.jobs.search import choosing
 from tuning.backends import Phase, Status
@@ -207,9 +207,9 @@ def report(*, actor: User, project: str, name: str, number: int, document: objec
         found = _locked(trial, attempt)
         if found.ended_at is not None:
             return _told_to_stop(found)
+        judge = judge_for(found.trial.job) if metric == trial.job.metric else None  # before anything is written
         stored, entries = _store(found, points)
-        objectives = len(stored) if metric == trial.job.metric else 0
-        verdict = judge(found, reports=objectives) if objectives else None
+        verdict = judge and judge.hear(found, stored)
         entries += carry_out(found, verdict)
         if found.stop_requested_at is None:
             silence = timedelta(seconds=found.trial.job.spec["limits"]["trial_seconds"])

@@ -26,14 +26,10 @@ from hpt_web.jobs.events import Entry, append, decide, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, TuningJob
 from hpt_web.jobs.running.continuing import last_steps
-from hpt_web.jobs.running.dispatch import stop_attempt
 from hpt_web.jobs.running.endings import ending, losses, settle
+from hpt_web.jobs.running.judging import Judge, carry_out, judge_for
 from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries, store_points
-from hpt_web.jobs.search.choosing import policy_of
-from hpt_web.jobs.search.parents import whole_history
-from tuning import earlystop
 from tuning.backends import Backend, Phase, Status
-from tuning.contracts import Verdict
 from tuning.errors import BackendError
 from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
 from tuning.states import TrialState
@@ -193,9 +189,10 @@ class Follower:
         crash.at("child.exited" if ends else "metric.line")
         try:
             with transaction.atomic():
+                judge = judge_for(job) if any(item.points for item in news) else None  # before anything is written
                 entries: list[Entry] = []
                 for item in news:
-                    entries += self._store_one(item)
+                    entries += self._store_one(item, judge)
                 append(job.pk, entries)
                 if ends:
                     crash.at("result.written")
@@ -211,7 +208,7 @@ class Follower:
             crash.at("result.committed")
             self.nudge(job.pk)
 
-    def _store_one(self, news: News) -> list[Entry]:
+    def _store_one(self, news: News, judge: Judge | None) -> list[Entry]:
         """Move the offset and store what was read up to it; settle the attempt if it is over."""
         attempt = news.followed.attempt
         trial = attempt.trial
@@ -232,11 +229,10 @@ class Follower:
         elif objective:
             rows.update(trial, objective, "true")
         entries += self._tell_refusals(news)
+        verdict = judge and judge.hear(attempt, points, over=news.over)
         if news.over:
             return entries + self._settle(news)
-        if objectives:
-            entries += carry_out(attempt, judge(attempt, reports=len(objectives)))
-        return entries
+        return entries + carry_out(attempt, verdict)
 
     def _tell_refusals(self, news: News) -> list[Entry]:
         trial = news.followed.attempt.trial
@@ -276,32 +272,6 @@ def refresh(attempt: Attempt) -> None:
     attempt.stop_kind, attempt.stop_reason, attempt.stop_requested_at = wish
     trial.state = state
     job.spec = {**job.spec, "limits": json.loads(limits)}
-
-
-def judge(attempt: Attempt, *, reports: int) -> Verdict | None:
-    """What the job's policy or scheduler says of the newest `reports` values of the objective; None if nobody judges,
-    or the attempt is to stop anyway."""
-    trial = attempt.trial
-    policy = None if attempt.stop_requested_at is not None else policy_of(trial.job)
-    if policy is None:
-        return None
-    history = whole_history(trial.job, curves=True)
-    observed = history.trial(trial.number)
-    judged = max(0, len(observed.curve) - reports) if observed else 0
-    return earlystop.judge_reports(policy, trial.number, history, judged)
-
-
-def carry_out(attempt: Attempt, verdict: Verdict | None) -> list[Entry]:
-    """Ask the attempt to stop or to pause, if that is the verdict, and tell why."""
-    if verdict is None or not verdict.stop:
-        return []
-    kind = Attempt.StopKind.PAUSE if verdict.pause else Attempt.StopKind.POLICY
-    stopped = stop_attempt(attempt, kind, verdict.reason)
-    if not stopped:  # a person was first
-        return []
-    decided = Decision.Kind.PAUSE if verdict.pause else Decision.Kind.EARLY_STOP
-    why = decide(attempt.trial.job, decided, verdict.reason, trial=attempt.trial, numbers=verdict.numbers)
-    return [why, *stopped]
 
 
 def steps_before(attempt: Attempt) -> dict[str, int]:
