@@ -209,7 +209,7 @@ def report(*, actor: User, project: str, name: str, number: int, document: objec
             return _told_to_stop(found)
         judge = judge_for(found.trial.job) if metric == trial.job.metric else None  # before anything is written
         stored, entries = _store(found, points)
-        verdict = judge and judge.hear(found, stored)
+        verdict = judge.hear(found, stored) if judge else None
         entries += carry_out(found, verdict)
         if found.stop_requested_at is None:
             silence = timedelta(seconds=found.trial.job.spec["limits"]["trial_seconds"])

@@ -229,7 +229,7 @@ class Follower:
         elif objective:
             rows.update(trial, objective, "true")
         entries += self._tell_refusals(news)
-        verdict = judge and judge.hear(attempt, points, over=news.over)
+        verdict = judge.hear(attempt, points, over=news.over) if judge else None
         if news.over:
             return entries + self._settle(news)
         return entries + carry_out(attempt, verdict)
