@@ -1,6 +1,8 @@
 """Bayesian optimisation: the contract, that it finds good points, and that warm start makes it better."""
 
 import math
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -253,3 +255,18 @@ def test_one_point_run_again_and_again_is_no_plateau():
     own += [observation(n, {"x": 0.7, "y": 0.5}, 0.7) for n in range(7, 12)]
     (one,) = strategies.create("bayesian", {}).suggest(PLANE, History(Goal.MAXIMIZE, tuple(own)), [12], 0)
     assert "tied_points" not in one.numbers and one.numbers["acquisition"] == "ei"
+
+
+def test_suggesting_loads_neither_the_optimisers_nor_the_statistics_of_scipy():
+    """They would take 40 MB of each process."""
+    program = """
+import sys
+from tuning import Tuner
+tuner = Tuner([{"name": "x", "type": "float", "min": 0, "max": 1}, {"name": "y", "type": "float", "min": 0, "max": 1}])
+for _ in range(6):
+    (trial,) = tuner.ask()
+    tuner.tell(trial, trial.config["x"])
+print([name for name in ("scipy.optimize", "scipy.stats", "sklearn") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
