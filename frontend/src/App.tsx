@@ -18,6 +18,7 @@ const NewJobPage = lazy(() => import("./pages/NewJobPage"));
 const ComparePage = lazy(() => import("./pages/ComparePage"));
 const QueuePage = lazy(() => import("./pages/QueuePage"));
 const UsagePage = lazy(() => import("./pages/UsagePage"));
+const HostPage = lazy(() => import("./pages/HostPage"));
 const AdminPage = lazy(() => import("./pages/AdminPage"));
 const AccountPage = lazy(() => import("./pages/AccountPage"));
 
@@ -67,6 +68,7 @@ export function App() {
           </Route>
           <Route path="/queue" component={QueuePage} />
           <Route path="/usage">{() => <UsagePage user={user} />}</Route>
+          <Route path="/host">{() => (user.is_admin ? <HostPage /> : <AdminsOnlyPage />)}</Route>
           <Route path="/admin/:tab?">
             {({ tab }) => (user.is_admin ? <AdminPage tab={tab} /> : <AdminsOnlyPage />)}
           </Route>

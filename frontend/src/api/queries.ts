@@ -352,6 +352,11 @@ export const queue = queryOptions({
   queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/queue", { signal })),
 });
 
+export const host = queryOptions({
+  queryKey: ["host"],
+  queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/host", { signal })),
+});
+
 export const pools = queryOptions({
   queryKey: ["pools"],
   queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/pools", { signal })),

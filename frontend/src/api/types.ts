@@ -18,6 +18,7 @@ export type DatasetVersion = Schemas["DatasetVersion"];
 export type Decision = Schemas["Decision"];
 export type Fault = Schemas["Fault"];
 export type Holder = Schemas["Holder"];
+export type Host = Schemas["Host"];
 export type HyperparameterDefinition = Schemas["HyperparameterDefinition"];
 export type Job = Schemas["Job"];
 export type JobChanges = Schemas["PatchedJobChangesRequest"];

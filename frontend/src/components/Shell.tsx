@@ -49,6 +49,7 @@ const PARTS = [
   { href: "/projects", label: "Projects" },
   { href: "/queue", label: "Queue" },
   { href: "/usage", label: "Usage" },
+  { href: "/host", label: "Host", admin: true },
   { href: "/admin", label: "Administration", admin: true },
 ];
 
