@@ -15,13 +15,14 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
 from hpt_web.jobs.events import append
-from hpt_web.jobs.lifecycle import grace_of, request_stop, seconds_since
+from hpt_web.jobs.lifecycle import grace_of, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
 from hpt_web.jobs.running.dispatch import STOP_SECONDS, launch
@@ -72,7 +73,7 @@ def _turn() -> int:
 
 def _repair(backend: Backend, attempt: Attempt) -> None:
     unknown = backend.status(attempt.token).phase is Phase.UNKNOWN
-    if unknown and seconds_since(attempt.created_at) < PATIENCE_SECONDS:
+    if unknown and _is_new(attempt):
         return
     if attempt.stop_requested_at is None:
         if unknown:
@@ -90,6 +91,12 @@ def _patience(attempt: Attempt) -> float:
     """For how long the service must have listened before an attempt elsewhere may count as silent."""
     trial_seconds: float = attempt.trial.job.spec["limits"]["trial_seconds"]
     return STOP_SECONDS if attempt.stop_requested_at is not None else min(trial_seconds, RETURN_SECONDS)
+
+
+def _is_new(attempt: Attempt) -> bool:
+    """By the database's clock, which wrote the time: this host's may be minutes off."""
+    since = Now() - timedelta(seconds=PATIENCE_SECONDS)
+    return Attempt.objects.filter(pk=attempt.pk, created_at__gt=since).exists()
 
 
 def _settle_silent(listening: float) -> None:

@@ -1,9 +1,12 @@
 """The way of a trial: written, launched, followed, settled; and what happens when somebody dies on the way."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
@@ -147,6 +150,19 @@ def test_an_attempt_written_but_not_launched_is_launched_by_the_sweep(
     sweep(backend, follower.nudge)
     assert token not in backend.plays  # it may be about to
     Attempt.objects.update(created_at="2000-01-01T00:00:00Z")
+    sweep(backend, follower.nudge)
+    assert token in backend.plays
+
+
+def test_an_attempt_is_launched_by_the_sweep_on_a_host_whose_clock_is_wrong(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job()
+    (token,) = live(job)
+    backend.plays.clear()
+    Attempt.objects.update(created_at=Now() - timedelta(seconds=10))
+    slow = timezone.now() - timedelta(seconds=120)
+    monkeypatch.setattr(timezone, "now", lambda: slow)
     sweep(backend, follower.nudge)
     assert token in backend.plays
 
