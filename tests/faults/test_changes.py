@@ -4,7 +4,6 @@ every curve is whole, and nothing ran twice (demands 5 and 13).
 
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ SEED = int(time.time())
 EPOCHS = 9  # of SCRIPT, which writes a checkpoint after each
 TRIALS = 4
 JOB = "/projects/lab/jobs/held"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,7 @@ with open(a.ledger, "a") as f:
     f.write(json.dumps({**held, "begun": begun, "ended": time.monotonic(), "gpus": os.environ["SM_NUM_GPUS"]}) + "\\n")
 """
 SIZE_MB = 1000
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = {"HPT_GPUS": ",".join(f"GPU-{letter}:{SIZE_MB}MiB" for letter in "abc"), "HPT_TRIAL_SLOTS": "12"}
-    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False, settings=settings).start()
-    yield running
-    running.stop()
+SETTINGS = {"HPT_GPUS": ",".join(f"GPU-{letter}:{SIZE_MB}MiB" for letter in "abc"), "HPT_TRIAL_SLOTS": "12"}
 
 
 @pytest.mark.timeout(600)

@@ -1,6 +1,5 @@
 """Trials that misbehave, through the whole service: each ends with an error that says what happened."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,13 +39,6 @@ elif a.mode == "deaf":
     print("score=4", flush=True)
     time.sleep(1000)
 """
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ rows, as in test_nothing_lost.
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -42,13 +41,6 @@ for epoch in range(done + 1, 10):
     draft.rename(model)
 note("ends")
 """
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

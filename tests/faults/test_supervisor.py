@@ -20,13 +20,6 @@ from tests.service import Service, wait_for
 BACK_SECONDS = 60.0  # generous, as other tests keep the machine busy; the usual time is a few seconds
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False).start()
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Service]:
     made = Service(tmp_path / "home", example=False)
