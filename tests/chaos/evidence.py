@@ -136,8 +136,8 @@ def logs_of(home: Path, attempts: list[Row]) -> dict[int, list[float]]:
     """The points that stand in the attempts' logs, in whole lines."""
     printed = {}
     for attempt in attempts:
-        for folder in ("trials", "containers"):
-            path = home / folder / attempt["token"] / "log"
+        token = attempt["token"]
+        for path in (home / "trials" / token / "log", home / "containers" / token / "told" / "log"):
             if path.is_file():
                 text = path.read_text(errors="replace")
                 printed[attempt["id"]] = [float(value) for value in SCORE.findall(text)]

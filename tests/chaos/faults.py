@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -287,8 +286,7 @@ def jump_clock(*jumps: float) -> Fault:
         assert scene.stage.clock is not None
         for jump in jumps:
             scene.moment()
-            with scene.stage.clock.open("r+b") as file:  # in place, as it is mapped
-                file.write(struct.pack("d", jump))
+            stages.set_clock(scene.stage.clock, jump)
             scene.tell(f"the service's clock is off by {jump:+.0f} s")
             time.sleep(3)
 
@@ -336,6 +334,16 @@ def cut_power(scene: Scene) -> None:
     scene.tell(f"SIGKILL to the supervisor and all of its parts, and to {doomed}")
     scene.stage.start()
     scene.tell("the service is started again")
+
+
+def in_turn(*turns: Fault) -> Fault:
+    """One fault after the other."""
+
+    def fault(scene: Scene) -> None:
+        for turn in turns:
+            turn(scene)
+
+    return fault
 
 
 def soak(every: float, choices: list[tuple[str, Fault]]) -> Fault:

@@ -195,6 +195,13 @@ ROWS = [
         *("R36", "two trials", "200 processes forked by each", "metric.line", USUAL, faults.nothing),
         work=Work(mode="forks"),
     ),
+    Row(
+        *("R37", "clock, then worker process", "off by -120 s, then SIGKILL", "trial.row_committed", USUAL),
+        *(faults.in_turn(faults.jump_clock(-120), kill_at("trial.row_committed", "worker")),),
+        stage=stages.odd_clock,
+        work=Work(trials=15, lines=30),
+        own=True,
+    ),
 ]
 BY_NAME = {row.name: row for row in ROWS}
 SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R27"]

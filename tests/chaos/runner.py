@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
-from tests.chaos import evidence, work
+from tests.chaos import evidence, stages, work
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import OVER, Scene, nothing
 from tests.chaos.invariants import INVARIANTS
@@ -157,6 +157,8 @@ class Theatre:
     def _clear(self, found: Evidence) -> None:
         """Make room for the next row: end what is still there, and disarm what was never reached."""
         self.stage.remove_more()
+        if self.stage.clock is not None:
+            stages.set_clock(self.stage.clock, 0)
         for armed in self.stage.crash_points.iterdir() if self.stage.crash_points else ():
             armed.unlink(missing_ok=True)
         if found.job["ended_at"] is None:

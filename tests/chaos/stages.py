@@ -206,10 +206,16 @@ def odd_clock(scratch: Path) -> Iterator[Stage]:
     library, clock = scratch / "clock.so", scratch / "clock"
     source = Path(__file__).with_name("clock.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
-    clock.write_bytes(struct.pack("d", 0.0))
+    clock.write_bytes(bytes(struct.calcsize("d")))
     with _running(Stage(scratch / "odd", {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(clock)})) as stage:
         stage.clock = clock
         yield stage
+
+
+def set_clock(clock: Path, seconds: float) -> None:
+    """From now on the wall clocks of such a service are off by so much."""
+    with clock.open("r+b") as file:  # in place, as it is mapped
+        file.write(struct.pack("d", seconds))
 
 
 @contextmanager
