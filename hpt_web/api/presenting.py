@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from hpt_web.accounts.models import Project, Quota
+from hpt_web.catalog.quotas import stored_bytes
 from hpt_web.jobs.documents.drafts import Draft
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.outputs.artifacts import listing
@@ -68,12 +70,18 @@ def _bytes(found: Stored) -> Row:
     return {"checkpoints": found.checkpoints, "outputs": found.outputs}
 
 
-def storage(rows: QuerySet[TuningJob]) -> Row:
-    """What a project's jobs take, the largest first; those that take nothing are left out."""
+def storage(project: Project, rows: QuerySet[TuningJob]) -> Row:
+    """What a project's jobs take, the largest first, and its datasets and code; those that take nothing are left
+    out."""
     found = [(job, sizes) for job, sizes in largest(rows) if sizes.total]
+    limit = Quota.objects.filter(project=project, user=None, resource=Quota.Resource.STORAGE_BYTES).first()
+    total, trials = stored_bytes(project=project), sum(sizes.total for _, sizes in found)
     return {
         "checkpoints": sum(sizes.checkpoints for _, sizes in found),
         "outputs": sum(sizes.outputs for _, sizes in found),
+        "catalogue": total - trials,
+        "total": total,
+        "limit": limit and limit.limit,
         "jobs": [
             {"job": job.name, "state": job.state, "keep": job.spec.get("keep"), **_bytes(sizes)} for job, sizes in found
         ],

@@ -1,6 +1,9 @@
-"""The limits on stored bytes: what is to come is held against the datasets and bundles that are there."""
+"""The limits on stored bytes: what is to come is held against the datasets and bundles that are there, and against
+what others have told of that they keep (`count_also`)."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from django.db import connection, transaction
 from django.db.models import Q, Sum
@@ -12,14 +15,30 @@ from hpt_web.catalog.models import DatasetVersion, StoredBundle
 STORAGE_LOCK = 0x48505402  # held from the counting of bytes to the commit of more: two uploads see each other
 
 
+class Counted(Protocol):
+    """Bytes that are kept elsewhere, of a project or by a person if they are given."""
+
+    def __call__(self, *, project: Project | None = None, user: User | None = None) -> int: ...
+
+
+_elsewhere: list[Counted] = []
+
+
+def count_also(counted: Counted) -> None:
+    """Have something else count as stored from now on: whoever keeps it knows the catalogue, and not the reverse."""
+    if counted not in _elsewhere:
+        _elsewhere.append(counted)
+
+
 def stored_bytes(*, project: Project | None = None, user: User | None = None) -> int:
-    """The bytes of all dataset versions and code bundles, of a project or by a person if they are given."""
+    """The bytes of all dataset versions, code bundles and what else is kept, of a project or by a person."""
     versions, bundles = DatasetVersion.objects.all(), StoredBundle.objects.all()
     if project is not None:
         versions, bundles = versions.filter(dataset__project=project), bundles.filter(project=project)
     if user is not None:
         versions, bundles = versions.filter(created_by=user), bundles.filter(created_by=user)
-    return sum(int(rows.aggregate(used=Sum("size"))["used"] or 0) for rows in (versions, bundles))
+    here = sum(int(rows.aggregate(used=Sum("size"))["used"] or 0) for rows in (versions, bundles))
+    return here + sum(counted(project=project, user=user) for counted in _elsewhere)
 
 
 def refuse_storage(actor: User, project: Project, more: int) -> None:

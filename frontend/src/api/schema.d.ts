@@ -295,6 +295,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/clean-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete by prefix: outputs, checkpoints, whole jobs, datasets; or rehearse it */
+        post: operations["cleanUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/datasets": {
         parameters: {
             query?: never;
@@ -1550,6 +1567,23 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description What went, or in a rehearsal would go; and what begins with the prefix as well but stays, with the reason. */
+        CleanedUp: {
+            bytes: number;
+            gone: components["schemas"]["GoneItem"][];
+            kept: components["schemas"]["KeptItem"][];
+            rehearsal: boolean;
+        };
+        CleanUpDocumentRequest: {
+            /** @description Also the files of each job's best trial. */
+            best?: boolean;
+            /** @description The first letters of the names, whatever their case. */
+            prefix: string;
+            /** @description Delete nothing, and answer what would go. */
+            rehearsal?: boolean;
+            /** @description Of jobs that begin so the outputs or the checkpoints of trials that are over, or all of the job. */
+            what: components["schemas"]["WhatEnum"][];
+        };
         CloneDocumentRequest: {
             /** @description What differs; null leaves one out. */
             hyperparameters?: {
@@ -1701,6 +1735,13 @@ export interface components {
         FromEnum: "checkpoint" | "scratch";
         /** @enum {string} */
         Goal: "maximize" | "minimize";
+        GoneItem: {
+            bytes: number;
+            /** @description job, trial or dataset. */
+            kind: string;
+            /** @description Of a trial: job/number. */
+            name: string;
+        };
         Gpu: {
             /**
              * Format: double
@@ -2022,6 +2063,12 @@ export interface components {
             best?: number;
             /** @description So many that ended last; 1 if left out. */
             last?: number;
+        };
+        KeptItem: {
+            /** @description job, trial or dataset. */
+            kind: string;
+            name: string;
+            reason: string;
         };
         LastValue: {
             step: number;
@@ -2565,10 +2612,16 @@ export interface components {
         };
         /** @description The sums over all jobs, and the jobs that take anything, the largest first. */
         ProjectStorage: {
+            /** @description Datasets and code. */
+            catalogue: number;
             checkpoints: number;
             jobs: components["schemas"]["JobStorage"][];
+            /** @description The project's limit on stored bytes. */
+            limit: number | null;
             /** @description Logs, models and other output. */
             outputs: number;
+            /** @description What counts towards the limit. */
+            total: number;
         };
         Queue: {
             /** Format: double */
@@ -3130,6 +3183,8 @@ export interface components {
         };
         /** @enum {string} */
         WarmStartType: "IDENTICAL_DATA_AND_ALGORITHM" | "TRANSFER_LEARNING";
+        /** @enum {string} */
+        WhatEnum: "outputs" | "checkpoints" | "jobs" | "datasets";
     };
     responses: never;
     parameters: never;
@@ -3957,6 +4012,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cleanUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CleanUpDocumentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CleanedUp"];
                 };
             };
             /** @description Not done, and why. */

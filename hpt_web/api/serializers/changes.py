@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from hpt_web.api.serializers.common import Shape, ValueField, choices_of
 from hpt_web.api.serializers.jobs import Completion, Keep, Limits, StoredBytes
+from hpt_web.jobs.doors.cleanup import WHAT
 from tuning.states import JobState
 
 
@@ -40,7 +41,41 @@ class JobStorage(StoredBytes):
 class ProjectStorage(StoredBytes):
     """The sums over all jobs, and the jobs that take anything, the largest first."""
 
+    catalogue = serializers.IntegerField(help_text="Datasets and code.")
+    total = serializers.IntegerField(help_text="What counts towards the limit.")
+    limit = serializers.IntegerField(allow_null=True, help_text="The project's limit on stored bytes.")
     jobs = JobStorage(many=True)
+
+
+class CleanUpDocument(Shape):
+    prefix = serializers.CharField(help_text="The first letters of the names, whatever their case.")
+    what = serializers.ListField(
+        child=serializers.ChoiceField(list(WHAT)),
+        help_text="Of jobs that begin so the outputs or the checkpoints of trials that are over, or all of the job.",
+    )
+    rehearsal = serializers.BooleanField(required=False, help_text="Delete nothing, and answer what would go.")
+    best = serializers.BooleanField(required=False, help_text="Also the files of each job's best trial.")
+
+
+class GoneItem(Shape):
+    kind = serializers.CharField(help_text="job, trial or dataset.")
+    name = serializers.CharField(help_text="Of a trial: job/number.")
+    bytes = serializers.IntegerField()
+
+
+class KeptItem(Shape):
+    kind = serializers.CharField(help_text="job, trial or dataset.")
+    name = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class CleanedUp(Shape):
+    """What went, or in a rehearsal would go; and what begins with the prefix as well but stays, with the reason."""
+
+    rehearsal = serializers.BooleanField()
+    bytes = serializers.IntegerField()
+    gone = GoneItem(many=True)
+    kept = KeptItem(many=True)
 
 
 class RetryDocument(Shape):

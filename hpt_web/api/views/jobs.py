@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import Fault, Invalid
 from hpt_web.api import presenting
 from hpt_web.api.pagination import page, text_parameter, whole_parameter
@@ -14,7 +15,7 @@ from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_q
 from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs.doors import actions, changes
+from hpt_web.jobs.doors import actions, changes, cleanup
 from hpt_web.jobs.queries import decisions_of, events_since, job_for, jobs_in
 from tuning.states import JobState
 
@@ -124,7 +125,17 @@ class ResumeJobView(View):
 class StorageView(View):
     @operation("getStorage", "What the trials of a project's jobs take on disk", tag=_TAG, gives=changed.ProjectStorage)
     def get(self, request: Request, project: str) -> Response:
-        return Response(presenting.storage(jobs_in(request.user, project)))
+        return Response(presenting.storage(project_for(request.user, project), jobs_in(request.user, project)))
+
+
+class CleanUpView(View):
+    @operation(
+        "cleanUp", "Delete by prefix: outputs, checkpoints, whole jobs, datasets; or rehearse it", tag=_TAG,
+        takes=changed.CleanUpDocument, gives=changed.CleanedUp,
+    )  # fmt: skip
+    def post(self, request: Request, project: str) -> Response:
+        cleaned = cleanup.clean_up(actor=person(request), project=project, document=request.data)
+        return Response(changed.CleanedUp(cleaned).data)
 
 
 class StopJobView(View):

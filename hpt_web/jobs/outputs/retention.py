@@ -128,27 +128,59 @@ def apply(job_id: int) -> int:
     trials = [Ended(number, TrialState(state), value, at.timestamp()) for number, state, value, at in rows if at]
     out = expendable(trials, Keep(**rule), Goal(job.goal))
     there = dict(ended.filter(discarded_at__isnull=True).values_list("number", "pk"))
-    return sum(_discard(pk) for number, pk in there.items() if number in out)
+    return sum(_drop(pk) for number, pk in there.items() if number in out)
 
 
-def _discard(pk: int) -> bool:
-    """Remove a trial's checkpoints and outputs, unless it runs again or somebody is about to go on from them."""
+def _drop(pk: int) -> bool:
+    with transaction.atomic():
+        gone = discard(pk, (CHECKPOINTS, OUTPUTS)) is not None
+        if gone:
+            Trial.objects.filter(pk=pk).update(discarded_at=timezone.now())
+    return gone
+
+
+CHECKPOINTS, OUTPUTS = "checkpoints", "outputs"  # what can be removed of a trial
+
+
+def discard(pk: int, what: Collection[str], *, rehearsal: bool = False) -> int | None:
+    """Remove a trial's checkpoints, its outputs or both; the bytes that this frees. In a `rehearsal` nothing goes.
+
+    None if they have to stay: it runs again, somebody is about to go on from its checkpoints, or what it left was not
+    looked at yet (`clear`).
+    """
     with transaction.atomic():
         trial = Trial.objects.select_for_update(no_key=True).filter(pk=pk, ended_at__isnull=False).first()
-        if trial is None or trial.copies.filter(continues=True, attempt=0).exists():
-            return False
+        continued = trial is not None and trial.copies.filter(continues=True, attempt=0).exists()
+        if trial is None or (continued and CHECKPOINTS in what):
+            return None
         attempts = list(trial.attempts.exclude(backend=EXTERNAL))
         if any(attempt.kept_bytes is None for attempt in attempts):
-            return False  # not cleared yet; the rule is applied again then
-        for folder in _checkpoint_folders(trial):
+            return None
+        freed = _without_checkpoints(trial, rehearsal=rehearsal) if CHECKPOINTS in what else 0
+        if OUTPUTS in what:
+            freed += sum(_without_outputs(attempt, rehearsal=rehearsal) for attempt in attempts)
+    return freed
+
+
+def _without_checkpoints(trial: Trial, *, rehearsal: bool) -> int:
+    folders = _checkpoint_folders(trial)
+    freed = sum(map(size_of, folders))
+    if not rehearsal:
+        for folder in folders:
             remove(folder)
-        for attempt in attempts:
-            folder = launching.backend().folder(attempt.token)
-            for name in OUTPUT:
-                remove(folder / name)
-            Attempt.objects.filter(pk=attempt.pk).update(kept_bytes=size_of(folder))
-        Trial.objects.filter(pk=pk).update(checkpoint_bytes=0, discarded_at=timezone.now())
-    return True
+        Trial.objects.filter(pk=trial.pk).update(checkpoint_bytes=0)
+    return freed
+
+
+def _without_outputs(attempt: Attempt, *, rehearsal: bool) -> int:
+    """Its log stays."""
+    folder = launching.backend().folder(attempt.token)
+    freed = sum(size_of(folder / name) for name in OUTPUT)
+    if not rehearsal:
+        for name in OUTPUT:
+            remove(folder / name)
+        Attempt.objects.filter(pk=attempt.pk).update(kept_bytes=size_of(folder))
+    return freed
 
 
 def _checkpoint_folders(trial: Trial) -> list[Path]:

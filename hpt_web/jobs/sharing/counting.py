@@ -12,6 +12,7 @@ from hpt_web.accounts.pools import CPU
 from hpt_web.catalog.models import DatasetVersion, StoredBundle
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.sharing import ledger
+from hpt_web.jobs.sharing.stored import of_trials
 
 Resource = Quota.Resource
 
@@ -75,3 +76,4 @@ def _stored() -> Iterable[_Amount]:
     for rows, project in ((DatasetVersion.objects, "dataset__project_id"), (StoredBundle.objects, "project_id")):
         sums = rows.order_by().values(project, "created_by_id").annotate(n=Sum("size"))
         yield from (_Amount(*row) for row in sums.values_list(project, "created_by_id", "n"))
+    yield from (_Amount(*row) for row in of_trials())

@@ -15,6 +15,7 @@ from hpt_web.accounts.pools import PoolInfo, pools
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.sharing import capacity, devices, ledger, placing
 from hpt_web.jobs.sharing.placing import Terms
+from hpt_web.jobs.sharing.stored import storage_faults
 from tuning.errors import Fault
 from tuning.specification import JobSpec, Resources
 
@@ -30,6 +31,8 @@ def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool
         faults.append(Fault("limits.max_trials", message, "quota"))
     if more_jobs:
         faults += [Fault("", message, "quota") for message in _queued(limits)]
+        for quota in limits.filter(resource=Quota.Resource.STORAGE_BYTES):
+            faults += [Fault("", message, "quota") for message in storage_faults(quota)]
     if spec.resources is not None and spec.resources.gpus:
         faults += [Fault("resources.gpus", message, "quota") for message in _gpu_hours(limits)]
     return faults

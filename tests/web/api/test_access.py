@@ -31,6 +31,7 @@ QUERY = {"readSourceFile": "?name=train.py", "getFigure": "?job=first", "uploadB
          "uploadDatasetVersion": "?filename=a.csv", "downloadArtifact": "?path=model/weights"}  # fmt: skip
 # A body that each operation accepts, so that a refusal is never one of the body.
 BODIES: dict[str, Any] = {
+    "cleanUp": {"prefix": "nothing-", "what": ["outputs", "checkpoints", "datasets"]},
     "createProject": {"slug": "new"},
     "updateProject": {"name": "New"},
     "addMember": {"username": "root", "role": "viewer"},

@@ -291,3 +291,26 @@ def test_the_queue_takes_a_fixed_number_of_queries(
         running(world, f"job-{number}", "lab", live=0)
     with django_assert_max_num_queries(18):
         assert len(alice.get("queue").json["jobs"]) == 6
+
+
+# --- what is stored ---------------------------------------------------------------------------------------------------
+
+
+def test_a_clean_up_is_rehearsed_and_done_over_rest(
+    world: World, alice: Api, bob: Api, charlie: Api, root: Api
+) -> None:
+    name = world.job.name
+    body = {"prefix": name, "what": ["jobs"], "rehearsal": True}
+    assert charlie.post("projects/lab/clean-up", body).status == 404
+    assert bob.post("projects/lab/clean-up", body).status == 403, "an editor deletes no record"
+    said = alice.post("projects/lab/clean-up", body)
+    assert (said.status, said.json["rehearsal"], said.json["kept"]) == (200, True, [])
+    assert [item["name"] for item in said.json["gone"]] == [name]
+    assert alice.get(f"projects/lab/jobs/{name}").status == 200
+    assert alice.post("projects/lab/clean-up", {**body, "rehearsal": False}).json["gone"] == said.json["gone"]
+    assert alice.get(f"projects/lab/jobs/{name}").status == 404
+    root.post("quotas", {"project": "lab", "resource": "storage_bytes", "limit": 10**9})
+    found = alice.get("projects/lab/storage").json
+    assert found["total"] == found["catalogue"] + found["checkpoints"] + found["outputs"] > 0
+    assert (found["limit"], found["jobs"]) == (10**9, [])
+    assert charlie.get("projects/lab/storage").status == 404
