@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tuning.space import SearchSpace, Value
@@ -30,6 +30,8 @@ class Observation:
     curve: tuple[tuple[int, float], ...] = ()
     inherited_from: str | None = None
     promotions: int = 0
+    # Its key in the space that was asked for last: whoever keeps observations does not make it again.
+    _key: tuple[SearchSpace, str] | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def usable(self) -> bool:
@@ -92,7 +94,11 @@ class History:
         inherited trials that completed: their result is known.
         """
         known = [t for t in self.inherited if t.usable and t.state is TrialState.COMPLETED] if self.comparable else []
-        return set(space.keys([trial.config for trial in (*self.own, *known)]))
+        trials = (*self.own, *known)
+        new = [trial for trial in trials if trial._key is None or trial._key[0] is not space]
+        for trial, key in zip(new, space.keys([trial.config for trial in new]), strict=True):
+            object.__setattr__(trial, "_key", (space, key))
+        return {trial._key[1] for trial in trials if trial._key is not None}
 
 
 def best_of(goal: Goal, trials: Sequence[Observation]) -> Observation | None:

@@ -75,10 +75,26 @@ def decide(
     numbers: dict[str, float | int | str] | None = None,
 ) -> Entry:
     """Store why something was done, and make the event that tells it."""
-    decision = Decision(job=job, trial=trial, kind=kind, reason=reason, numbers=numbers or {})
-    rows.insert(decision)
-    data = {"trial": trial and trial.number, "kind": kind.value, "reason": reason, "numbers": decision.numbers}
-    return Entry("decision", data)
+    (entry,) = decide_all([Decision(job=job, trial=trial, kind=kind, reason=reason, numbers=numbers or {})])
+    return entry
+
+
+def decide_all(decisions: Sequence[Decision]) -> list[Entry]:
+    """The same for several, with one statement."""
+    if decisions:
+        rows.insert(*decisions)
+    return [
+        Entry(
+            "decision",
+            {
+                "trial": decision.trial and decision.trial.number,
+                "kind": str(decision.kind),
+                "reason": decision.reason,
+                "numbers": decision.numbers,
+            },
+        )
+        for decision in decisions
+    ]
 
 
 def append(job_id: int, entries: Iterable[Entry]) -> None:

@@ -109,7 +109,7 @@ def _alone(job: int) -> None:
     from hpt_web.jobs.running import dispatch
     from hpt_web.jobs.sharing import capacity
 
-    capacity._shared.grants = None
+    capacity._shared = None
     dispatch.advance(job)
 
 

@@ -1,6 +1,7 @@
 """What strategies and policies see of a job."""
 
 import math
+from dataclasses import replace
 
 from tuning.history import History, Observation
 from tuning.space import Integer, SearchSpace
@@ -53,3 +54,12 @@ def test_used_points_are_all_own_and_the_parents_completed_ones_where_comparable
     for comparable, extra in ((True, {50}), (False, set())):
         history = History(Goal.MAXIMIZE, OWN, inherited, comparable)
         assert history.used_keys(SPACE) == {SPACE.key({"n": n}) for n in {*range(1, 10), *extra}}
+
+
+def test_keys_that_were_made_before_are_those_of_the_space_that_asks():
+    other = SearchSpace((Integer("n", 1, 100), Integer("m", 1, 3)))
+    pair = History(Goal.MAXIMIZE, tuple(replace(one, config={**one.config, "m": 2}) for one in OWN))
+    for space in (SPACE, other, SPACE):
+        for _ in range(2):
+            assert pair.used_keys(space) == set(space.keys([one.config for one in pair.own]))
+    assert HISTORY.own[0] == replace(HISTORY.own[0]), "what is known of it is no part of it"

@@ -16,6 +16,7 @@ from django.db.models.functions import Least, Now
 
 from hpt_web import crash
 from hpt_web.catalog.models import AlgorithmVersion
+from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
@@ -182,7 +183,7 @@ def _active(counts: dict[str, int]) -> bool:
 
 def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], list[Attempt]]:
     likely = capacity.likely(job)
-    queued = list(job.trials.select_related("job").filter(state=TrialState.QUEUED).order_by("number")[: likely.start])
+    queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
     crash.at("suggest.next")
     choice = choosing.choose(job, counts, likely.start - len(queued))
     if choice.size:
@@ -196,14 +197,23 @@ def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], 
         return [], []
     _lock_admission()
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
-    now = capacity.situation(asking=job.pk)
-    grant, place = now.plan()[job.pk], now.places[job.pk]
-    assigned = devices.assign(now.wishes[job.pk], grant.start)
-    chosen, told = choosing.write(job, choice, len(assigned) - len(queued))
-    starting = zip([*queued[: len(assigned)], *chosen], assigned, strict=False)
-    attempts = [write_attempt(trial, place=place, gpus=gpus) for trial, gpus in starting]
+    grant, place, wish = capacity.granted(job)
+    assigned = devices.assign(wish, grant.start)
+    chosen, told = choosing.write(job, choice, len(assigned) - len(queued), starting=True)
+    starting = list(zip([*queued[: len(assigned)], *chosen], assigned, strict=False))
+    first = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.STARTING]
+    again = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.QUEUED]
+    attempts = [write_attempt(trial, place=place, gpus=gpus) for trial, gpus in again]
+    attempts += _write_first(first, place)
     say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
     return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
+
+
+def _queued(job: TuningJob, most: int) -> list[Trial]:
+    found = list(job.trials.filter(state=TrialState.QUEUED).order_by("number")[:most])
+    for trial in found:
+        trial.job = job
+    return found
 
 
 def say(job: TuningJob, reason: str, *, waits: str) -> None:
@@ -225,7 +235,18 @@ def write_attempt(
         fields |= _reported(trial)
     move_trial(trial, TrialState.STARTING, **fields)
     continues = trial.continues and number == 1
-    attempt = Attempt.objects.create(
+    attempt = _reservation(trial, number, backend, place, gpus)
+    attempt.resumed = base is not None or continues
+    attempt.steps = base.steps if base else {}
+    rows.insert(attempt)
+    if continues:
+        take_over(attempt)
+    return attempt
+
+
+def _reservation(trial: Trial, number: int, backend: str, place: capacity.Place, gpus: Sequence[str]) -> Attempt:
+    """An attempt that holds its place once it is written."""
+    return Attempt(
         trial=trial,
         number=number,
         token=launching.new_token(trial, number, backend),
@@ -234,12 +255,15 @@ def write_attempt(
         device_count=place.devices,
         share=place.share,
         devices=list(gpus),
-        resumed=base is not None or continues,
-        steps=base.steps if base else {},
     )
-    if continues:
-        take_over(attempt)
-    return attempt
+
+
+def _write_first(starting: Sequence[tuple[Trial, Sequence[str]]], place: capacity.Place) -> list[Attempt]:
+    """The first attempts of trials that were written just now, with one statement: there is nothing to go on from."""
+    attempts = [_reservation(trial, 1, launching.backend_of(trial.job), place, gpus) for trial, gpus in starting]
+    if attempts:
+        rows.insert(*attempts)
+    return attempts
 
 
 def resumed_from(trial: Trial, backend: str) -> Attempt | None:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.conf import settings
 from hpt_web.accounts.pools import CPU
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
-from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
 from hpt_web.jobs.running import backends, images
 from hpt_web.jobs.running.endings import PROCESSES
 from tuning.backends import Backend, LaunchSpec, Limits
@@ -77,7 +78,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
             **({"HPT_GPU_MEMORY_MB": str(share)} if share else {}),
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
-        channels={channel.name: _input(channel.dataset_version) for channel in job.channels.all()},
+        channels={name: _input(version) for name, version in channels_of(job.pk)},
         code=_code(version) if version.bundle else None,
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": job.project.slug},
@@ -86,13 +87,26 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         image=job.spec["image"] if contained else None,
         entrypoint=() if contained and version.bundle else None,
         network=version.algorithm.network or None if contained else None,
+        pool=str(job.pk) if contained else "",
+        keep_alive_seconds=_keep_alive(job) if contained else 0,
     )
+
+
+@lru_cache(maxsize=64)
+def channels_of(job_id: int) -> tuple[tuple[str, DatasetVersion], ...]:
+    """What a job reads, by its channels' names, which never changes."""
+    channels = JobChannel.objects.filter(job=job_id).select_related("dataset_version").order_by("pk")
+    return tuple((channel.name, channel.dataset_version) for channel in channels)
 
 
 def _gpus(attempt: Attempt) -> tuple[str, ...] | None:
     """Those that were reserved. None, which is all of the host, for those of a pool whose ids nobody has told us."""
     unknown = attempt.pool not in ("", CPU) and not attempt.devices
     return None if unknown else tuple(attempt.devices)
+
+
+def _keep_alive(job: TuningJob) -> int:
+    return (job.spec["resources"] or job.algorithm_version.resources).get("keep_alive_seconds") or 0
 
 
 def _limits(job: TuningJob, *, contained: bool) -> Limits:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hpt_web.jobs.events import Entry, decide, trial_entry
+from hpt_web.jobs import rows
+from hpt_web.jobs.events import Entry, decide, decide_all, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.search.completion import all_ended
@@ -19,6 +20,7 @@ from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed
 from tuning.history import History
+from tuning.space import SearchSpace
 from tuning.states import TrialState
 from tuning.watched import Missing
 
@@ -58,6 +60,12 @@ def strategy_of(job_id: int) -> Strategy:
         return Missing(f"The job's strategy cannot be made: {error}.")
 
 
+@lru_cache(maxsize=64)
+def space_of(job_id: int) -> SearchSpace:
+    """A stored job's space, which never changes."""
+    return specification.stored(TuningJob.objects.get(pk=job_id).spec).space
+
+
 def policy_of(job: TuningJob) -> Policy | None:
     """Who judges the job's trials at each report of the objective: its early-stopping policy, or its scheduler."""
     chosen = job.spec["early_stopping"]
@@ -73,7 +81,7 @@ def policy_of(job: TuningJob) -> Policy | None:
 
 def may_run_out(job: TuningJob) -> bool:
     """Whether the job's space can be exhausted: it has finitely many points."""
-    return specification.stored(job.spec).space.size is not None
+    return space_of(job.pk).size is not None
 
 
 def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
@@ -117,9 +125,8 @@ def _suggest(
     """New points for trials `numbers`, and why there are none where the space has run out."""
     if not numbers:
         return [], None
-    space = specification.stored(job.spec).space
     try:
-        return list(zip(numbers, strategy.suggest(space, history, numbers, job.seed), strict=False)), None
+        return list(zip(numbers, strategy.suggest(space_of(job.pk), history, numbers, job.seed), strict=False)), None
     except SpaceExhausted as exhausted:
         return [], exhausted
 
@@ -137,23 +144,31 @@ def _with_promoted(history: History, promotions: Sequence[Promotion]) -> History
 # --- writing it -------------------------------------------------------------------------------------------------------
 
 
-def write(job: TuningJob, choice: Choice, most: int) -> tuple[list[Trial], list[Entry]]:
-    """Write what was chosen, `most` of it, the promotions first: the trials that are Queued now, and what is told."""
+def write(job: TuningJob, choice: Choice, most: int, *, starting: bool = False) -> tuple[list[Trial], list[Entry]]:
+    """Write what was chosen, `most` of it, the promotions first: the trials that are Queued now, and what is told.
+
+    `starting`: new ones are Starting at once, as the caller writes their first attempts in the same transaction.
+    """
     trials: list[Trial] = []
-    entries: list[Entry] = []
+    why: list[Decision] = []
     for promotion in choice.promotions[: max(0, most)]:
-        trial = job.trials.select_related("job").get(number=promotion.number)
+        trial = job.trials.get(number=promotion.number)
+        trial.job = job
         if not move_trial(trial, TrialState.QUEUED, promotions=trial.promotions + 1, reason=promotion.reason):
             continue  # a person has stopped it meanwhile
         trials.append(trial)
-        kind = Decision.Kind.PROMOTE
-        entries.append(decide(job, kind, promotion.reason, trial=trial, numbers=promotion.numbers))
-    for number, suggestion in choice.fresh[: max(0, most - len(choice.promotions))]:
-        trial = Trial.objects.create(job=job, number=number, hyperparameters=suggestion.config)
-        trials.append(trial)
-        kind = Decision.Kind.SUGGEST
-        entries.append(decide(job, kind, suggestion.reason, trial=trial, numbers=suggestion.numbers))
-    return trials, entries
+        why.append(_decision(trial, Decision.Kind.PROMOTE, promotion))
+    begun = {"state": TrialState.STARTING, "attempt": 1} if starting else {}
+    fresh = choice.fresh[: max(0, most - len(choice.promotions))]
+    new = [Trial(job=job, number=number, hyperparameters=one.config, **begun) for number, one in fresh]
+    if new:
+        rows.insert(*new)
+    why += [_decision(trial, Decision.Kind.SUGGEST, one) for trial, (_, one) in zip(new, fresh, strict=True)]
+    return [*trials, *new], decide_all(why)
+
+
+def _decision(trial: Trial, kind: Decision.Kind, chosen: Promotion | Suggestion) -> Decision:
+    return Decision(job=trial.job, trial=trial, kind=kind, reason=chosen.reason, numbers=dict(chosen.numbers))
 
 
 def give_up_paused(job: TuningJob) -> list[Entry]:

@@ -2,15 +2,15 @@
 
 The cost does not grow with trials that are over. A plan of all jobs is made when one of them may start something; many
 idle ones that ask within a second share one (`likely`), as the answer is the same as long as nothing has started, ended
-or been changed by a person. It only says that there is nothing to start: whatever starts is planned anew, under the
-admission lock.
+or been changed by a person. Under the admission lock it is asked whether it still is (`granted`), and if not, all is
+planned anew.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -60,12 +60,11 @@ class Situation(NamedTuple):
 
 def situation(asking: int = 0) -> Situation:
     """All of it, in a fixed number of queries; the job `asking` would take whatever it gets."""
-    found = pools()
+    found, shares, quotas = _declared()
     jobs = _jobs()
     running = _running()
     typical = ledger.typical_seconds(sorted(running))
     waiting = _waiting(list(jobs))
-    shares, quotas = _shares(), _quotas()
     limits = _limits(quotas)
     places, wishes = {}, {}
     for job, row in jobs.items():
@@ -89,16 +88,27 @@ def demands(asking: int = 0) -> list[Demand]:
 # --- grants -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Shared:
+class _Shared(NamedTuple):
     """The newest plan of this process that was made for nobody in particular, and what it was made of."""
 
-    seen: tuple[object, ...] = ()
-    at: float = float("-inf")
-    grants: Mapping[int, Grant] | None = None
+    seen: tuple[object, ...]
+    at: float
+    situation: Situation
+    grants: Mapping[int, Grant]
+
+    def fits(self, seen: tuple[object, ...]) -> bool:
+        return self.seen == seen and time.monotonic() - self.at <= SHARED_SECONDS
 
 
-_shared = _Shared()
+_shared: _Shared | None = None  # replaced as a whole, as several threads use it
+
+
+class Granted(NamedTuple):
+    """What a job may start, what each of its trials takes, and which devices they may get."""
+
+    grant: Grant
+    place: Place
+    wish: Wish | None
 
 
 def grants(asking: int = 0) -> dict[int, Grant]:
@@ -107,10 +117,24 @@ def grants(asking: int = 0) -> dict[int, Grant]:
 
 
 def likely(job: TuningJob) -> Grant:
-    """What `job` may start, as of at most a second ago; ask `grants` before anything is started."""
+    """What `job` may start, as of at most a second ago; ask `granted` before anything is started."""
     if job.waits:  # it wants nothing in a plan that it does not ask for
         return grants(asking=job.pk)[job.pk]
     return _newest(job.pk)[job.pk]
+
+
+def granted(job: TuningJob) -> Granted:
+    """The same for whoever holds the admission lock, exactly: what `likely` said if nothing has started or ended and
+    nobody has changed anything since, else planned anew."""
+    known = _shared
+    if known is not None and not job.waits and job.pk in known.grants and known.fits(_seen()):
+        now, planned = known.situation, known.grants
+    else:
+        now = situation(asking=job.pk)
+        planned = now.plan()
+    grant = planned[job.pk]
+    room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
+    return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], now.wishes[job.pk])
 
 
 def waiting_jobs(*, besides: int) -> list[int]:
@@ -129,19 +153,20 @@ def in_line() -> set[int]:
 
 def _newest(needed: int | None = None) -> Mapping[int, Grant]:
     """The shared plan, made anew if it is old, something has changed, or the job `needed` is not in it."""
-    seen, now = _seen(), time.monotonic()
-    known = _shared.grants
-    if known is None or _shared.seen != seen or now - _shared.at > SHARED_SECONDS or (needed and needed not in known):
-        known = grants()
-        _shared.seen, _shared.at, _shared.grants = seen, now, known
-    return known
+    global _shared
+    seen, now, known = _seen(), time.monotonic(), _shared
+    if known is None or not known.fits(seen) or (needed and needed not in known.grants):
+        found = situation()
+        known = _shared = _Shared(seen, now, found, found.plan())
+    return known.grants
 
 
 def _seen() -> tuple[object, ...]:
     """Changes whenever a trial starts or ends, or a person changes anything."""
-    sql = """
-        SELECT count(*), max(id), (SELECT max(id) FROM accounts_auditevent) FROM jobs_attempt WHERE ended_at IS NULL
-    """
+    sql = f"""
+        SELECT count(*), max(id), (SELECT max(id) FROM accounts_auditevent), {_DECLARED}
+        FROM jobs_attempt WHERE ended_at IS NULL
+    """  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return *cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS
@@ -151,6 +176,13 @@ def terms_for(user: User, project: Project) -> Terms:
     """What trials of this person's jobs in a project may hold of each pool."""
     team = project.team.name if project.team else ""
     return placing.terms_of(project.slug, user.username, team, _shares(), _limits(_quotas()))
+
+
+# As one number for each table: the few rows that limit what may start.
+_DECLARED = ", ".join(
+    f"(SELECT sum(hashtextextended(r::text, 0)) FROM {table} r)"  # noqa: S608
+    for table in ("accounts_pool", "accounts_poolshare", "accounts_quota")
+)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -252,6 +284,29 @@ def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks:
     return max(live, min(most, wanted))
 
 
+class _Declared(NamedTuple):
+    """What people have declared: pools, teams' shares, limits."""
+
+    pools: Sequence[PoolInfo]
+    shares: Mapping[tuple[str, str], Share]
+    quotas: Sequence[Quota]
+
+
+_known: tuple[tuple[object, ...], float, _Declared] | None = None  # as of which rows, and when it was read
+
+
+def _declared() -> _Declared:
+    """Read again if any of its rows has changed; the names in it may be a second old."""
+    global _known
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_DECLARED}")
+        stamp, now = (*cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS), time.monotonic()
+    known = _known
+    if known is None or known[0] != stamp or now - known[1] > SHARED_SECONDS:
+        known = _known = stamp, now, _Declared(pools(), _shares(), _quotas())
+    return known[2]
+
+
 def _shares() -> dict[tuple[str, str], Share]:
     rows = PoolShare.objects.values_list("team__name", "pool", "guaranteed", "cap", "weight")
     return {(team, pool): Share(guaranteed, cap, weight) for team, pool, guaranteed, cap, weight in rows}
@@ -289,4 +344,6 @@ def _usage(
             key = jobs[job]["project_id"], jobs[job]["created_by_id"], held.pool
             seconds = (now - held.since).total_seconds() + ENTRY_SECONDS
             used[key] = used.get(key, 0.0) + seconds * held.devices * held.share
-    return ledger.by_name(used)
+    teams = {row["project_id"]: row["project__team__name"] for row in jobs.values()}
+    people = {row["created_by_id"]: row["created_by__username"] for row in jobs.values()}
+    return ledger.by_name(used, teams, people)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -208,10 +208,14 @@ class Recent:
                 self._last = max(self._last, last)
 
 
-def by_name(used: dict[tuple[int, int, str], float]) -> dict[tuple[str, str, str], float]:
-    """The same by the names of team and person."""
-    teams = dict(Project.objects.filter(pk__in={key[0] for key in used}).values_list("pk", "team__name"))
-    people = dict(User.objects.filter(pk__in={key[1] for key in used}).values_list("pk", "username"))
+def by_name(
+    used: dict[tuple[int, int, str], float], teams: Mapping[int, str | None], people: Mapping[int, str]
+) -> dict[tuple[str, str, str], float]:
+    """The same by the names of team and person; those of `teams` (by project) and `people` are known already."""
+    if others := {key[0] for key in used} - teams.keys():
+        teams = {**teams, **dict(Project.objects.filter(pk__in=others).values_list("pk", "team__name"))}
+    if strangers := {key[1] for key in used} - people.keys():
+        people = {**people, **dict(User.objects.filter(pk__in=strangers).values_list("pk", "username"))}
     found: dict[tuple[str, str, str], float] = {}
     for (project, user, pool), seconds in used.items():
         if project in teams and user in people:

@@ -85,6 +85,8 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> ScriptedBackend:
     history.shelf.clear()
     parents.inherited.cache_clear()
     choosing.strategy_of.cache_clear()
+    choosing.space_of.cache_clear()
+    launching.channels_of.cache_clear()
     return scripted
 
 

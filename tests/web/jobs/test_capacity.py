@@ -267,14 +267,45 @@ def test_gpu_hours_of_a_period_refuse_with_their_numbers(
 
 
 def test_demands_take_as_many_queries_however_many_trials_are_over(
-    slots: Settings, new_job: NewJob, django_assert_num_queries: Any
+    slots: Settings, new_job: NewJob, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = new_job(limits=WIDE)
+    monkeypatch.setattr(capacity, "SHARED_SECONDS", 600.0)
+    capacity.demands()
     for first in (100, 200):
         rows = (Trial(job=job, number=first + n, state="Completed", hyperparameters={}) for n in range(100))
         Trial.objects.bulk_create(rows)
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(6):
             capacity.demands()
+
+
+def test_what_was_planned_holds_under_the_lock_until_anything_changes(
+    slots: Settings, team: Team, new_job: NewJob, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "SHARED_SECONDS", 600.0)
+    slots.HPT_TRIAL_SLOTS = 3
+    job, other = new_job(limits={"max_trials": 9, "max_parallel": 2}), new_job(name="other", limits=WIDE)
+    made: list[int] = []
+    real = capacity.situation
+    monkeypatch.setattr(capacity, "situation", lambda asking=0: made.append(asking) or real(asking))
+    capacity.likely(other)
+    made.clear()
+    before = capacity.granted(other)
+    assert not made and before.grant == capacity.grants()[other.pk]
+    made.clear()
+    slots.HPT_TRIAL_SLOTS = 5
+    assert capacity.granted(other).grant.start == 2 and made.pop()
+    capacity.likely(other)
+    made.clear()
+    Quota.objects.create(resource="running_trials", limit=4)  # by whoever, with no word in the audit
+    assert capacity.granted(other).grant.start == 1 and made.pop()
+    capacity.likely(other)
+    made.clear()
+    Attempt.objects.filter(token=live(job)[0]).update(ended_at=timezone.now(), outcome="exited")
+    assert capacity.granted(other).grant.start >= 1 and made.pop()
+    capacity.likely(job)
+    job.max_parallel = 1  # as its locked row says
+    assert capacity.granted(job).grant.start == 0
 
 
 def test_a_sweep_leaves_jobs_alone_that_wait_for_a_place(

@@ -180,7 +180,7 @@ def test_half_is_forgotten_with_every_half_life(idle_job: TuningJob) -> None:
     assert recent.used() == {key: pytest.approx(800 + 400 + 2 * 200, rel=1e-3)}
     entry(idle_job, 100)  # found without looking at the others again
     assert recent.used() == {key: pytest.approx(1700, rel=1e-3)}
-    named = ledger.by_name(recent.used() | {(0, 0, "cpu"): 1.0})
+    named = ledger.by_name(recent.used() | {(0, 0, "cpu"): 1.0}, {}, {})
     assert named == {("", "alice", "cpu"): pytest.approx(1700, rel=1e-3)}
 
 

@@ -47,7 +47,7 @@ def held(job: TuningJob) -> list[tuple[str, int, float, list[str]]]:
 
 def later(seconds: float = 3600) -> None:
     """All that runs has run for so long, and what was planned before is forgotten."""
-    capacity._shared.grants = None
+    capacity._shared = None
     Attempt.objects.filter(ended_at=None).update(created_at=timezone.now() - timedelta(seconds=seconds))
 
 
