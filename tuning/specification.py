@@ -29,6 +29,7 @@ MAX_PARALLEL = 1_000
 MAX_EQUAL_FAILURES = 5  # unless a job says otherwise
 MAX_PARENTS_READ = 20  # more than the rule allows (F13), so that the rule can say how many there are
 DAY = 24 * 3600
+MOST_KEEP_ALIVE_SECONDS = 3600
 
 
 # What documents did not have at first, as it is where a document is silent.
@@ -92,13 +93,15 @@ class WarmStart:
 @dataclass(frozen=True, slots=True)
 class Resources:
     """Of one trial. `gpu_memory_mb` is what it takes of each of its GPUs; without it they are its own while it runs.
-    `pool` names the pool of devices in which it runs; without it one that fits is chosen."""
+    `pool` names the pool of devices in which it runs; without it one that fits is chosen. For `keep_alive_seconds` its
+    container waits for the job's next trial; 0 for not at all."""
 
     cpus: float = 1
     memory_mb: int | None = None
     gpus: int = 0
     gpu_memory_mb: int | None = None
     pool: str | None = None
+    keep_alive_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +409,7 @@ def read_resources(doc: Document) -> Resources:
         gpus=doc.whole("gpus", low=0, high=64, default=0) or 0,
         gpu_memory_mb=doc.whole("gpu_memory_mb", low=16, high=2**24, optional=True),
         pool=doc.text("pool", default="", longest=63) or None,
+        keep_alive_seconds=doc.whole("keep_alive_seconds", low=0, high=MOST_KEEP_ALIVE_SECONDS, default=0) or 0,
     )
     if resources.gpu_memory_mb is not None and not resources.gpus:
         message = f"is {resources.gpu_memory_mb} of each of 0 GPUs; set gpus to 1 or more, or leave it out"

@@ -97,7 +97,7 @@ def measure(backend: DockerBackend, meter: Meter, root: Path, script: str, trial
         backend.list_owned()  # removes what is over, which is part of what a new container costs
         after = meter.read()
         cpu[kind].append({part: 1000 * (after[part] - before[part]) / (BLOCK - 1) for part in after})
-        backend.retire(None)
+        backend.retire(())
     return {
         kind: {
             "trials": len(gaps[kind]),

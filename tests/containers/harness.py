@@ -84,7 +84,7 @@ class WarmTrials(ContainerTrials):
 
     def clean_up(self) -> None:
         super().clean_up()
-        self.backend.retire(None)
+        self.backend.retire(())
         poll(lambda: not self.backend.list_owned() and not self.containers())
         assert not self.backend._pool.names(), "nothing is left behind"
 

@@ -243,9 +243,9 @@ class TestEnding:
     def test_when_its_pool_is_over(self, warm: WarmTrials) -> None:
         wardens = [warm.served_by(warm.first(pool=pool)) for pool in ("one", "two")]
         running = warm.hold(pool="three")
-        warm.backend.retire("one")
+        warm.backend.retire(["two", "three"])
         assert [alive(warden) for warden in wardens] == [False, True]
-        warm.backend.retire(None)
+        warm.backend.retire(())
         assert [alive(warden) for warden in wardens] == [False, False]
         assert warm.backend.status(running).phase is Phase.RUNNING
 

@@ -167,5 +167,5 @@ class Backend(Protocol):
         Its checkpoints stay. Discard an attempt only when nobody can launch it again.
         """
 
-    def retire(self, pool: str | None) -> None:
-        """End what waits for a next attempt of this pool, or of any. Attempts that run are not touched."""
+    def retire(self, keep: Collection[str]) -> None:
+        """End what waits for a next attempt, but for these pools. Attempts that run are not touched."""

@@ -20,6 +20,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from tuning.backends import layout
@@ -156,7 +157,7 @@ class ProcessBackend(Waiting):
         for path in grave.iterdir():  # also what an interrupted call left
             remove(path)
 
-    def retire(self, pool: str | None) -> None:
+    def retire(self, keep: Collection[str]) -> None:
         """No process is kept for a next attempt."""
 
     def _bury(self, attempt: str) -> Status:

@@ -72,9 +72,9 @@ class Several:
     def discard(self, attempt: str) -> None:
         self.part(attempt).discard(attempt)
 
-    def retire(self, pool: str | None) -> None:
+    def retire(self, keep: Collection[str]) -> None:
         for part in self._parts.values():
-            part.retire(pool)
+            part.retire(keep)
 
     def list_owned(self) -> list[str]:
         """Of those parts that answer: an engine that is down must not keep the others from being looked after."""

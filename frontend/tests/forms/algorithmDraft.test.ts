@@ -56,7 +56,7 @@ const version: AlgorithmVersion = {
   ],
   objectives: [{ metric: "loss", goal: "minimize" }],
   channels: [{ name: "train", required: true, description: "CSV" }],
-  resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null, pool: null },
+  resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null, pool: null, keep_alive_seconds: 0 },
   runs_in: "container",
   base_image: "python:3.12-slim",
   environment: { OMP_NUM_THREADS: "1", OPTIONS: "a=b" },

@@ -119,6 +119,11 @@ class Resources(Shape):
     pool = serializers.CharField(
         required=False, allow_null=True, help_text="The pool in which it runs. Null: one in which it fits."
     )
+    keep_alive_seconds = serializers.IntegerField(
+        required=False,
+        help_text="For how long the container of a trial that ended well waits for the job's next trial, which is "
+        "then started in a tenth of the time; at most 3600. 0: each trial has a container of its own.",
+    )
 
 
 class AlgorithmSource(Shape):

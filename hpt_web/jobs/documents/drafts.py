@@ -14,7 +14,7 @@ from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.documents import fitting
 from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.running import continuing
-from hpt_web.jobs.running.images import placed
+from hpt_web.jobs.running.images import keep_alive_faults, placed
 from hpt_web.jobs.search.parents import outline, outline_of
 from hpt_web.jobs.sharing.quotas import place_faults, quota_faults
 from tuning import specification, warmstart
@@ -46,10 +46,11 @@ def draft(user: User, project: Project, document: object) -> Draft:
     version = _algorithm(project, spec.algorithm, faults)
     channels = _channels(project, spec, version, faults)
     if version is not None:
+        asked = spec.resources
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
         faults += [*missing, *_objective_faults(spec, version), *place_faults(user, project, spec)]
         spec, misplaced = placed(spec, version)
-        faults += misplaced
+        faults += [*misplaced, *keep_alive_faults(asked, spec, version)]
         if spec.has_space:
             faults += [*fitting.space_faults(spec, version, document), *fitting.static_faults(spec, version)]
     faults += specification.profile_faults(spec)

@@ -20,7 +20,7 @@ from tuning.backends.docker import hosts, images
 from tuning.backends.docker.images import PINNED, Progress
 from tuning.documents import shown
 from tuning.errors import BackendError, Fault
-from tuning.specification import JobSpec
+from tuning.specification import JobSpec, Resources
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,17 @@ def _not_here(spec: JobSpec) -> list[Fault]:
     given = {"runs_in": spec.runs_in, "image": spec.image}
     message = "is {}; the trials of this algorithm run elsewhere: leave it out"
     return [Fault(name, message.format(shown(value))) for name, value in given.items() if value]
+
+
+def keep_alive_faults(asked: Resources | None, spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    """Only a container can wait for a next trial. ``asked`` is what the document says itself."""
+    external = version.kind == AlgorithmVersion.Kind.EXTERNAL
+    if asked is None or not asked.keep_alive_seconds or not (external or spec.runs_in == PROCESS):
+        return []
+    where = "the trials of this algorithm run elsewhere" if external else "these trials run as processes"
+    remedy = "leave it out" if external else "set runs_in to container, or leave it out"
+    message = f"is {asked.keep_alive_seconds}; {where}, and only a container is kept for the next: {remedy}"
+    return [Fault("resources.keep_alive_seconds", message)]
 
 
 def _not_its_image(spec: JobSpec, version: AlgorithmVersion) -> Fault | None:

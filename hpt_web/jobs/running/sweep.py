@@ -7,6 +7,7 @@ live, asked to stop               knows nothing of it     settle it: there is no
 over, or no such attempt          running                 kill it
 live, and runs elsewhere          (is not asked)          settle it if it was not heard of in time
 a job that is not over            -                       nudge it: its message may have been lost
+a job that is over                keeps containers        end them
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def sweep(backend: Backend, nudge: Callable[[int], None], *, listening: float = 
         except BackendError as error:  # the others must not wait for an engine that is down
             logger.warning("Attempt %s cannot be looked after at this moment: %s", attempt.token, error)
     _settle_silent(listening)
+    # Only a job that goes on has a next trial for a container that is kept.
+    backend.retire({str(pk) for pk in TuningJob.objects.filter(ended_at__isnull=True).values_list("pk", flat=True)})
     _nudge_all(nudge)
 
 
@@ -132,4 +135,5 @@ def suspend(backend: Backend, *, grace: float, patience: float) -> int:
         follower.look(list(follower.followed))
     for token in tokens & set(backend.list_owned()):
         backend.stop(token, 0)
+    backend.retire(())
     return len(attempts)

@@ -27,7 +27,10 @@ def test_a_version_is_stored_complete_with_its_defaults(alice: Api) -> None:
     version = answer.json
     assert (version["number"], version["kind"], version["created_by"]) == (2, "script", "alice")
     assert version["source"]["files"] == [{"name": "train.py", "size": len(SCRIPT)}]
-    assert version["resources"] == {"cpus": 1.0, "memory_mb": None, "gpus": 1, "gpu_memory_mb": None}
+    assert version["resources"] == {"cpus": 1.0, "memory_mb": None, "gpus": 1, "gpu_memory_mb": None} | {
+        "pool": None,
+        "keep_alive_seconds": 0,
+    }
     assert version["channels"] == [{"name": "train", "required": True, "description": ""}]
     assert version["hyperparameters"][1] == {
         "name": "depth", "type": "integer", "default": 3, "min": 1, "max": 10, "values": None, "tunable": True,

@@ -88,6 +88,34 @@ def test_without_an_engine_a_job_in_containers_is_refused(alice: Api, settings: 
     assert "HPT_DOCKER" in faults["image"]
 
 
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"keep_alive_seconds": 60}, "these trials run as processes, and only a container is kept for the next"),
+        ({"keep_alive_seconds": 3601}, "3600"),
+        ({"keep_alive_seconds": -1}, "0"),
+        ({"keep_alive_seconds": "soon"}, "soon"),
+    ],
+)
+def test_what_cannot_be_kept_alive_is_refused(alice: Api, resources: dict[str, object], said: str) -> None:
+    answer = alice.post("projects/lab/job-checks", factories.job_document(name="new", resources=resources))
+    faults = [fault for fault in answer.json["faults"] if fault["field"] == "resources.keep_alive_seconds"]
+    assert said in " ".join(fault["message"] for fault in faults)
+
+
+def test_a_container_is_kept_for_its_own_job_alone(world: World) -> None:
+    """And a document that was stored before there was such a thing keeps none."""
+    attempt = dispatch.write_attempt(Trial.objects.create(job=world.job, number=9, hyperparameters={"lr": 0.1}))
+    attempt.trial.job.spec["image"] = "sha256:" + "0" * 64
+    attempt.trial.job.spec["resources"] = {"cpus": 1, "memory_mb": None, "gpus": 0, "keep_alive_seconds": 60}
+    assert (launching.launch_spec(attempt).pool, launching.launch_spec(attempt).keep_alive_seconds) == ("", 0)
+    attempt.backend = launching.CONTAINER
+    spec = launching.launch_spec(attempt)
+    assert (spec.pool, spec.keep_alive_seconds) == (str(world.job.pk), 60)
+    del attempt.trial.job.spec["resources"]["keep_alive_seconds"]
+    assert launching.launch_spec(attempt).keep_alive_seconds == 0
+
+
 def test_the_host_is_shown_to_administrators(root: Api, alice: Api, settings: Settings) -> None:
     settings.HPT_GPUS, settings.HPT_DOCKER = "0:80GB", "unix:///nowhere/docker.sock"
     assert alice.get("host").status == 403

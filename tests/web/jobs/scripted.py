@@ -50,6 +50,9 @@ class ScriptedBackend:
     def stop(self, attempt: str, grace: float) -> None:
         self.stopped[attempt] = grace
 
+    def retire(self, keep: Collection[str]) -> None:
+        pass
+
     def list_owned(self) -> list[str]:
         return [attempt for attempt, play in self.plays.items() if play.status.phase is Phase.RUNNING]
 

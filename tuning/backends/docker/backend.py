@@ -25,7 +25,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -283,8 +283,8 @@ class DockerBackend(Waiting):
                 if name is not None:
                     self._pool.forget(name)
 
-    def retire(self, pool: str | None) -> None:
-        self._pool.retire(pool, lambda attempt: self._end(self.folder(attempt)) is not None)
+    def retire(self, keep: Collection[str]) -> None:
+        self._pool.retire(keep, lambda attempt: self._end(self.folder(attempt)) is not None)
 
     def close(self) -> None:
         """Give the descriptors of ``wait`` and the engine's connections back. Running attempts are not touched."""

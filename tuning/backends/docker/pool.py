@@ -21,7 +21,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -192,12 +192,14 @@ class Pool:
     def forget(self, name: str) -> None:
         remove(self._folder / name)
 
-    def retire(self, pool: str | None, ended: Callable[[str], bool]) -> None:
-        """End the idle containers of a pool, or of all. ``ended`` tells whether an attempt is over."""
+    def retire(self, keep: Collection[str], ended: Callable[[str], bool]) -> None:
+        """End the idle containers but for those of some pools. ``ended`` tells whether an attempt is over."""
         for name in self.names():
+            if (record := self.record(name)) is None or record.pool in keep:
+                continue
             with self._locked(name) as mine:
                 record = self.record(name)
-                if not mine or record is None or (pool is not None and record.pool != pool):
+                if not mine or record is None:
                     continue
                 if record.moving or record.attempt is None or ended(record.attempt):
                     self.throw_away(name)

@@ -126,6 +126,16 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
               error={faults.at("image")}
               onChange={(event) => change({ image: event.currentTarget.value })}
             />
+            <TextInput
+              label="Keep containers, seconds"
+              description="For the next trial, which starts in them much faster."
+              placeholder="0"
+              inputMode="numeric"
+              value={draft.keepAlive}
+              data-field="resources.keep_alive_seconds"
+              error={faults.at("resources.keep_alive_seconds")}
+              onChange={(event) => change({ keepAlive: event.currentTarget.value })}
+            />
           </>
         )}
         {keep("best", "Keep the best", "Checkpoints and outputs of so many trials.")}

@@ -76,6 +76,8 @@ export interface JobDraft {
   resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
   /** The pool of devices in which it runs; empty for one that fits. */
   pool: string;
+  /** Seconds for which a container waits for the next trial. */
+  keepAlive: string;
   /** "process" or "container"; empty for what the algorithm says. */
   runsIn: string;
   image: string;
@@ -124,6 +126,7 @@ export const EMPTY_DRAFT: JobDraft = {
   warmStart: { type: "IDENTICAL_DATA_AND_ALGORITHM", parents: [] },
   resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
   pool: "",
+  keepAlive: "0",
   runsIn: "",
   image: "",
   kept: {},
@@ -159,6 +162,7 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
       gpu_memory_mb: writeNumber(version.resources.gpu_memory_mb),
     },
     pool: version.resources.pool ?? "",
+    keepAlive: writeNumber(version.resources.keep_alive_seconds ?? 0),
     runsIn: "",
     image: "",
   };
@@ -210,6 +214,7 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
       gpu_memory_mb: writeNumber(document.resources?.gpu_memory_mb),
     },
     pool: document.resources?.pool ?? "",
+    keepAlive: writeNumber(document.resources?.keep_alive_seconds ?? 0),
     runsIn: document.runs_in ?? "",
     image: document.image ?? "",
     seed: "",
@@ -265,6 +270,7 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       gpus: readNumber(draft.resources.gpus) ?? 0,
       gpu_memory_mb: readNumber(draft.resources.gpu_memory_mb),
       pool: draft.pool || null,
+      keep_alive_seconds: readNumber(draft.keepAlive) ?? 0,
     },
     seed: readNumber(draft.seed),
     ...draft.kept,
