@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -36,6 +36,9 @@ from tuning.states import TrialState
 
 logger = logging.getLogger(__name__)
 
+# For how long a trial may have begun before that is told, if it prints nothing: else it is told with its first line,
+# which saves a transaction of those that are short.
+SILENT_SECONDS = 0.2
 READ_BYTES = 1024 * 1024  # of one log at a time, so that one loud trial does not keep the others waiting
 TAIL_BYTES = 4096
 TAIL_LINES = 50
@@ -62,6 +65,8 @@ class Followed:
 
     attempt: Attempt
     known: dict[str, int]  # metric -> last step of the attempts that this one resumes
+    since: float = field(default_factory=time.monotonic)
+    looked_at: bool = False
     refusals: int = 0
     gone: bool = False  # somebody else's, or over
 
@@ -104,8 +109,10 @@ class Follower:
                 elif news.is_set():
                     news.clear()
                     self.claim_new()
-                touched = self.backend.wait(self.followed.keys(), timeout=1.0)
-                self.look(touched)
+                silent = [followed for followed in self.followed.values() if not followed.looked_at]
+                touched = self.backend.wait(self.followed.keys(), timeout=SILENT_SECONDS if silent else 1.0)
+                long_ago = time.monotonic() - SILENT_SECONDS
+                self.look(touched | {item.attempt.token for item in silent if item.since < long_ago})
             except DatabaseError as error:
                 logger.warning("The database is not there (%s); looking again soon", error)
                 connection.close()
@@ -124,10 +131,8 @@ class Follower:
         self.look(list(self.followed))  # nobody tells when a trial vanishes
 
     def claim_new(self) -> None:
-        """Take the leases of attempts that have just been written, and look at these."""
-        tokens = self._lease(ours=False, everybodys=False)
-        self._begin(tokens)
-        self.look(tokens)
+        """Take the leases of attempts that have just been written."""
+        self._begin(self._lease(ours=False, everybodys=False))
 
     def _lease(self, *, ours: bool, everybodys: bool) -> set[str]:
         """Lease what is free, and what is `ours` once more; the tokens of all that was leased now."""
@@ -157,6 +162,7 @@ class Follower:
 
     def _read(self, followed: Followed) -> News | None:
         attempt = followed.attempt
+        followed.looked_at = True
         # The status first: if it says ended, everything that was printed is in the log already.
         try:
             status = self.backend.status(attempt.token)
