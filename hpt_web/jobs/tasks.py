@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import dramatiq
+import redis
 
 from hpt_web import broker, crash  # noqa: F401  actors register with the broker
 from hpt_web.jobs.running import dispatch
+
+logger = logging.getLogger(__name__)
 
 
 class Turns:
@@ -61,6 +65,11 @@ def advance(job_id: int) -> None:
 
 
 def nudge(job_id: int) -> None:
-    """Have a worker look at the job soon."""
-    advance.send(job_id)
+    """Have a worker look at the job soon. If the queue is down, or refuses, the next sweep does it: what was committed
+    stays true, and whoever nudges has other work that must go on."""
+    try:
+        advance.send(job_id)
+    except (redis.RedisError, dramatiq.DramatiqError, OSError) as error:
+        logger.warning("Nobody could be nudged to look at job %s (%s); the next sweep does it", job_id, error)
+        return
     crash.at("message.enqueued")
