@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ class Evidence:
             for token in sample.alive & trial_of.keys():
                 running[trial_of[token]].add(token)
             found |= {f"trial {number}: {sorted(tokens)}" for number, tokens in running.items() if len(tokens) > 1}
+        return sorted(found)
+
+    def unreserved(self) -> list[str]:
+        """Attempts that really ran at a moment at which no row held a place for them.
+
+        Rows are read just before the processes of a sample, so one that has just begun may stand in the next one only.
+        """
+        own = {attempt["token"] for attempt in self.attempts}
+        found = set()
+        for sample, after in pairwise(self.samples):
+            if sample.reserved is not None and after.reserved is not None:
+                held = {token for token, *_ in (*sample.reserved, *after.reserved)}
+                found |= (sample.alive & own) - held
         return sorted(found)
 
     def most_reserved(self) -> int:

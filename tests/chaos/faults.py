@@ -141,6 +141,14 @@ def nothing(scene: Scene) -> None:
     """The trials do it themselves, or nobody does anything."""
 
 
+def full_disk(scene: Scene) -> None:
+    """The first two trials fill it by themselves; wait until they have."""
+    trials = scene.stage.home / "trials"
+    wait_for(lambda: os.statvfs(trials).f_bavail == 0 or scene.over(), PATIENCE, "the disk is full")
+    assert os.statvfs(trials).f_bavail == 0, "the job was over before its disk was full"
+    scene.tell(f"{trials} is full")
+
+
 def stop_trials(scene: Scene) -> None:
     """A person stops the job's first trials, which do not want to end."""
 
@@ -219,7 +227,7 @@ def lose_queue(scene: Scene) -> None:
         if scene.stage.owned:
             client.flushall()
         client.shutdown(nosave=True)
-    scene.tell("SHUTDOWN NOSAVE to Valkey, all that it held is gone")
+    scene.tell(f"SHUTDOWN NOSAVE to Valkey{', all that it held is gone' if scene.stage.owned else ''}")
     wait_for(scene.stage.queue().ready, PATIENCE, "the queue answers")
 
 
@@ -251,9 +259,11 @@ def kill_database(scene: Scene) -> None:
     scene.moment()
     pid = scene.stage.pid("postgres")
     step: Step = scene.dice.choice(("result.written", "result.committed"))
-    if not scene.step(step, f"SIGKILL {pid}"):
+    if scene.step(step, f"SIGKILL {pid}"):
+        scene.tell(f"SIGKILL to PostgreSQL at {step}")
+    else:
         os.kill(pid, signal.SIGKILL)
-    scene.tell(f"SIGKILL to PostgreSQL at {step}")
+        scene.tell("SIGKILL to PostgreSQL at a random moment (HPT_CRASH_POINTS is not set there)")
     scene.back("postgres", pid)
     wait_for(scene.stage.database().ready, PATIENCE, "the database answers")
 

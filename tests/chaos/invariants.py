@@ -87,6 +87,7 @@ def places(e: Evidence) -> Iterator[str]:
     if e.most_alive() > e.work.parallel:
         yield f"{e.most_alive()} scripts ran at one moment, of {e.work.parallel}"
     yield from (f"two attempts ran at once: {overlap}" for overlap in e.overlaps())
+    yield from (f"attempt {token} ran while no row held a place for it" for token in e.unreserved())
     runs = Counter((note.trial, note.attempt) for note in e.notes if note.word == "begins")
     yield from (f"attempt {attempt} of trial {trial} ran {n} times" for (trial, attempt), n in runs.items() if n > 1)
     yield from (f"attempt {a['token']} holds its place for ever" for a in e.attempts if a["ended_at"] is None)

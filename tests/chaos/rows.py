@@ -122,7 +122,14 @@ ROWS = [
     Row("R20", "PostgreSQL", "SIGKILL", "result.written, result.committed", f"{USUAL} I9", faults.kill_database),
     Row("R21", "PostgreSQL", "pg_terminate_backend of all", "metric.line", f"{USUAL} I9", faults.cut_connections),
     Row(
-        *("R22", "the trials' disk", "ENOSPC (tmpfs of 8 MB)", "metric.line", "I1 I2 I3 I4 I5 I10", faults.nothing),
+        *(
+            "R22",
+            "the trials' disk",
+            "ENOSPC (tmpfs, 8 MB)",
+            "metric.line",
+            "I1 I2 I3 I4 I5 I6 I10",
+            faults.full_disk,
+        ),
         stage=stages.small_disk,
         work=Work(trials=6, parallel=2, lines=30, mode="fills"),
         ends=SOME_FAIL | {"Lost"},
