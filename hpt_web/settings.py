@@ -138,12 +138,19 @@ def _database(url: str) -> dict[str, object]:
     }
 
 
+_PREPARES = _whole("HPT_DATABASE_PREPARES", 1) == 1
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         # A pool instead of CONN_MAX_AGE: under ASGI the latter opens a connection per thread and runs out of them.
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": _whole("HPT_DATABASE_POOL", 12), "timeout": 30}},
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": _whole("HPT_DATABASE_POOL", 12), "timeout": 30},
+            # Statements are planned once for each connection: planning is half of what the server does for a trial. Not
+            # behind a pooler that gives each transaction another connection and knows no prepared statements.
+            "server_side_binding": _PREPARES,
+            "prepare_threshold": 5 if _PREPARES else None,
+        },
         **_database(os.environ.get("DATABASE_URL", "")),
     }
 }
