@@ -1,5 +1,6 @@
 """A nudge that cannot be sent fails nobody: neither the follower, nor a request whose change is committed already."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,8 @@ import redis
 from django.conf import settings
 
 from hpt_web.jobs import tasks
+from hpt_web.jobs.management.commands.follow import Nudges
+from tests.web.live_kit import until
 
 
 @pytest.fixture
@@ -32,3 +35,25 @@ def test_a_queue_that_is_gone_is_left_to_the_sweep(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(tasks.advance, "send", gone)
     tasks.nudge(7)
+
+
+def test_a_queue_that_hangs_does_not_hold_up_the_follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, stopped, sent = threading.Event(), threading.Event(), []
+
+    def send(job_id: int) -> None:
+        sent.append(job_id)
+        assert hangs.wait(30)
+
+    monkeypatch.setattr(tasks, "nudge", send)
+    nudges = Nudges()
+    sender = threading.Thread(target=nudges.run, args=(stopped,))
+    sender.start()
+    nudges(1)
+    until(lambda: sent, "the first nudge is under way")
+    for job_id in (2, 3, 2):  # answers at once, although the first one has not got through
+        nudges(job_id)
+    hangs.set()
+    until(lambda: len(sent) == 3, "the others follow, each job once")
+    stopped.set()
+    sender.join()
+    assert sorted(sent) == [1, 2, 3]

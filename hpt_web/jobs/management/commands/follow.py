@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import queue
 import signal
 import socket
 import threading
@@ -51,7 +53,28 @@ class Command(BaseCommand):
         threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
         threading.Thread(target=Sampler(name, backend).run, args=(stopped,), name="sample", daemon=True).start()
-        Follower(name, backend, tasks.nudge).run(stopped, news)
+        nudges = Nudges()
+        threading.Thread(target=nudges.run, args=(stopped,), name="nudge", daemon=True).start()
+        Follower(name, backend, nudges).run(stopped, news)
+
+
+class Nudges:
+    """Sends nudges in a thread of their own: a queue that hangs must not keep the logs from being read."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def __call__(self, job_id: int) -> None:
+        self._waiting.put(job_id)
+
+    def run(self, stopped: threading.Event) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Empty):
+                jobs = {self._waiting.get(timeout=1.0)}
+                while not self._waiting.empty():  # what came while the queue was slow, each job once
+                    jobs.add(self._waiting.get())
+                for job in jobs:
+                    tasks.nudge(job)
 
 
 def _listen(stopped: threading.Event, news: threading.Event) -> None:
