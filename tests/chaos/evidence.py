@@ -58,6 +58,7 @@ class Evidence:
     faulted: float
     ended: float
     fault_free: float
+    log_bytes: int
     lease: float
     start: float  # in which the service was started here
     kills: int = 0  # of trials
@@ -150,12 +151,19 @@ def logs_of(home: Path, attempts: list[Row]) -> dict[int, list[float]]:
     """The points that stand in the attempts' logs, in whole lines."""
     printed = {}
     for attempt in attempts:
-        token = attempt["token"]
-        for path in (home / "trials" / token / "log", home / "containers" / token / "told" / "log"):
-            if path.is_file():
-                text = path.read_text(errors="replace")
-                printed[attempt["id"]] = [float(value) for value in SCORE.findall(text)]
+        for path in _logs(home, attempt["token"]):
+            text = path.read_text(errors="replace")
+            printed[attempt["id"]] = [float(value) for value in SCORE.findall(text)]
     return printed
+
+
+def _logs(home: Path, token: str) -> list[Path]:
+    paths = (home / "trials" / token / "log", home / "containers" / token / "told" / "log")
+    return [path for path in paths if path.is_file()]
+
+
+def log_bytes_of(home: Path, attempts: list[Row]) -> int:
+    return sum(path.stat().st_size for attempt in attempts for path in _logs(home, attempt["token"]))
 
 
 def notes_in(path: Path) -> list[Note]:

@@ -13,26 +13,29 @@ from tuning.states import TrialState
 
 POLL_SECONDS = 5.0
 SLACK_SECONDS = 5.0  # of a machine that is busy
+READ_BYTES = 2e6  # of the logs in a second, at the least
 TERMINAL = {str(state) for state in TrialState if state.terminal}
 
 Check = Callable[[Evidence], Iterator[str]]
 
 
 def one_end(e: Evidence) -> Iterator[str]:
-    """I1: every trial ends in one terminal state, and none holds its place for long after its script is dead."""
+    """I1: every trial ends in one terminal state, and none holds its place for long after its script is dead: for a
+    lease, a sweep, and the time to read what it has printed."""
     if e.job["ended_at"] is None:
         yield f"the job is {e.job['state']}: {e.job['reason']}"
     for trial in e.trials:
         if trial["state"] not in e.expected:
             yield f"trial {trial['number']} is {trial['state']} ({trial['reason']}), not one of {sorted(e.expected)}"
     alive, reserved = {}, {}
+    patience = e.lease + POLL_SECONDS + SLACK_SECONDS + e.log_bytes / READ_BYTES
     for sample in e.samples:
         alive |= dict.fromkeys(sample.alive, sample.at)
         reserved |= {token: sample.at for token, *_ in sample.reserved or []}
     for attempt in e.attempts:
         token = attempt["token"]
         held = reserved.get(token, 0.0) - max(alive.get(token, 0.0), e.faulted)
-        if token in alive and held > e.lease + POLL_SECONDS + SLACK_SECONDS:
+        if token in alive and held > patience:
             yield f"attempt {token} held its place for {held:.1f} s after its script had ended"
 
 

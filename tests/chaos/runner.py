@@ -125,6 +125,7 @@ class Theatre:
             faulted=faulted,
             ended=ended,
             fault_free=self._fault_free(scene.work),
+            log_bytes=evidence.log_bytes_of(self.stage.home, rows["attempts"]),
             lease=LEASE_SECONDS,
             start=self.stage.start_seconds,
             kills=scene.kills,
