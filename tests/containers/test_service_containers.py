@@ -178,6 +178,30 @@ def test_what_cannot_run_here_is_said_before_anything_runs(lab: Lab) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_a_container_that_is_kept_serves_trial_after_trial_of_its_job(
+    service: Service, lab: Lab, engine: engines.Engine
+) -> None:
+    """Also while worker and follower are killed; no container is left when the job is over."""
+    algorithm(lab, "kept", source={"files": {"train.py": SCRIPT}}, entry_point="train.py", base_image=PYTHON)
+    resources = {"cpus": 0.5, "memory_mb": 256, "keep_alive_seconds": 600}
+    lab.post("/projects/lab/jobs", document("kept", "kept", trials=6, static={"pause": 0.05}, resources=resources))
+    seen: set[str] = set()
+
+    def ended(count: int) -> bool:
+        seen.update(containers(service, engine))
+        return bool(lab.job("kept")["counts"].get("Completed", 0) >= count)
+
+    wait_for(lambda: ended(2), 60, "two trials have ended")
+    assert len(seen) == 2
+    service.kill("worker")
+    service.kill("follower")
+    wait_for(lambda: ended(6), 120, "all trials have ended")
+    check_every_trial(lab, "kept", 6)
+    assert len(seen) < 6, "some trial went on in another one's container"
+    wait_for(lambda: not containers(service, engine), 30, "no container is left")
+
+
+@pytest.mark.timeout(300)
 def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     service: Service, lab: Lab, engine: engines.Engine
 ) -> None:
@@ -186,7 +210,7 @@ def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
     service.interrupt()
     assert service.wait() == 0, service.console()
-    assert not containers(service, engine, running=True)
+    wait_for(lambda: not containers(service, engine, running=True), 10, "nothing runs any more")
     service.start()
     assert lab.wait_for_state("resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     assert [(row["state"], row["attempt"]) for row in lab.trials("resumed")] == 2 * [("Completed", 2)]
