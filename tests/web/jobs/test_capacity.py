@@ -24,6 +24,7 @@ from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.sweep import IDLE_SWEEPS, sweep
 from hpt_web.jobs.sharing import capacity
 from hpt_web.jobs.sharing.admission import Limit, Share
+from hpt_web.jobs.sharing.ledger import Recent
 from tests.web.jobs.lab import PASSWORD, Team, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
 
@@ -271,6 +272,7 @@ def test_demands_take_as_many_queries_however_many_trials_are_over(
 ) -> None:
     job = new_job(limits=WIDE)
     monkeypatch.setattr(capacity, "SHARED_SECONDS", 600.0)
+    monkeypatch.setattr(capacity, "recent", Recent(capacity.ENTRY_SECONDS))  # knows nobody of the tests before
     capacity.demands()
     for first in (100, 200):
         rows = (Trial(job=job, number=first + n, state="Completed", hyperparameters={}) for n in range(100))
