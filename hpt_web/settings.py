@@ -44,6 +44,8 @@ HPT_HALF_LIFE_DAYS = _whole("HPT_HALF_LIFE_DAYS", 7)
 HPT_DOCKER = os.environ.get("HPT_DOCKER")
 # What scripts run in that are to run in containers and name no image.
 HPT_BASE_IMAGE = os.environ.get("HPT_BASE_IMAGE", "")
+# Who this installation is to private registries: a file as Docker's config.json. Unset: that of the service's account.
+HPT_REGISTRY_CONFIG = os.environ.get("HPT_REGISTRY_CONFIG", "")
 HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
 HPT_LEASE_SECONDS = _whole("HPT_LEASE_SECONDS", 15)
 HPT_SWEEP_SECONDS = _whole("HPT_SWEEP_SECONDS", 5)

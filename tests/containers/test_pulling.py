@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import io
+import json
 import os
 import shutil
 import socket
@@ -12,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,16 +26,34 @@ from tuning.backends.docker.engine import Engine as Client
 from tuning.backends.docker.images import Progress, Pull, pull, resolve
 from tuning.errors import BackendError
 
+PASSWORD = "pull-canary-7"
+# Of that, by bcrypt, which is all that a registry takes.
+HTPASSWD = "hpt:$2b$04$kjvC/F3EMjsCr4o6gcL6Muu6pb9Li5yzZWT4xQqlixfroo0v.HfVm\n"
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One that asks for a name and a password."""
+    folder = tmp_path_factory.mktemp("private")
+    (folder / "htpasswd").write_text(HTPASSWD)
+    with serving(folder, f"auth: {{htpasswd: {{realm: hpt, path: {folder}/htpasswd}}}}\n") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, more: str = "") -> Iterator[str]:
     if shutil.which("docker-registry") is None:
         pytest.skip("docker-registry is missing; on Debian: make engine")
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    folder = tmp_path_factory.mktemp("registry")
     (folder / "config.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{address}'}}\n"
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{address}'}}\n{more}"
     )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
@@ -47,6 +69,8 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True
+    except urllib.error.HTTPError as error:
+        return error.code == 401
     except urllib.error.URLError:
         return False
 
@@ -58,7 +82,7 @@ def client(engine: Engine) -> Iterator[Client]:
     client.close()
 
 
-def push(engine: Engine, reference: str, folder: Path) -> None:
+def push(engine: Engine, reference: str, folder: Path, **credentials: Any) -> None:
     """A new image, to the registry alone: nothing of it stays on this host."""
     archive = folder / "image.tar"
     with tarfile.open(archive, "w") as file:
@@ -68,7 +92,9 @@ def push(engine: Engine, reference: str, folder: Path) -> None:
     client = engine.client()
     repository, _, tag = reference.rpartition(":")
     client.import_image(str(archive), repository=repository, tag=tag)
-    assert not [event for event in client.push(repository, tag=tag, stream=True, decode=True) if "error" in event]
+    assert not [
+        event for event in client.push(repository, tag=tag, stream=True, decode=True, **credentials) if "error" in event
+    ]
     client.remove_image(client.inspect_image(reference)["Id"], force=True)
     client.close()
 
@@ -110,6 +136,54 @@ def test_what_is_on_the_host_counts_first(engine: Engine, client: Client, regist
 def test_a_trial_runs_what_was_pinned(containers: ContainerTrials, client: Client) -> None:
     status, log = containers.run("print('ran')", image=resolve(client, PYTHON))
     assert (status.exit_code, log) == (0, b"ran\n")
+
+
+def registry_config(path: Path, registry: str, password: str) -> Path:
+    credentials = base64.b64encode(f"hpt:{password}".encode()).decode()
+    path.write_text(json.dumps({"auths": {registry: {"auth": credentials}}}))
+    return path
+
+
+def test_a_private_registry(engine: Engine, containers: ContainerTrials, private: str, tmp_path: Path) -> None:
+    """Who we are stands in a file of the administrator's, which may change; nothing of it gets to a trial."""
+    reference = f"{private}/team/secret:1"
+    push(engine, reference, tmp_path, auth_config={"username": "hpt", "password": PASSWORD})
+    stranger = Client(engine.url)
+    with pytest.raises(BackendError, match="HPT_REGISTRY_CONFIG"):
+        resolve(stranger, reference)
+    config = registry_config(tmp_path / "config.json", private, "wrong")
+    ours = Client(engine.url, config)
+    with pytest.raises(BackendError, match="HPT_REGISTRY_CONFIG") as error:
+        resolve(ours, reference)
+    assert "wrong" not in str(error.value)
+    registry_config(config, private, PASSWORD)
+    pinned = resolve(ours, reference)
+    with pytest.raises(BackendError, match="HPT_REGISTRY_CONFIG") as error:
+        pull(stranger, pinned)
+    assert not error.value.retryable
+    pull(ours, pinned)
+    assert pinned in ours.image(pinned)["RepoDigests"]
+    script = "import os, time; print(dict(os.environ), 'started', flush=True); time.sleep(600)"
+    attempt = containers.hold(script)
+    other = engine.client()
+    told = json.dumps(other.inspect_container(containers.backend.name(attempt)))
+    other.close()
+    secrets = (PASSWORD, json.loads(config.read_text())["auths"][private]["auth"], str(config))
+    assert not [secret for secret in secrets if secret in told + containers.log(attempt).decode()]
+    for client in (stranger, ours):
+        client.close()
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1]", '{"auths": {"a": {"auth": "%%%canary"}}}'])
+def test_credentials_that_cannot_be_read(engine: Engine, tmp_path: Path, text: str | None) -> None:
+    config = tmp_path / "config.json"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(BackendError, match=r"credentials for registries in .*config\.json") as error:
+        resolve(Client(engine.url, config), "registry.invalid/team/train:1")
+    assert "canary" not in str(error.value)
+    assert error.value.retryable, "the administrator may mend it"
+    assert resolve(Client(engine.url, config), PYTHON), "what is on this host needs none"
 
 
 @pytest.mark.parametrize("name", ["", "UPPER CASE", "-x", "a@b", "a\nb", "../../etc", "x" * 500, "sha256:1"])

@@ -56,4 +56,4 @@ def engine() -> Engine:
 
 @cache
 def _engine(url: str) -> Engine:
-    return Engine(url)
+    return Engine(url, Path(settings.HPT_REGISTRY_CONFIG) if settings.HPT_REGISTRY_CONFIG else None)

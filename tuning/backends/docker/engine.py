@@ -7,15 +7,17 @@ so an object of this may be kept over a fork.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import requests
 from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, InvalidConfigFile, NotFound
 
 from tuning.errors import BackendError
 
@@ -29,17 +31,29 @@ CONFLICT = 409
 
 
 class Engine:
-    def __init__(self, url: str = SOCKET) -> None:
+    """``registry_config`` is a file as Docker's own ``config.json``, whose ``auths`` say who we are to which registry.
+    It may change at any time. Without one, that of this process's user is taken, if there is any.
+    """
+
+    def __init__(self, url: str = SOCKET, registry_config: Path | None = None) -> None:
         self.url = url
+        self._registry_config = registry_config
+        self._config_read = 0  # when the file was last changed, in ns
         self._client: APIClient | None = None
         self._process = 0
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def client(self, doing: str) -> Iterator[APIClient]:
-        """The API's client; whatever it raises within becomes a BackendError that names what was done."""
+    def client(self, doing: str, *, registry: bool = False) -> Iterator[APIClient]:
+        """The API's client; whatever it raises within becomes a BackendError that names what was done.
+
+        With ``registry``, it knows who we are to registries.
+        """
         try:
-            yield self._connected()
+            client = self._connected()
+            if registry:
+                self._read_registry_config(client)
+            yield client
         except NotFound as error:
             raise BackendError(f"{doing}: {_said(error)}") from error
         except APIError as error:
@@ -56,7 +70,27 @@ class Engine:
             if self._client is None or self._process != os.getpid():
                 self._client = APIClient(self.url, version="auto", timeout=REQUEST_SECONDS)
                 self._process = os.getpid()
+                self._config_read = 0
             return self._client
+
+    def _read_registry_config(self, client: APIClient) -> None:
+        path = self._registry_config
+        if path is None:
+            return
+        try:
+            changed = path.stat().st_mtime_ns
+            if changed == self._config_read:
+                return
+            if not isinstance(json.loads(path.read_text()), dict):
+                raise ValueError("it is no JSON object")
+            client.reload_config(str(path))
+        except (OSError, ValueError, TypeError, AttributeError, InvalidConfigFile) as error:
+            # Not what is in it, which are secrets.
+            why = error.strerror if isinstance(error, OSError) else "it is not as Docker's config.json"
+            raise BackendError(
+                f"the credentials for registries in {path} cannot be read: {why}", retryable=True
+            ) from None
+        self._config_read = changed
 
     def close(self) -> None:
         with self._lock:

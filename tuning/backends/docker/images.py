@@ -18,6 +18,7 @@ from tuning.errors import BackendError
 PINNED = re.compile(r"(?:[^@\s]+@)?sha256:[0-9a-f]{64}\Z")
 REFERENCE = re.compile(r"[a-z0-9](?:[\w.:/-]*\w)?\Z", re.ASCII | re.IGNORECASE)
 MOST_CHARACTERS = 400
+REMEDY = "if it needs credentials, an administrator can name a file with them in HPT_REGISTRY_CONFIG"
 # What the engine says of a layer that is on its way, and of one that is there.
 ON_THE_WAY = {"Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", "Download complete", "Extracting"}
 THERE = {"Already exists", "Pull complete"}
@@ -71,8 +72,13 @@ def _on_host(engine: Engine, reference: str) -> str:
 
 
 def _at_registry(engine: Engine, reference: str) -> str:
-    with engine.client(f"asking the registry for {reference}") as client:
-        found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+    try:
+        with engine.client(f"asking the registry for {reference}", registry=True) as client:
+            found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+    except BackendError as error:
+        if not _unknown_to_us(str(error)):
+            raise
+        raise BackendError(f"{error}; {REMEDY}") from error
     return f"{_repository(reference)}@{found['Descriptor']['digest']}"
 
 
@@ -125,35 +131,40 @@ def pull(
     engine: Engine,
     pinned: str,
     progress: Callable[[Progress], object] = lambda _: None,
-    credentials: Mapping[str, str] | None = None,
 ) -> None:
     """Bring the image to this host, if it is not there. ``progress`` is called when something has changed.
 
-    ``credentials`` are the registry's ``username`` and ``password``. BackendError, not retryable if there is none such.
+    BackendError, not retryable if there is none such, or the registry does not let us in.
     """
     if present(engine, pinned):
         return
     if "@" not in pinned:
         raise BackendError(f"image {pinned} was made on a host and is not there: load it again, or push it")
     state, told = Pull(), Progress(0, 0, 0, 0)
-    with engine.client(f"pulling {pinned}") as client:
+    with engine.client(f"pulling {pinned}", registry=True) as client:
         try:
-            events = client.pull(
-                pinned, stream=True, decode=True, auth_config=dict(credentials) if credentials else None
-            )
-            for event in events:
+            for event in client.pull(pinned, stream=True, decode=True):
                 if "error" in event:
-                    raise BackendError(f"pulling {pinned}: {event['error']}", retryable=not _refused(event["error"]))
+                    raise _not_pulled(pinned, str(event["error"]))
                 if (now := state.take(event)) != told:
                     told = now
                     progress(now)
         except NotFound:
             raise
         except APIError as error:
-            said = str(error.explanation or error)
-            raise BackendError(f"pulling {pinned}: {said}", retryable=not _refused(said)) from error
+            raise _not_pulled(pinned, str(error.explanation or error)) from error
+
+
+def _not_pulled(pinned: str, said: str) -> BackendError:
+    remedy = f"; {REMEDY}" if _unknown_to_us(said) else ""
+    return BackendError(f"pulling {pinned}: {said}{remedy}", retryable=not _refused(said))
+
+
+def _unknown_to_us(said: str) -> bool:
+    """Whether the registry asks who we are, or does not let us in."""
+    return any(word in said for word in ("denied", "unauthorized", "no basic auth"))
 
 
 def _refused(said: str) -> bool:
     """Whether the registry has answered that we will not get it."""
-    return any(word in said for word in ("not found", "unknown", "denied", "unauthorized", "no basic auth"))
+    return _unknown_to_us(said) or any(word in said for word in ("not found", "unknown"))
