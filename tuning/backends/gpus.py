@@ -7,12 +7,12 @@ a reboot and another order of cards.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import pynvml
+from typing import Any
 
 from tuning.errors import Fault, InvalidSpec
 
@@ -169,30 +169,37 @@ class Use:
 
 
 @contextmanager
-def _driver() -> Iterator[bool]:
-    """Whether there is one; it is told goodbye afterwards."""
+def _driver() -> Iterator[Any]:
+    """The module that speaks with it, None if there is none; it is told goodbye afterwards."""
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        yield None  # the module alone takes 13 MB of each process
+        return
+    import pynvml
+
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        yield False
+        yield None
         return
     try:
-        yield True
+        yield pynvml
     finally:
         pynvml.nvmlShutdown()
 
 
 def discover() -> tuple[Device, ...]:
     """The devices of this host by UUID, in the driver's order; none if it has no driver of NVIDIA's."""
-    with _driver() as there:
-        if not there:
+    with _driver() as nvml:
+        if nvml is None:
             return ()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(pynvml.nvmlDeviceGetCount())]
+        handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
         return tuple(
             Device(
-                _text(pynvml.nvmlDeviceGetUUID(handle)),
-                int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-                _text(pynvml.nvmlDeviceGetName(handle)),
+                _text(nvml.nvmlDeviceGetUUID(handle)),
+                int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+                _text(nvml.nvmlDeviceGetName(handle)),
             )
             for handle in handles
         )
@@ -200,35 +207,35 @@ def discover() -> tuple[Device, ...]:
 
 def sample(ids: Collection[str], pids: Collection[int] = ()) -> tuple[Use, ...]:
     """How busy each of these devices is, and what ``pids`` hold there; without those that the driver does not know."""
-    with _driver() as there:
-        if not there:
+    with _driver() as nvml:
+        if nvml is None:
             return ()
-        return tuple(use for identity in ids if (use := _use(identity, set(pids))) is not None)
+        return tuple(use for identity in ids if (use := _use(nvml, identity, set(pids))) is not None)
 
 
-def _use(identity: str, pids: set[int]) -> Use | None:
+def _use(nvml: Any, identity: str, pids: set[int]) -> Use | None:
     try:
         if identity.isdecimal():
-            handle = pynvml.nvmlDeviceGetHandleByIndex(int(identity))
+            handle = nvml.nvmlDeviceGetHandleByIndex(int(identity))
         else:
-            handle = pynvml.nvmlDeviceGetHandleByUUID(identity.encode())
-        memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
-    except pynvml.NVMLError:
+            handle = nvml.nvmlDeviceGetHandleByUUID(identity.encode())
+        memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+    except nvml.NVMLError:
         return None
-    return Use(identity, _busy(handle), memory, _own_bytes(handle, pids) if pids else None)
+    return Use(identity, _busy(nvml, handle), memory, _own_bytes(nvml, handle, pids) if pids else None)
 
 
-def _busy(handle: object) -> float | None:
+def _busy(nvml: Any, handle: object) -> float | None:
     try:
-        return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
-    except pynvml.NVMLError:  # parts of a divided device do not tell
+        return float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
+    except nvml.NVMLError:  # parts of a divided device do not tell
         return None
 
 
-def _own_bytes(handle: object, pids: set[int]) -> int | None:
+def _own_bytes(nvml: Any, handle: object, pids: set[int]) -> int | None:
     try:
-        running = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    except pynvml.NVMLError:
+        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except nvml.NVMLError:
         return None
     return sum(int(process.usedGpuMemory or 0) for process in running if process.pid in pids)
 
