@@ -69,7 +69,7 @@ export function App() {
           <Route path="/queue" component={QueuePage} />
           <Route path="/usage">{() => <UsagePage user={user} />}</Route>
           <Route path="/host">{() => (user.is_admin ? <HostPage /> : <AdminsOnlyPage />)}</Route>
-          <Route path="/admin/:tab?">
+          <Route path="/administration/:tab?">
             {({ tab }) => (user.is_admin ? <AdminPage tab={tab} /> : <AdminsOnlyPage />)}
           </Route>
           <Route path="/account" component={AccountPage} />

@@ -1,6 +1,6 @@
 """Three people at one service (alice owns projects, bob is a member, charlie an outsider), and REST as each of them.
 
-dora is there to change her password.
+dora is there to change her password, and root is an administrator.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ django.setup()
 from hpt_web.accounts.actions import create_user
 for name in ("alice", "bob", "charlie", "dora"):
     create_user(actor=None, username=name, password={PASSWORD!r}, email=name + "@example.org")
+create_user(actor=None, username="root", password={PASSWORD!r}, is_superuser=True)
 """
 
 # Five epochs with three metrics each, on stdout, as a training script prints them.

@@ -37,7 +37,15 @@ PAGES = {
     "compare": ("/projects/lab/compare?job=first&job=second", "Compare"),
     "compare nothing": ("/projects/lab/compare", "Compare"),
     "account": ("/account", "alice"),
+    "queue": ("/queue", "Queue"),
+    "usage": ("/usage", "Usage"),
+    "usage of nothing": ("/usage?project=empty", "Usage"),
+    "host": ("/host", "Host"),
+    "pools": ("/administration", "Administration"),
+    "teams": ("/administration/teams", "Administration"),
+    "quotas": ("/administration/quotas", "Administration"),
 }
+ADMINS = ("/host", "/administration")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,7 +57,7 @@ def empty(alice: Person) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_there_and_silent(sign_in: SignIn, lab: str, name: str, scheme: str) -> None:
     path, heading = PAGES[name]
-    page = sign_in("alice")
+    page = sign_in("root" if path.startswith(ADMINS) else "alice")
     page.emulate_media(color_scheme=scheme)
     page.goto(path)
     expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()

@@ -50,7 +50,7 @@ const PARTS = [
   { href: "/queue", label: "Queue" },
   { href: "/usage", label: "Usage" },
   { href: "/host", label: "Host", admin: true },
-  { href: "/admin", label: "Administration", admin: true },
+  { href: "/administration", label: "Administration", admin: true },
 ];
 
 export function Shell({ user, children }: { user: User; children: ReactNode }) {

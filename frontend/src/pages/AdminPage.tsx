@@ -24,7 +24,7 @@ export default function AdminPage({ tab = "pools" }: { tab?: string | undefined 
         {(Object.keys(TABS) as Tab[]).map((name) => (
           <Link
             key={name}
-            href={`/admin/${name}`}
+            href={`/administration/${name}`}
             className={classes.tab}
             aria-current={name === tab ? "page" : undefined}
           >

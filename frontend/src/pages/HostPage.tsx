@@ -11,7 +11,7 @@ import { Gauge } from "./host/Gauge";
 import { Gpus } from "./host/Gpus";
 import { Health } from "./host/Health";
 import { LastHour } from "./host/LastHour";
-import { partUsed } from "./host/readings";
+import { partUsed, processorWords } from "./host/readings";
 import { TrialsHere } from "./host/TrialsHere";
 
 const LOOK_MS = 5000;
@@ -58,9 +58,9 @@ function Parts({ host, now }: { host: Host; now: number }) {
         <div className={classes.gauges}>
           <Gauge
             name="Processors"
-            value={`${formatNumber(machine.load, 2)} of ${machine.processors}`}
+            value={`load ${formatNumber(machine.load, 2)}`}
             part={partUsed(machine.load, machine.processors)}
-            note={`load of the last minute; trials use ${formatNumber(trialsUse, 2)}`}
+            note={`on ${plural(machine.processors, "processor")} in the last minute; trials use ${processorWords(trialsUse)}`}
           />
           <Gauge
             name="Memory"

@@ -6,6 +6,7 @@ import {
   levelOf,
   type Process,
   partUsed,
+  processorWords,
   trialsOn,
 } from "../../src/pages/host/readings";
 
@@ -33,6 +34,9 @@ describe("the host's readings", () => {
     const { x, y } = data[0] as { x: number[]; y: number[] };
     expect([x.length, x[59]]).toEqual([60, 3_540_000]);
     expect(y.slice(-3)).toEqual([0, 3, 2]);
+  });
+  it("leave out what does not matter", () => {
+    expect([0, 0.004, 1.234, 12.34].map(processorWords)).toEqual(["0.00", "< 0.01", "1.23", "12.3"]);
   });
   it("find who is on a device", () => {
     const trials = [

@@ -131,7 +131,7 @@ const NoShares = ({ any }: { any: boolean }) => (
     No team has a share: all projects stand as equals, and whoever used less lately comes first.{" "}
     {!any && (
       <>
-        Make <Link href="/admin/teams">teams</Link> to guarantee some of it.
+        Make <Link href="/administration/teams">teams</Link> to guarantee some of it.
       </>
     )}
   </p>
@@ -147,7 +147,7 @@ interface SharesProps {
 function Shares({ pool, shares, held, refresh }: SharesProps) {
   const fair = fairShares(pool.devices, shares);
   return (
-    <table className="table">
+    <table className="table roomy">
       <thead>
         <tr>
           <th>Team</th>

@@ -48,7 +48,7 @@ export function QuotasTab() {
         </Empty>
       )}
       {items.length > 0 && (
-        <table className="table">
+        <table className="table roomy">
           <thead>
             <tr>
               <th>For</th>

@@ -44,7 +44,7 @@ export function TeamsTab() {
         </Empty>
       )}
       {teams.length > 0 && (
-        <table className="table">
+        <table className="table roomy">
           <thead>
             <tr>
               <th>Team</th>
@@ -100,7 +100,7 @@ function TeamRow({ team, ...more }: TeamProps & { team: Team }) {
         ))}
         {team.shares.length === 0 && (
           <span className="quiet">
-            none; give one in <Link href="/admin/pools">pools and shares</Link>
+            none; give one in <Link href="/administration/pools">pools and shares</Link>
           </span>
         )}
       </td>

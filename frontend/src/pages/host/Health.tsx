@@ -33,7 +33,7 @@ export function Health({ processes }: { processes: Host["processes"] }) {
           )}
         </div>
       )}
-      <table className="table">
+      <table className="table roomy">
         <thead>
           <tr>
             <th>Process</th>

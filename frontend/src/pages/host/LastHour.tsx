@@ -11,7 +11,8 @@ export function LastHour({ host, now }: { host: Host; now: number }) {
   const hour = host.last_hour;
   const dark = useDark();
   const minute = Math.floor(now / 60_000);
-  const gpus = host.gpus.length;
+  // Those of which no driver tells are not drawn as idle.
+  const gpus = host.gpus.filter((gpu) => gpu.busy !== null).length;
   const key = `${hour.times.at(-1)}/${hour.times.length}/${minute}/${gpus}`;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same hour need not be drawn again at each look
   const charts = useMemo(() => {

@@ -1,9 +1,10 @@
 import { Link } from "wouter";
 import type { Host } from "../../api/types";
 import { Empty } from "../../components/Feedback";
-import { formatBytes, formatDuration, formatNumber } from "../../components/format";
+import { formatBytes, formatDuration } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import { StateGlyph } from "../../components/States";
+import { processorWords } from "./readings";
 
 /** Each trial that runs here, where, and what it uses. */
 export function TrialsHere({ trials, now }: { trials: Host["trials"]; now: number }) {
@@ -16,7 +17,7 @@ export function TrialsHere({ trials, now }: { trials: Host["trials"]; now: numbe
     >
       {trials.length === 0 && <Empty title="No trial runs">What waits, and why, is in the queue.</Empty>}
       {trials.length > 0 && (
-        <table className="table">
+        <table className="table roomy">
           <thead>
             <tr>
               <th>Trial</th>
@@ -50,7 +51,7 @@ export function TrialsHere({ trials, now }: { trials: Host["trials"]; now: numbe
                   <td className="num">
                     {formatDuration(Math.max(1, (now - Date.parse(trial.since)) / 1000))}
                   </td>
-                  <td className="num">{trial.cpus === null ? none : formatNumber(trial.cpus, 2)}</td>
+                  <td className="num">{trial.cpus === null ? none : processorWords(trial.cpus)}</td>
                   <td className="num">
                     {trial.memory_bytes === null ? none : formatBytes(trial.memory_bytes)}
                   </td>

@@ -13,6 +13,10 @@ export type Level = "low" | "high" | "full";
 
 export const levelOf = (part: number): Level => (part >= 0.95 ? "full" : part >= 0.8 ? "high" : "low");
 
+/** Less than a hundredth of a processor is nothing that matters. */
+export const processorWords = (count: number): string =>
+  count > 0 && count < 0.01 ? "< 0.01" : count.toFixed(count < 10 ? 2 : 1);
+
 const DUTIES: Record<Part, string> = {
   web: "answers the pages and the API",
   worker: "suggests and starts trials",

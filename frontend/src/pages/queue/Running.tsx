@@ -8,7 +8,7 @@ import { CPU, poolLabel } from "./seats";
 export function Running({ jobs }: { jobs: readonly QueuedJob[] }) {
   const held = [...jobs].sort((one, other) => other.running * other.devices - one.running * one.devices);
   return (
-    <table className="table">
+    <table className="table roomy">
       <thead>
         <tr>
           <th>Job</th>

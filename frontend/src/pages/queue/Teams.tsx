@@ -14,7 +14,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
       note={`Guarantees are served first; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days.`}
       flush
     >
-      <table className="table">
+      <table className="table roomy">
         <thead>
           <tr>
             <th>Team</th>

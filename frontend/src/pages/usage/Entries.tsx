@@ -3,13 +3,13 @@ import { Link } from "wouter";
 import { type UsageFilter, usageEntries } from "../../api/queries";
 import type { UsageEntry } from "../../api/types";
 import { Failure, Loading } from "../../components/Feedback";
-import { formatDuration, formatHours } from "../../components/format";
+import { formatDuration } from "../../components/format";
 import { Moment } from "../../components/Moment";
 import { MoreRows, rowsOf } from "../../components/MoreRows";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { CPU, poolLabel } from "../queue/seats";
-import { OUTCOMES } from "./ledger";
+import { hoursOf, OUTCOMES } from "./ledger";
 
 interface EntriesProps {
   project: string | null;
@@ -31,7 +31,7 @@ export function Entries({ project, filter, className }: EntriesProps) {
       {list.error && !list.data && <Failure error={list.error} retry={list.refetch} />}
       {list.isPending && <Loading rows={4} />}
       {rows.length > 0 && (
-        <table className="table">
+        <table className="table roomy">
           <thead>
             <tr>
               <th>Ended</th>
@@ -75,9 +75,7 @@ function Row({ row }: { row: UsageEntry }) {
       </td>
       <td>{heldWords(row)}</td>
       <td className="num">{formatDuration(row.seconds)}</td>
-      <td className="num">
-        {row.gpu_seconds ? formatHours(row.gpu_seconds) : <span className="quiet">–</span>}
-      </td>
+      <td className="num">{row.gpu_seconds ? hoursOf(row.gpu_seconds) : <span className="quiet">–</span>}</td>
     </tr>
   );
 }

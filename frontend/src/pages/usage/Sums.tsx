@@ -51,7 +51,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
         />
       }
     >
-      <table className="table">
+      <table className="table roomy">
         <thead>
           <tr>
             <th>{KINDS.find((each) => each.value === kind)?.label}</th>

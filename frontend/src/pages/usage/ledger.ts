@@ -120,10 +120,10 @@ export function usageFigure(
   };
 }
 
-const dayName = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-const monthName = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric", timeZone: "UTC" });
+const dayName = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const monthName = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 
-/** The name of the period that begins on a day, as "3 Mar", "week of 2 Mar" or "Mar 2026". */
+/** The name of the period that begins on a day, such as Mar 3, week of Mar 2 or Mar 2026. */
 export function periodWords(key: string, period: Period): string {
   const day = new Date(key);
   if (Number.isNaN(day.getTime())) return key;
