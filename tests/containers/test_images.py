@@ -12,7 +12,7 @@ from tests.engine import Engine
 from tests.tuning.backends.harness import poll
 from tuning.backends import Phase
 from tuning.backends.docker.engine import Engine as Client
-from tuning.backends.docker.hosts import concerns, sound
+from tuning.backends.docker.hosts import concerns, mapped_users, sound
 from tuning.errors import BackendError
 
 
@@ -112,3 +112,22 @@ def test_what_an_administrator_should_know(engine: Engine) -> None:
     client.close()
     versions = [(1, 1, 5), (1, 2, 7), (1, 2, 8), (1, 3, 0), (1, 3, 3), (1, 4, 0)]
     assert [sound(version) for version in versions] == [False, False, True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("name=rootless", "runs rootless"), ("name=userns", "userns-remap"), ("name=seccomp,profile=default", None)],
+)
+def test_engines_whose_users_are_others(option: str, said: str | None) -> None:
+    told = mapped_users({"SecurityOptions": ["name=cgroupns", option]})
+    assert told is None if said is None else told is not None and said in told and "HPT_DOCKER" in told
+
+
+def test_why_nothing_starts_is_said(containers: ContainerTrials, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the folders of its attempt a warden cannot take the order; the engine's own words tell why."""
+    monkeypatch.setattr("tuning.backends.docker.launch.START_SECONDS", 1.0)
+    monkeypatch.setattr("tuning.backends.docker.launch.Handover._push", lambda _: None)
+    monkeypatch.setattr("docker.APIClient.info", lambda _: {"SecurityOptions": ["name=userns"]})
+    with pytest.raises(BackendError, match="userns-remap") as error:
+        containers.launch(containers.spec())
+    assert not error.value.retryable

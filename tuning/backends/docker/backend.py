@@ -32,7 +32,7 @@ from typing import Any
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
-from tuning.backends.docker import container, runtime
+from tuning.backends.docker import container, hosts, runtime
 from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_POOLED, LABEL_ROOT, TOLD
 from tuning.backends.docker.engine import SOCKET, Engine
 from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, pass_on, read_token
@@ -115,6 +115,8 @@ class DockerBackend(Waiting):
                 self._pool.forget(pooled)
             if isinstance(error, BackendError):
                 raise
+            if engines_fault := hosts.why_not_started(self.engine):
+                raise BackendError(f"cannot launch {spec.attempt}: {engines_fault}") from error
             raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
 
     def _start_new(self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], pooled: str | None) -> None:
