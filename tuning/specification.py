@@ -43,6 +43,7 @@ LATER_MEMBERS: Mapping[str, object] = {
     "profile": None,
     "resume_child_runs": [],
     "spot": False,
+    "check_first": False,
     "keep": None,
 }
 LATER_LIMITS: Mapping[str, object] = {"max_equal_failures": MAX_EQUAL_FAILURES}
@@ -108,7 +109,8 @@ class Resources:
 class JobSpec:
     """A tuning job as its author wrote it, checked. `static` hyperparameters are the same in all trials.
 
-    `runs_in` is one of RUNS_IN, or None for what the algorithm says; `image` is what containers are made from.
+    `runs_in` is one of RUNS_IN, or None for what the algorithm says; `image` is what containers are made from. With
+    `check_first` one trial has to report the objective before the others start.
     """
 
     name: str
@@ -133,6 +135,7 @@ class JobSpec:
     profile: str | None = None
     resume_child_runs: tuple[TrialReference, ...] = ()
     spot: bool = False
+    check_first: bool = False
     keep: Keep | None = None
 
     @property
@@ -163,6 +166,7 @@ class JobSpec:
             and {"type": str(self.warm_start.type), "parents": list(self.warm_start.parents)},
             "resume_child_runs": [str(trial) for trial in self.resume_child_runs],
             "spot": self.spot,
+            "check_first": self.check_first,
             "keep": self.keep and asdict(self.keep),
             "runs_in": self.runs_in,
             "image": self.image,
@@ -237,6 +241,7 @@ def read(document: object) -> tuple[JobSpec, list[Fault]]:
         profile=search_rules.read_profile(doc),
         resume_child_runs=trial_rules.read_continued(doc),
         spot=doc.flag("spot"),
+        check_first=doc.flag("check_first"),
         keep=trial_rules.read_keep(doc.part("keep")),
     )
     doc.close()

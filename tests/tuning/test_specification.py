@@ -58,6 +58,7 @@ def test_the_new_members_have_defaults_and_a_canonical_form():
         "image": None,
         "resume_child_runs": [],
         "spot": False,
+        "check_first": False,
         "keep": None,
     }
     assert stored["space"] == parse(stored).space.to_json()

@@ -395,6 +395,9 @@ def test_guarantees_are_honoured(
         share = shares.get((waits.team, waits.pool), Share())
         if waits.live >= waits.wanted or held[waits.team, waits.pool] >= share.guaranteed:
             continue
+        slots = shares.get((waits.team, CPU), Share()).guaranteed
+        if waits.pool == GPU and slots and held[waits.team, CPU] >= slots:
+            continue  # of two guarantees both have to be kept to
         caps = [bound for bound in costs(waits, []) if bound in after and after[bound] <= 0 and bound[0] == "team"]  # type: ignore[index]
         if caps or after["pool", waits.pool] > 0:
             continue  # its team's cap, or a slot of the host, is what it waits for

@@ -1957,6 +1957,8 @@ export interface components {
             channels: {
                 [key: string]: components["schemas"]["ChannelReference"];
             };
+            /** @description One trial has to report the objective before the others start; if it fails, the job is paused. */
+            check_first: boolean;
             completion: components["schemas"]["Completion"];
             /** @description Comparisons that every point satisfies, such as `warmup < epochs / 2`. */
             constraints: string[];
@@ -1999,6 +2001,8 @@ export interface components {
             channels?: {
                 [key: string]: components["schemas"]["ChannelReferenceRequest"];
             };
+            /** @description One trial has to report the objective before the others start; if it fails, the job is paused. */
+            check_first?: boolean;
             completion?: components["schemas"]["CompletionRequest"];
             /** @description Comparisons that every point satisfies, such as `warmup < epochs / 2`. */
             constraints?: string[];
@@ -2639,6 +2643,8 @@ export interface components {
              * @description That each trial takes; a part of one if it shares its GPU.
              */
             devices: number;
+            /** @description Spot trials of others that are about to give it their places. */
+            giving_way: number;
             /** @description Trials that start in the next moment. */
             may_start: number;
             /** @description Trials that could run, but wait. */
@@ -2650,6 +2656,8 @@ export interface components {
             project: string;
             reason: string;
             running: number;
+            /** @description Its trials may be pre-empted. */
+            spot: boolean;
             /**
              * Format: double
              * @description Seconds until its next trial may start, about.

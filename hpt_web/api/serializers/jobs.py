@@ -172,6 +172,10 @@ class JobDocument(Shape):
     spot = serializers.BooleanField(
         required=False, help_text="Its trials may be pre-empted: they write a checkpoint, and go on when there is room."
     )
+    check_first = serializers.BooleanField(
+        required=False,
+        help_text="One trial has to report the objective before the others start; if it fails, the job is paused.",
+    )
     keep = Keep(required=False, allow_null=True, help_text="Null keeps the checkpoints and outputs of all trials.")
     resources = Resources(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True)

@@ -138,6 +138,8 @@ class QueuedJob(Shape):
     place = serializers.IntegerField(allow_null=True, help_text="In the line of its pool, from 1.")
     reason = serializers.CharField(allow_blank=True)
     starts_in = serializers.FloatField(allow_null=True, help_text="Seconds until its next trial may start, about.")
+    spot = serializers.BooleanField(help_text="Its trials may be pre-empted.")
+    giving_way = serializers.IntegerField(help_text="Spot trials of others that are about to give it their places.")
 
 
 class Holder(Shape):

@@ -56,7 +56,10 @@ def normalised(line: str) -> str:
 def tripped(job: TuningJob, counts: dict[str, int]) -> Trip | None:
     """Whether the last `limits.max_equal_failures` trials failed equally. `counts` are the job's trials by state."""
     most = job.spec["limits"].get("max_equal_failures", MAX_EQUAL_FAILURES)
-    if most is None or counts.get(TrialState.FAILED, 0) < most:
+    failed = counts.get(TrialState.FAILED, 0)
+    if failed and job.spec.get("check_first") and not job.trials.filter(objective__isnull=False).exists():
+        most = 1  # the first trial is checked before the rest start
+    if most is None or failed < most:
         return None
     trials = job.trials.filter(state__in=_SAYS_SOMETHING)
     resumed = job.decisions.filter(kind=Decision.Kind.RESUME).order_by("-id").values_list("at", flat=True).first()

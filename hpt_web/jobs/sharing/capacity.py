@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from hpt_web.accounts.pools import CPU, PoolInfo, pools
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs.models import EXTERNAL, TuningJob
 from hpt_web.jobs.rows import select
-from hpt_web.jobs.sharing import devices, ledger, placing
+from hpt_web.jobs.sharing import checking, devices, ledger, placing
 from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, Spent, plan
 from hpt_web.jobs.sharing.devices import Wish
 from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
@@ -51,11 +51,16 @@ class Situation(NamedTuple):
     spent: Sequence[Spent]
     places: Mapping[int, Place]  # by the job's id
     wishes: Mapping[int, Wish | None]  # for devices, by the job's id
+    unchecked: Collection[int] = ()  # the jobs whose first trial is checked before the rest start
 
     def plan(self) -> dict[int, Grant]:
         found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
         planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
-        return devices.bounded(planned, self.wishes)
+        planned = devices.bounded(planned, self.wishes)
+        for job in self.unchecked:
+            if not planned[job].missing:
+                planned[job] = replace(planned[job], reason=checking.REASON)
+        return planned
 
 
 def situation(asking: int = 0) -> Situation:
@@ -72,12 +77,15 @@ def situation(asking: int = 0) -> Situation:
         terms = placing.terms_of(*of, shares, limits)
         places[job] = placing.place(_resources(row), found, terms)
         wishes[job] = devices.wish(_resources(row), placing.pool_of(_resources(row), found, terms))
+    unchecked = checking.unchecked([job for job, row in jobs.items() if row["spec__check_first"]])
+    for job in unchecked:
+        jobs[job]["max_parallel"] = 1
     demands = [
         _demand(row, running.get(job, ()), waiting.get(job, {}), places[job], typical.get(job), asks=job == asking)
         for job, row in jobs.items()
     ]
     spent = ledger.spent(quotas)
-    return Situation(found, demands, shares, limits, _usage(jobs, running), spent, places, wishes)
+    return Situation(found, demands, shares, limits, _usage(jobs, running), spent, places, wishes, unchecked)
 
 
 def demands(asking: int = 0) -> list[Demand]:

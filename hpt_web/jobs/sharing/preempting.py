@@ -1,8 +1,9 @@
 """Which spot trials give their places to others: never more than are needed, and always the same ones.
 
 A place is asked back for a trial that waits within what is guaranteed to its team, and for one of a job that is no spot
-job. Of spot trials only those give way that their team holds beyond its guarantee; those of the waiting job's own team
-in any case, if that job is none. Nobody gives way who has run for less than PROTECTED_SECONDS, as a start is dear.
+job. Only those give way that their team holds beyond its guarantee; and those of the waiting job's own team, if that
+job is no spot job and within the guarantee: whoever gives way must not come first again at once. Nobody gives way who
+has run for less than PROTECTED_SECONDS, as a start is dear.
 
 The youngest trial goes first, of the job that holds most, of the person who holds most, of the team that is furthest
 above its guarantee by its weight. What was asked to stop already counts as free: it is on its way.
@@ -115,8 +116,8 @@ def _victims(
 ) -> list[_Candidate] | None:
     """Those that give back all that is `short`, entered in the `books`; None if that cannot be had."""
     chosen: list[_Candidate] = []
-    while needed := {bound for bound, amount in short.items() if amount > 0}:
-        helping = [one for one in candidates if one not in chosen and _gives_way(one, waits, needed, books, table)]
+    while any(amount > 0 for amount in short.values()):
+        helping = [one for one in candidates if one not in chosen and _gives_way(one, waits, short, books, table)]
         if not helping:
             return None
         chosen.append(max(helping, key=lambda one: _order(one, waits, books, table)))
@@ -134,16 +135,24 @@ def _victims(
     return chosen
 
 
-def _gives_way(one: _Candidate, waits: Demand, needed: set[Bound], books: _Books, table: Table) -> bool:
-    helps = needed & one.releases.keys()
+def _gives_way(one: _Candidate, waits: Demand, short: Mapping[Bound, float], books: _Books, table: Table) -> bool:
+    """Whether it helps, and does not come before the waiting one again as soon as it has given way."""
+    team = one.demand.team
+    helps = [bound for bound in one.releases if short.get(bound, 0) > 0]
     if not helps or one.demand.job == waits.job or not _fits(one, waits):
         return False
-    if one.demand.team == waits.team:
-        return not waits.spot
+    if team == waits.team and one.demand.pool == waits.pool and _would_be_within(waits, short, books, table):
+        return not waits.spot  # of equals in a team spot trials are the last
+    lent = any(_beyond(team, pool, books, table) >= amount for pool, amount in table.claims(one.demand))
+    own = [bound for bound in helps if bound.kind is Kind.POOL and table.share(team, bound.pool).guaranteed]
+    return lent and all(_beyond(team, bound.pool, books, table) >= one.releases[bound] for bound in own)
+
+
+def _would_be_within(waits: Demand, short: Mapping[Bound, float], books: _Books, table: Table) -> bool:
+    """Whether the waiting trial would stay within its team's guarantee, once what is short has been given back."""
     return all(
-        _beyond(one.demand.team, bound.pool, books, table) >= one.releases[bound]
-        for bound in helps
-        if bound.kind is Kind.POOL
+        _beyond(waits.team, pool, books, table) - max(0, short.get(Bound(Kind.POOL, pool), 0)) + amount <= 0
+        for pool, amount in table.claims(waits)
     )
 
 

@@ -34,6 +34,8 @@ class QueuedJob:
     place: int | None
     reason: str
     starts_in: float | None
+    spot: bool
+    giving_way: int  # trials of others that were asked for their places
 
 
 @dataclass(slots=True)
@@ -168,4 +170,6 @@ def _queued(demand: Demand, grant: Grant) -> QueuedJob:
         place=grant.place or None,
         reason=grant.reason,
         starts_in=grant.starts_in,
+        spot=demand.spot,
+        giving_way=len(grant.preempts),
     )

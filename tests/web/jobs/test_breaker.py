@@ -11,8 +11,10 @@ from django.utils import timezone
 from hpt_web.jobs.doors import changes
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state
+from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.breaker import normalised, tripped
 from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.sharing.queueing import queue_for
 from tests.web.jobs.lab import Team, live, state
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import fails, finishes
@@ -86,6 +88,30 @@ def test_what_runs_beside_them_goes_on(new_job: NewJob, backend: ScriptedBackend
     fails(backend, follower, second)
     assert state(job) == "Paused" and third in live(job)
     assert not backend.stopped
+
+
+def test_the_first_trial_is_checked_before_the_rest_start(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(check_first=True, limits=limits(max_parallel=3, max_equal_failures=None))
+    (first,) = live(job)
+    job.refresh_from_db()
+    assert job.reason == "The first trial is checked before the rest start: none has reported the objective yet."
+    backend.ends(first)
+    follower.claim()
+    assert state(job) == "Paused" and job.trials.count() == 1
+    assert "It ended without a value of its objective 'score'" in job.reason
+    changes.unpause_job(actor=team.alice, project="lab", name="first")
+    (second,) = live(job)
+    backend.prints(second, "score=0.5\n")
+    follower.claim()
+    follower.look([second])
+    dispatch.advance(job.pk)
+    assert len(live(job)) == 3, "it has reported, and still runs"
+    fails(backend, follower, live(job)[1])
+    assert state(job) == "Running" and job.reason == ""
+    (queued,) = queue_for(team.alice).jobs
+    assert (queued.running, queued.missing, queued.spot, queued.giving_way) == (3, 0, False, 0)
 
 
 def test_failed_trials_without_an_attempt_say_nothing_of_the_others(new_job: NewJob) -> None:
