@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.containers.harness import LINES, WarmTrials
+from tests.containers.harness import LINES, PYTHON, WarmTrials
 from tests.engine import Engine
 from tests.tuning.backends.harness import alive, poll
 from tuning.backends import Limits, Phase
@@ -267,6 +270,21 @@ class TestEnding:
             engine.start()
 
 
+LAUNCHER = f"""
+import sys
+from pathlib import Path
+from tuning.backends import LaunchSpec
+from tuning.backends.docker import DockerBackend
+folder, url, attempt = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+backend = DockerBackend(folder / "attempts", url)
+backend.list_owned()
+print("ready", flush=True)
+sys.stdin.readline()
+backend.launch(LaunchSpec(attempt=attempt, command=("python3", "train.py"), code=folder / "code" / attempt,
+                          image={PYTHON!r}, checkpoints=folder / "checkpoints", pool="job", keep_alive_seconds=60))
+"""
+
+
 class TestOfTheLauncher:
     """Killed at any step of handing a container on: nothing is half done, and the attempt can be launched again."""
 
@@ -312,6 +330,30 @@ class TestOfTheLauncher:
             assert (warm.base(attempt) / "model/kept").read_text() == "x"
             assert (checkpoints / "kept").read_text() == "x"
         assert warm.first()
+
+    def test_killed_outright_at_any_moment(self, warm: WarmTrials, engine: Engine) -> None:
+        """reliability.md R5, with a container that waits: launched again, the command runs exactly once."""
+        script = "open('/opt/ml/model/ran', 'a').write('x')"
+        for number in range(6):
+            warm.first()
+            spec = warm.spec(script)
+            launcher = subprocess.Popen(
+                [sys.executable, "-c", LAUNCHER, str(warm.folder), engine.url, spec.attempt],
+                cwd=Path(__file__).resolve().parents[2],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            assert launcher.stdin is not None and launcher.stdout is not None
+            assert launcher.stdout.readline() == b"ready\n"
+            launcher.stdin.write(b"go\n")
+            launcher.stdin.flush()
+            time.sleep(number * 0.008)  # the moment is what is tested
+            launcher.kill()
+            launcher.communicate()
+            warm.launch(spec)
+            status = warm.end(spec.attempt)
+            if status.phase is not Phase.VANISHED:  # as above
+                assert (status.exit_code, (warm.base(spec.attempt) / "model/ran").read_text()) == (0, "x")
 
     def test_two_launchers_do_not_take_the_same(self, warm: WarmTrials) -> None:
         warm.first()
