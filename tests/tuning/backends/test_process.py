@@ -13,11 +13,24 @@ import pytest
 from tests.tuning.backends.harness import BROOD, HOLD, ProcessTrials, Trials
 from tuning.backends import Limits, Phase
 from tuning.backends.folder import locked
+from tuning.backends.nursery import NotStartedError
 from tuning.backends.process import ProcessBackend
 from tuning.errors import BackendError
 
 
 class TestLaunch:
+    def test_why_it_could_not_be_started_is_one_line(
+        self, processes: ProcessTrials, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise NotStartedError(
+                "Traceback (most recent call last):\n  File\nOSError: [Errno 28] No space left on device"
+            )
+
+        monkeypatch.setattr("tuning.backends.process.start_warden", full)
+        with pytest.raises(BackendError, match=r"^cannot launch \S+: OSError: .* No space left on device$"):
+            processes.backend.launch(processes.spec("pass"))
+
     def test_the_command_inherits_no_descriptors_and_default_signals(self, processes: ProcessTrials) -> None:
         descriptor = os.open("/dev/null", os.O_RDONLY)
         os.set_inheritable(descriptor, True)
