@@ -153,6 +153,7 @@ describe("the new-job form", () => {
       },
       seed: 5,
       spot: true,
+      check_first: true,
       keep: { best: 2, last: 1 },
       resume_child_runs: ["run-1/3"],
     };

@@ -12,9 +12,10 @@ import {
 import { thinned } from "../../src/components/thinning";
 import { uniqueDecisions } from "../../src/pages/job/DecisionList";
 import { linesOf, matchingLines, partsOf } from "../../src/pages/job/logLines";
+import { trialWords } from "../../src/pages/job/Specification";
 import { ordered } from "../../src/pages/job/trialOrder";
 import { rulesOf } from "../../src/pages/newjob/WarmStartRules";
-import { trialOf } from "../kit";
+import { jobOf, trialOf } from "../kit";
 
 describe("numbers and times", () => {
   it.each([
@@ -171,4 +172,26 @@ describe("where one lands after signing in", () => {
     ["https://evil.example", "/projects"],
     [null, "/projects"],
   ])("%j leads to %s", (next, path) => expect(safePath(next)).toBe(path));
+});
+
+it("what each trial takes is told as far as it was asked for", () => {
+  const plain = jobOf().specification;
+  expect(trialWords(plain)).toEqual({ processors: 1 });
+  const resources = {
+    cpus: 2,
+    memory_mb: 2048,
+    gpus: 1,
+    gpu_memory_mb: null,
+    pool: "a100",
+    keep_alive_seconds: 90,
+  };
+  expect(trialWords({ ...plain, resources, spot: true, keep: { best: 2, last: 1 } })).toEqual({
+    processors: 2,
+    memory: "2,048 MB",
+    GPUs: 1,
+    pool: "a100",
+    "container kept for": "1 min 30 s",
+    spot: "may be pre-empted",
+    kept: "of the best 2 and the last 1",
+  });
 });

@@ -63,6 +63,9 @@ export function Specification({
         <div>
           <h3>Limits</h3>
           <Values values={limitWords(spec)} />
+          <Part title="Each trial">
+            <Values values={trialWords(spec)} />
+          </Part>
           {Object.keys(completion).length > 0 && (
             <Part title="Completion">
               <Values values={completion} />
@@ -141,6 +144,25 @@ const limitWords = (spec: JobDocument): Record<string, unknown> =>
         name.endsWith("_seconds") ? formatDuration(Number(value)) : value,
       ]),
   );
+
+/** What each trial takes and how it is treated: what was asked for, beside its processors. */
+export function trialWords(spec: JobDocument): Record<string, unknown> {
+  const { resources, keep } = spec;
+  const asked: Record<string, unknown> = {
+    processors: resources?.cpus ?? 1,
+    memory: resources?.memory_mb && `${formatNumber(resources.memory_mb)} MB`,
+    GPUs: resources?.gpus,
+    "memory of each GPU": resources?.gpu_memory_mb && `${formatNumber(resources.gpu_memory_mb)} MB`,
+    pool: resources?.pool,
+    "runs in": spec.runs_in,
+    image: spec.image,
+    "container kept for": resources?.keep_alive_seconds && formatDuration(resources.keep_alive_seconds),
+    spot: spec.spot && "may be pre-empted",
+    "first trial": spec.check_first && "checked before the others start",
+    kept: keep && `of the best ${keep.best} and the last ${keep.last}`,
+  };
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => Boolean(value)));
+}
 
 /** When the job is over before its limits are reached, each rule that it has. */
 export function completionWords(spec: JobDocument): Record<string, string> {

@@ -153,6 +153,16 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
       </Fields>
       {!external && (
         <Switch
+          label="Check the first trial"
+          description="The others start once one has reported the objective; if it fails, the job is paused."
+          checked={draft.checkFirst}
+          data-field="check_first"
+          error={faults.at("check_first")}
+          onChange={(event) => change({ checkFirst: event.currentTarget.checked })}
+        />
+      )}
+      {!external && (
+        <Switch
           label="Spot"
           description="Its trials give their places back when others need them, and go on later from their checkpoints."
           checked={draft.spot}

@@ -86,6 +86,8 @@ export interface JobDraft {
   kept: Partial<Pick<JobDocument, "resume_child_runs">>;
   /** Its trials may be pre-empted. */
   spot: boolean;
+  /** One trial has to report the objective before the others start. */
+  checkFirst: boolean;
   /** Of which trials that are over checkpoints and outputs are kept; of all if both are empty. */
   keep: { best: string; last: string };
 }
@@ -131,6 +133,7 @@ export const EMPTY_DRAFT: JobDraft = {
   image: "",
   kept: {},
   spot: false,
+  checkFirst: false,
   keep: { best: "", last: "" },
   seed: "",
 };
@@ -220,6 +223,7 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
     seed: "",
     kept: { resume_child_runs: document.resume_child_runs },
     spot: document.spot ?? false,
+    checkFirst: document.check_first ?? false,
     keep: { best: writeNumber(document.keep?.best), last: writeNumber(document.keep?.last) },
   };
 }
@@ -283,6 +287,7 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       runs_in: draft.runsIn || null,
       image: draft.image.trim() || null,
       spot: draft.spot || null,
+      check_first: draft.checkFirst || null,
       keep: given(["best", "last"], draft.keep),
     }),
   };
