@@ -47,14 +47,8 @@ class Scene:
         self.told.append(line)
         print(f"    +{time.monotonic() - self.began:5.1f} s  {line}", flush=True)
 
-    def job(self) -> dict[str, object]:
-        return dict(self.lab.job(self.name))
-
-    def over(self) -> bool:
-        return self.job()["state"] in OVER
-
-    def _over(self) -> bool:
-        """The same, of the database, which may be away, and without a question every few milliseconds."""
+    def is_over(self) -> bool:
+        """Whether the job has ended, by the database; False while that is away."""
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.stage.database_url, connect_timeout=2) as db:
             query = b"SELECT 1 FROM jobs_tuningjob WHERE id = %s AND ended_at IS NOT NULL"
             return db.execute(query, [self.number]).fetchone() is not None
@@ -69,15 +63,25 @@ class Scene:
         """The attempts of this job whose scripts run."""
         return sorted(t for t in Census().alive() if t.removeprefix("c").startswith(f"{self.number}-"))
 
+    def arm(self, step: Step, order: str) -> None:
+        """Have it happen when some process comes to this step next."""
+        assert self.stage.crash_points is not None
+        draft = self.stage.crash_points / f".{step}"
+        draft.write_text(order)
+        draft.rename(self.stage.crash_points / step)
+
+    def disarm(self) -> None:
+        """What nobody came to does not happen any more."""
+        for armed in self.stage.crash_points.iterdir() if self.stage.crash_points else ():
+            armed.unlink(missing_ok=True)
+
     def step(self, step: Step, order: str) -> bool:
         """Arm the step and wait until some process came to it; False if the service knows no steps."""
         folder = self.stage.crash_points
         if folder is None:
             return False
-        draft = folder / f".{step}"
-        draft.write_text(order)
-        draft.rename(folder / step)
-        wait_for(lambda: not (folder / step).exists() or self._over(), PATIENCE, f"some process comes to {step}")
+        self.arm(step, order)
+        wait_for(lambda: not (folder / step).exists() or self.is_over(), PATIENCE, f"some process comes to {step}")
         assert not (folder / step).exists(), f"the job was over before any process came to {step}"
         return True
 
@@ -142,11 +146,14 @@ def nothing(scene: Scene) -> None:
 
 
 def full_disk(scene: Scene) -> None:
-    """The first two trials fill it by themselves; wait until they have."""
+    """The first two trials fill it by themselves; somebody makes room ten seconds later."""
     trials = scene.stage.home / "trials"
-    wait_for(lambda: os.statvfs(trials).f_bavail == 0 or scene.over(), PATIENCE, "the disk is full")
+    wait_for(lambda: os.statvfs(trials).f_bavail == 0 or scene.is_over(), PATIENCE, "the disk is full")
     assert os.statvfs(trials).f_bavail == 0, "the job was over before its disk was full"
-    scene.tell(f"{trials} is full")
+    scene.tell("the disk is full")
+    time.sleep(10)
+    stages.make_room(scene.stage)
+    scene.tell("there is room again")
 
 
 def stop_trials(scene: Scene) -> None:
@@ -221,6 +228,14 @@ def web(number: signal.Signals) -> Fault:
 # --- servers ----------------------------------------------------------------------------------------------------------
 
 
+def forget_queue(scene: Scene) -> None:
+    if not scene.stage.owned:  # it may hold what is not of this service
+        return
+    with scene.stage.redis() as client:
+        client.flushall()
+    scene.tell("FLUSHALL: whatever the queue held is gone")
+
+
 def lose_queue(scene: Scene) -> None:
     scene.moment()
     with contextlib.suppress(redis.RedisError), scene.stage.redis() as client:
@@ -269,7 +284,6 @@ def kill_database(scene: Scene) -> None:
 
 
 def cut_connections(scene: Scene) -> None:
-    scene.moment()
     with psycopg.connect(scene.stage.database_url, autocommit=True) as connection:
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         found = connection.execute(f"{query} AND backend_type = 'client backend'".encode()).fetchone()
@@ -346,6 +360,16 @@ def cut_power(scene: Scene) -> None:
     scene.tell("the service is started again")
 
 
+def later(fault: Fault) -> Fault:
+    """At a random moment."""
+
+    def waits(scene: Scene) -> None:
+        scene.moment()
+        fault(scene)
+
+    return waits
+
+
 def in_turn(*turns: Fault) -> Fault:
     """One fault after the other."""
 
@@ -356,21 +380,43 @@ def in_turn(*turns: Fault) -> Fault:
     return fault
 
 
-def soak(every: float, choices: list[tuple[str, Fault]]) -> Fault:
+def arm(step: Step, part: str) -> Fault:
+    """As `kill_at`, but goes on before it has happened: the next fault may strike while this one is being repaired."""
+
+    def fault(scene: Scene) -> None:
+        if scene.stage.crash_points is None:
+            strike(part, signal.SIGKILL)(scene)
+            return
+        scene.arm(step, "SIGKILL")
+        scene.tell(f"SIGKILL to whoever comes to {step} next")
+
+    return fault
+
+
+def strike(part: str, number: signal.Signals) -> Fault:
+    """A signal to a part, if it runs at this moment."""
+
+    def fault(scene: Scene) -> None:
+        pid = scene.stage.pid(part)
+        with contextlib.suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, number)
+        scene.tell(f"{number.name} to {part}" if pid else f"{part} is down already")
+
+    return fault
+
+
+def soak(every: float, choices: list[Fault]) -> Fault:
     """A random one of these faults every few seconds, as long as the soak lasts and the job runs."""
 
     def fault(scene: Scene) -> None:
         end = time.monotonic() + scene.soak_seconds
-        while time.monotonic() < end and not scene.over():
+        while time.monotonic() < end and not scene.is_over():
             next_at = time.monotonic() + every
-            row, chosen = scene.dice.choice(choices)
-            scene.tell(f"{row}:")
-            try:
+            chosen = scene.dice.choice(choices)
+            with contextlib.suppress(redis.RedisError, psycopg.Error):  # what it is for is down already
                 chosen(scene)
-            except AssertionError as error:  # the job may end while a fault waits for its step
-                if not scene.over():
-                    raise
-                scene.tell(f"{row} found no more work: {error}")
             time.sleep(max(0.0, next_at - time.monotonic()))
+        scene.disarm()
 
     return fault

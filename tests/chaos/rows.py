@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass, field
 
+from hpt_web.crash import Step
 from tests.chaos import faults, stages
 from tests.chaos.faults import Fault, kill_at, signal_to
 from tests.chaos.stages import Opening
@@ -42,31 +43,27 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
 LONG = Work(lines=40, pause=0.2)
 SOAK = Work(trials=60, parallel=4, lines=40, pause=0.15)
 DOCKED = Work(trials=3, parallel=2, lines=30, pause=0.3, contained=True)
-CRASHES = [
-    ("R4", kill_at("message.received", "worker")),
-    ("R5", kill_at("child.spawned", "worker")),
-    ("R6", kill_at("child.exited", "follower")),
-    ("R7", kill_at("result.committed", "follower")),
-    ("R11", kill_at("trial.suggested", "worker")),
-    ("R12", kill_at("trial.row_committed", "worker")),
-    ("R13", kill_at("message.enqueued", "follower")),
-    ("R31", kill_at("trial.row_written", "worker")),
-    ("R32", kill_at("result.written", "follower")),
-    ("R33", kill_at("lease.taken", "follower")),
-    ("R34", kill_at("message.processed", "worker")),
-]
+CRASHES: dict[str, tuple[Step, str]] = {
+    "R4": ("message.received", "worker"),
+    "R5": ("child.spawned", "worker"),
+    "R6": ("child.exited", "follower"),
+    "R7": ("result.committed", "follower"),
+    "R11": ("trial.suggested", "worker"),
+    "R12": ("trial.row_committed", "worker"),
+    "R13": ("message.enqueued", "follower"),
+    "R31": ("trial.row_written", "worker"),
+    "R32": ("result.written", "follower"),
+    "R33": ("lease.taken", "follower"),
+    "R34": ("message.processed", "worker"),
+}
+STEPS = {name: kill_at(step, part) for name, (step, part) in CRASHES.items()}
 RANDOM = [
-    *CRASHES,
-    ("R8", signal_to("worker", KILL)),
-    ("R10", signal_to("worker", TERM, "follower")),
-    ("R15", signal_to("web", KILL)),
-    ("R17", faults.lose_queue),
-    ("R18", faults.pause_queue(3)),
-    ("R19", faults.fill_queue(3)),
-    ("R20", signal_to("postgres", KILL)),
-    ("R21", faults.cut_connections),
+    *(faults.arm(step, part) for step, part in CRASHES.values()),
+    *(faults.strike(part, KILL) for part in ("worker", "follower", "web", "postgres", "valkey")),
+    *(faults.strike(part, TERM) for part in ("worker", "follower", "web")),
+    faults.forget_queue,
+    faults.cut_connections,
 ]
-STEPS = dict(CRASHES)
 
 ROWS = [
     Row("R0", "nobody", "nothing: the time without a fault", "-", f"{USUAL} I9 I10", faults.nothing),
@@ -98,9 +95,7 @@ ROWS = [
         *(faults.sleeping_follower(40),),
         work=Work(trials=12, parallel=3, lines=60, pause=0.2),
     ),
-    Row(
-        "R10", "worker, then follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")
-    ),
+    Row("R10", "worker, follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")),
     Row("R11", "worker process", "SIGKILL", "trial.suggested, not written", USUAL, STEPS["R11"]),
     Row("R12", "worker process", "SIGKILL", "trial.row_committed, not launched", USUAL, STEPS["R12"]),
     Row("R13", "whoever nudges", "SIGKILL", "message.enqueued", USUAL, STEPS["R13"]),
@@ -116,24 +111,20 @@ ROWS = [
         work=LONG,
         pages=50,
     ),
-    Row("R17", "Valkey", "SHUTDOWN NOSAVE, its data lost", "metric.line", USUAL, faults.lose_queue),
+    Row("R17", "Valkey", "SHUTDOWN NOSAVE, its data lost", "metric.line", f"{USUAL} I9", faults.lose_queue),
     Row("R18", "Valkey", "CLIENT PAUSE 20 s", "any", USUAL, faults.pause_queue(20), work=LONG),
-    Row("R19", "Valkey", "its memory is full", "message.enqueued", USUAL, faults.fill_queue(8), work=LONG),
+    Row("R19", "Valkey", "its memory is full", "message.enqueued", f"{USUAL} I9", faults.fill_queue(8), work=LONG),
     Row("R20", "PostgreSQL", "SIGKILL", "result.written, result.committed", f"{USUAL} I9", faults.kill_database),
-    Row("R21", "PostgreSQL", "pg_terminate_backend of all", "metric.line", f"{USUAL} I9", faults.cut_connections),
     Row(
-        *(
-            "R22",
-            "the trials' disk",
-            "ENOSPC (tmpfs, 8 MB)",
-            "metric.line",
-            "I1 I2 I3 I4 I5 I6 I10",
-            faults.full_disk,
-        ),
+        *("R21", "PostgreSQL", "pg_terminate_backend of all", "metric.line", f"{USUAL} I9"),
+        *(faults.later(faults.cut_connections),),
+    ),
+    Row(
+        *("R22", "the trials' disk", "ENOSPC (tmpfs, 8 MB), then room", "metric.line", "I1 I2 I3 I4 I5 I10"),
+        *(faults.full_disk,),
         stage=stages.small_disk,
         work=Work(trials=6, parallel=2, lines=30, mode="fills"),
         ends=SOME_FAIL | {"Lost"},
-        kills=12,
         own=True,
     ),
     Row(

@@ -82,6 +82,7 @@ class Theatre:
         ended = time.monotonic()
         found = self._gather(scene, row, watchers, faulted, ended)
         broken += [f"{name}: {text}" for name in row.checks for text in INVARIANTS[name](found)]
+        scene.disarm()
         self._clear(found)
         entry = Entry(row, found, broken)
         print(f"    {entry.verdict} after {ended - scene.began:.1f} s", *broken, sep="\n    ! ", flush=True)
@@ -156,12 +157,10 @@ class Theatre:
         return []
 
     def _clear(self, found: Evidence) -> None:
-        """Make room for the next row: end what is still there, and disarm what was never reached."""
+        """Make room for the next row: end what is still there."""
         self.stage.remove_more()
         if self.stage.clock is not None:
             stages.set_clock(self.stage.clock, 0)
-        for armed in self.stage.crash_points.iterdir() if self.stage.crash_points else ():
-            armed.unlink(missing_ok=True)
         if found.job["ended_at"] is None:
             self.lab.post(f"/projects/{self.lab.project}/jobs/{found.name}/stop", {})
         if found.leftovers:

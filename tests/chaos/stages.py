@@ -179,6 +179,11 @@ def small_disk(scratch: Path) -> Iterator[Stage]:
         subprocess.run(["umount", "-l", str(trials)], check=False)
 
 
+def make_room(stage: Stage) -> None:
+    """Make such a disk larger."""
+    subprocess.run(["mount", "-o", "remount,size=64m", str(stage.home / "trials")], check=True)
+
+
 @contextmanager
 def far_database(scratch: Path) -> Iterator[Stage]:
     """Its database is reached over TCP, through something that may drop everything."""

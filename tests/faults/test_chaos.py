@@ -9,12 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from hpt_web.embedded import home
 from tests.chaos import ledger, stages
 from tests.chaos.ledger import Entry
-from tests.chaos.rows import BY_NAME, SHORT
+from tests.chaos.rows import BY_NAME, ROWS, SHORT
 from tests.chaos.runner import Theatre
 
 SEED = int(os.environ.get("HPT_CHAOS_SEED") or time.time())
+
+
+def test_every_row_is_documented() -> None:
+    text = (home.REPOSITORY / "docs" / "chaos.md").read_text("utf-8")
+    assert [row.name for row in ROWS if f"| {row.name} | {row.who} | {row.what} |" not in text] == []
 
 
 @pytest.fixture(scope="module")
