@@ -19,6 +19,9 @@ export default function AdminPage({ tab = "pools" }: { tab?: string | undefined 
         <p className="quiet">
           Nothing that is set here stops a trial that runs; it only bounds what may start.
         </p>
+        <a href="/admin/" className="small" style={{ marginLeft: "auto" }}>
+          Accounts and audit
+        </a>
       </header>
       <nav className={classes.tabs} aria-label="Parts of the administration">
         {(Object.keys(TABS) as Tab[]).map((name) => (

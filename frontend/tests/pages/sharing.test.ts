@@ -41,6 +41,7 @@ const holder = (job: string | null, trial = 1, part: Partial<Holder> = {}) =>
   ({
     pool: "cpu",
     devices: 1,
+    share: 1,
     gpus: [],
     project: job && "lab",
     job,
@@ -71,7 +72,7 @@ describe("the places of a pool", () => {
     ]);
   });
   it("hold several trials where each takes a part of a GPU's memory", () => {
-    const part = { gpus: ["1"] };
+    const part = { pool: "a100", share: 0.4, gpus: ["1"] };
     const [, second] = seatsOf(gpus, [holder("a", 1, part), holder("b", 2, part)]);
     expect(second?.holders.map((each) => each.job)).toEqual(["a", "b"]);
   });

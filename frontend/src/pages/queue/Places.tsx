@@ -93,6 +93,7 @@ function Occupant({ holder, pool, now }: { holder: Holder; pool: string; now: nu
   if (!holder.job) return <span className={classes.none}>another project</span>;
   const address = `/projects/${holder.project}/jobs/${holder.job}`;
   const ran = holder.since ? formatDuration(Math.max(1, (now - Date.parse(holder.since)) / 1000)) : "";
+  const share = pool !== CPU && holder.share < 1 ? `${Math.round(100 * holder.share)} % of it` : "";
   const elsewhere =
     pool === CPU && holder.gpus.length > 0 ? `GPU ${holder.gpus.map(shortId).join(", ")}` : "";
   return (
@@ -111,7 +112,7 @@ function Occupant({ holder, pool, now }: { holder: Holder; pool: string; now: nu
         </Link>
       </span>
       <span className={`${classes.what} clip`}>
-        {[holder.project, holder.user, ran, elsewhere].filter(Boolean).join(" · ")}
+        {[share, holder.project, holder.user, ran, elsewhere].filter(Boolean).join(" · ")}
       </span>
     </span>
   );
