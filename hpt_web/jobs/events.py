@@ -28,8 +28,8 @@ Kind = Literal["job", "trial", "points", "decision"]
 _APPEND = """
     WITH taken AS (UPDATE jobs_eventcursor SET seq = seq + %s WHERE job_id = %s RETURNING job_id, seq)
     INSERT INTO jobs_event (job_id, seq, kind, data)
-    SELECT taken.job_id, taken.seq - %s + entry.place, entry.kind, entry.data
-    FROM taken, unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS entry (kind, data, place)
+    SELECT taken.job_id, taken.seq - %s + entry.place, entry.item ->> 0, (entry.item -> 1)::jsonb
+    FROM taken, json_array_elements(%s::json) WITH ORDINALITY AS entry (item, place)
     RETURNING seq
 """
 
@@ -102,8 +102,7 @@ def append(job_id: int, entries: Iterable[Entry]) -> None:
     entries = list(entries)
     if not entries:
         return
-    kinds, data = [entry.kind for entry in entries], [json.dumps(entry.data) for entry in entries]
-    numbers = rows.select(_APPEND, len(entries), job_id, len(entries), kinds, data)
+    numbers = rows.select(_APPEND, len(entries), job_id, len(entries), json.dumps(entries))
     last: int = max(number for (number,) in numbers)
     transaction.on_commit(partial(doorbell.ring, job_id, last))
 

@@ -4,6 +4,7 @@ The tables of allowed moves stand in tuning.states; here they are read backwards
 Each function answers whether it was this call that moved, so that what follows a move happens exactly once.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -13,8 +14,14 @@ from hpt_web.jobs import rows
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from tuning.states import JOB_MOVES, JOBS_REOPENED, TRIAL_MOVES, TRIALS_REOPENED, JobState, TrialState
 
-JOB_SOURCES = {to: [str(state) for state, moves in JOB_MOVES.items() if to in moves] for to in JobState}
-TRIAL_SOURCES = {to: [str(state) for state, moves in TRIAL_MOVES.items() if to in moves] for to in TrialState}
+
+def _one_of(states: Iterable[JobState | TrialState]) -> str:
+    """As SQL, which is the same text at each call: it is planned once."""
+    return " OR ".join(f"state = '{state}'" for state in states) or "false"
+
+
+JOB_SOURCES = {to: _one_of(state for state, moves in JOB_MOVES.items() if to in moves) for to in JobState}
+TRIAL_SOURCES = {to: _one_of(state for state, moves in TRIAL_MOVES.items() if to in moves) for to in TrialState}
 # Stops after which the trial goes on later. A person's wish and the job's end come before them: both mean it shall not.
 GO_ON_LATER = [Attempt.StopKind.PAUSE, Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT]
 
@@ -31,7 +38,7 @@ def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
         fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at)}
     if to.terminal:
         fields |= {"ended_at": now, "reopened": None}
-    return rows.update(job, fields, "state = ANY(%s)", JOB_SOURCES[to])
+    return rows.update(job, fields, JOB_SOURCES[to])
 
 
 def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
@@ -40,7 +47,7 @@ def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
     fields |= {"state": JobState.RUNNING, "reason": reason, "ended_at": None, "stop_requested_at": None}
     fields |= {"waits": False, "idle_seconds": _idle_seconds(job, job.ended_at)}
     fields["started_at"] = job.started_at or timezone.now()
-    return rows.update(job, fields, "state = ANY(%s)", [str(state) for state in JOBS_REOPENED])
+    return rows.update(job, fields, _one_of(sorted(JOBS_REOPENED)))
 
 
 def _idle_seconds(job: TuningJob, since: datetime) -> float:
@@ -57,7 +64,7 @@ def seconds_run(job: TuningJob) -> float:
 def reopen_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
     """Have a trial that is over run again, because a person wants it; `to` is Queued, or Paused if it was before."""
     fields |= {"state": to, "ended_at": None, "failure": ""}
-    return rows.update(trial, fields, "state = ANY(%s)", [str(state) for state in TRIALS_REOPENED])
+    return rows.update(trial, fields, _one_of(sorted(TRIALS_REOPENED)))
 
 
 def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
@@ -68,7 +75,7 @@ def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
         fields["started_at"] = now
     if to.terminal:
         fields["ended_at"] = now
-    return rows.update(trial, fields, "state = ANY(%s)", TRIAL_SOURCES[to])
+    return rows.update(trial, fields, TRIAL_SOURCES[to])
 
 
 def end_attempt(attempt: Attempt, outcome: Attempt.Outcome, **fields: object) -> bool:

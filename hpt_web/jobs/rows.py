@@ -5,6 +5,7 @@ Values go through the models' fields, so what is stored is what the ORM would st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,6 +23,18 @@ def select(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         cursor.execute(sql, arguments)
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
+
+
+def read(model: type[Row], where: str, *arguments: Any) -> list[Row]:
+    """The table's rows for which `where` (SQL) holds, with nothing of other tables."""
+    sql, names, conversions = _read(model, where)
+    found = []
+    for answer in select(sql, *arguments):
+        values = list(answer)
+        for place, convert in conversions:
+            values[place] = convert(values[place], None, connection)
+        found.append(model.from_db(connection.alias, names, values))
+    return found
 
 
 def update(row: Model, fields: dict[str, Any], where: str, *arguments: Any) -> bool:
@@ -59,6 +72,15 @@ def _made_for(row: Model) -> tuple[str, ...]:
 
 
 # --- their texts, each of which is made once: there are as many as there are calls in the code ------------------------
+
+
+@cache
+def _read(model: type[Model], where: str) -> tuple[str, list[str], list[tuple[int, Callable[..., Any]]]]:
+    columns = model._meta.local_concrete_fields
+    convert = ((place, getattr(column, "from_db_value", None)) for place, column in enumerate(columns))
+    names = ", ".join(f'"{column.column}"' for column in columns)
+    sql = f'SELECT {names} FROM "{model._meta.db_table}" WHERE {where}'  # noqa: S608
+    return sql, [column.attname for column in columns], [(place, one) for place, one in convert if one is not None]
 
 
 @cache

@@ -50,6 +50,7 @@ PARAMETERS = [f"x{number}" for number in range(6)]
 PROJECT = "bench"
 NOOP, STREAM = {"lines": 1, "pause": 0.0}, {"lines": 20, "pause": 0.01}
 PATIENCE_SECONDS = 900.0
+MOST_TRIALS = 10_000  # of a job: the oldest one is measured at its end
 WARM_UP = 3 * SLOTS  # trials whose CPU time does not count
 
 
@@ -248,7 +249,7 @@ class Bench:
 
     def run(self, work: Mapping[str, float], trials: int, age: int) -> dict[str, Any]:
         """A job of `age` trials in the past and `trials` that are measured."""
-        past = max(0, age - WARM_UP)
+        past = max(0, min(age, MOST_TRIALS - trials) - WARM_UP)
         watcher = self.start(work, past + WARM_UP + trials)
         await_trials(watcher, 1)
         if past:

@@ -24,7 +24,7 @@ from hpt_web import crash
 from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, append, decide, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.running.continuing import last_steps
 from hpt_web.jobs.running.endings import ending, losses, settle
 from hpt_web.jobs.running.judging import Judge, carry_out, judge_for
@@ -144,7 +144,7 @@ class Follower:
     def _begin(self, tokens: set[str]) -> None:
         new = tokens - self.followed.keys()
         if new:
-            for attempt in Attempt.objects.filter(token__in=new).select_related("trial__job").order_by("pk"):
+            for attempt in with_trials(rows.read(Attempt, "token = ANY(%s) ORDER BY id", list(new))):
                 self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
             crash.at("lease.taken")
 
@@ -269,6 +269,16 @@ class Follower:
         size = self.backend.log_size(token)
         data = self.backend.read_log(token, max(0, size - TAIL_BYTES), TAIL_BYTES)
         return "\n".join(data.decode("utf-8", "replace").replace("\x00", "").splitlines()[-TAIL_LINES:])
+
+
+def with_trials(attempts: list[Attempt]) -> list[Attempt]:
+    """The same, with their trials and these with their jobs."""
+    trials = {trial.pk: trial for trial in rows.read(Trial, "id = ANY(%s)", [a.trial_id for a in attempts])}
+    jobs = {job.pk: job for job in rows.read(TuningJob, "id = ANY(%s)", [t.job_id for t in trials.values()])}
+    for attempt in attempts:
+        attempt.trial = trials[attempt.trial_id]
+        attempt.trial.job = jobs[attempt.trial.job_id]
+    return attempts
 
 
 def refresh(attempt: Attempt) -> None:

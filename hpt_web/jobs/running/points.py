@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from tuning.states import Goal
 
 _POINTS = """
     INSERT INTO jobs_metricpoint (attempt_id, metric, step, value, at)
-    SELECT %s, metric, step, value, %s FROM unnest(%s::text[], %s::bigint[], %s::float8[]) AS new (metric, step, value)
+    SELECT %s, new.item ->> 0, (new.item ->> 1)::bigint, (new.item ->> 2)::float8, %s
+    FROM json_array_elements(%s::json) AS new (item)
 """
 
 
@@ -52,9 +54,8 @@ def number_steps(
 def store_points(attempt: Attempt, points: Sequence[Numbered], at: float) -> None:
     """One statement, whatever their number."""
     if points:
-        metrics, steps, values = (list(column) for column in zip(*points, strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(_POINTS, [attempt.pk, moment(at), metrics, steps, values])
+            cursor.execute(_POINTS, [attempt.pk, moment(at), json.dumps(points)])
 
 
 def points_entries(trial: Trial, points: Sequence[Numbered], at: float) -> list[Entry]:
