@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 
 SAMPLE_SECONDS = 0.1
 ASK_SECONDS = 0.5
-TRIES, TRIES_SECONDS = 3, 5.0
+TRIES, TRIES_SECONDS = 3, 5.0  # the pauses between the tries add up to this; each may wait as long for its answer
 SETTLED = 1.0  # seconds after which a process that is none of a trial stays none: it has replaced its program
 LIVE = """
 SELECT a.token, a.trial_id, t.job_id, a.device_count FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
@@ -188,7 +188,7 @@ class Answer:
 
 
 class Client:
-    """Asks for a job and makes algorithms, over and over; each question is tried three times within five seconds."""
+    """Asks for a job and makes algorithms, over and over; each question is tried three times over five seconds."""
 
     def __init__(self, addresses: Callable[[], Sequence[str]], cookies: dict[str, str], project: str, job: str) -> None:
         self.answers: list[Answer] = []
@@ -228,7 +228,7 @@ class Client:
                 codes.append(answer.status_code)
             except httpx.TransportError:
                 codes.append(0)
-            if codes[-1] in (200, 201, 409) or time.monotonic() - begun > TRIES_SECONDS:
+            if codes[-1] in (200, 201, 409):
                 break
             if attempt + 1 < TRIES:
                 time.sleep(TRIES_SECONDS / (TRIES - 1))
