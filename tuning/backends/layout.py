@@ -98,8 +98,18 @@ def _limit_faults(limits: Limits) -> Iterator[str]:
 
 def make(folder: Path, spec: LaunchSpec) -> None:
     """Make everything in the base folder but the channels and checkpoints, which each backend shows in its own way."""
+    make_folders(folder)
+    fill(folder, spec)
+
+
+def make_folders(folder: Path) -> None:
+    """Those that are the same for every attempt."""
     for name in FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def fill(folder: Path, spec: LaunchSpec) -> None:
+    """Put into them what this attempt is to see."""
     config = folder / "input/config"
     for name, document in (
         ("hyperparameters", dict(spec.hyperparameters)),

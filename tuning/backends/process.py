@@ -25,9 +25,10 @@ from pathlib import Path
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
-from tuning.backends.folder import abandon, ask_to_stop, clear, launched, locked, read_end, remove
+from tuning.backends.folder import abandon, ask_to_stop, launched, locked, read_end, remove
 from tuning.backends.nursery import ENTRANCE, NotStartedError, Nursery
 from tuning.backends.processes import Census, Identity, census
+from tuning.backends.skeletons import Skeletons
 from tuning.backends.start import furnish, start_warden
 from tuning.backends.usage import Usage, of_processes
 from tuning.backends.watch import Waiting
@@ -44,6 +45,7 @@ class ProcessBackend(Waiting):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
         self._nursery = Nursery()
+        self._skeletons = Skeletons(self._root)
         super().__init__(self._root)
         if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
             raise BackendError("the process backend needs Linux with /proc/<pid>/task/<tid>/children to find children")
@@ -57,6 +59,7 @@ class ProcessBackend(Waiting):
     def launch(self, spec: LaunchSpec) -> None:
         layout.check(spec)
         folder = self.folder(spec.attempt)
+        self._skeletons.take(folder)
         try:
             with locked(folder, LOCK_SECONDS, create=True) as lock:
                 if launched(folder):
@@ -65,7 +68,6 @@ class ProcessBackend(Waiting):
                     raise BackendError(
                         f"another launch of {spec.attempt} is under way and does not end", retryable=True
                     )
-                clear(folder)  # what a launch that was cut off left
                 try:
                     furnish(folder, spec)
                     start_warden(folder, spec, lock, self._nursery)

@@ -8,14 +8,20 @@ from pathlib import Path
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec
+from tuning.backends.folder import clear
 from tuning.backends.nursery import NotStartedError, Nursery
 from tuning.backends.processes import MARKER
+from tuning.backends.skeletons import untouched
 from tuning.backends.warden.order import Order, pack
 
 
 def furnish(folder: Path, spec: LaunchSpec) -> None:
+    """The caller holds the attempt's lock."""
     try:
-        layout.make(folder, spec)
+        if not untouched(folder):
+            clear(folder)  # what a launch that was cut off left
+            layout.make_folders(folder)
+        layout.fill(folder, spec)
         for channel, source in spec.channels.items():
             shown = folder / "input/data" / channel
             target = source.resolve()

@@ -23,6 +23,7 @@ from tuning.errors import BackendError
 
 POLL = 0.1  # s, for what cannot be watched
 CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
+APPEARS = flags.CREATE | flags.MOVED_TO  # made there, or made before and renamed
 State = tuple[int, int]  # bytes of log; 0 while it runs, 1 when its warden is gone, 2 when its exit is known
 NOTHING: State = (0, 0)
 
@@ -82,7 +83,7 @@ class Watcher:
     def _start_inotify(self) -> INotify | None:
         try:
             inotify = INotify(nonblocking=True)
-            inotify.add_watch(self._root, flags.CREATE | flags.ONLYDIR)  # an attempt that is yet to be launched
+            inotify.add_watch(self._root, APPEARS | flags.ONLYDIR)  # an attempt that is yet to be launched
         except OSError:
             return None
         self._epoll.register(inotify.fileno(), select.EPOLLIN)

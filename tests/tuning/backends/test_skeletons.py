@@ -1,0 +1,90 @@
+"""Folders that are ready before their attempts: taken whole, by one only, and never with anything in them."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.tuning.backends.harness import DEADLINE, ProcessTrials, poll
+from tuning.backends import layout
+from tuning.backends.process import ProcessBackend
+from tuning.backends.skeletons import FOLDER, MARK, READY, Skeletons, untouched
+
+
+def ready(root: Path) -> list[Path]:
+    folder = root / FOLDER
+    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+
+
+def await_ready(root: Path) -> list[Path]:
+    poll(lambda: len(ready(root)) == READY)
+    return ready(root)
+
+
+def test_an_attempt_gets_one_that_was_ready_with_all_that_it_is_to_see(processes: ProcessTrials) -> None:
+    processes.run("print(1)")
+    root = processes.base("t-1").parent
+    before = {path.stat().st_ino for path in await_ready(root)}
+    script = "import json, os; print(json.load(open('../input/config/hyperparameters.json')), sorted(os.listdir('..')))"
+    _, log = processes.run(script, hyperparameters={"x": "0.5"})
+    folder = processes.base("t-2")
+    assert folder.stat().st_ino in before and b"'x': '0.5'" in log and MARK.encode() not in log
+    assert all((folder / name).is_dir() for name in layout.FOLDERS)
+    assert len(await_ready(root)) == READY
+
+
+def test_what_a_launch_that_was_cut_off_left_is_not_shown_to_the_next(processes: ProcessTrials) -> None:
+    processes.run("print(1)")
+    root = processes.base("t-1").parent
+    first, second, *_ = await_ready(root)
+    first.rename(root / "renamed")  # and then it died: as good as new
+    (folder := second.rename(root / "begun")).joinpath("code/left.py").touch()
+    assert untouched(folder) and not untouched(folder)
+    for attempt in ("renamed", "begun"):
+        _, log = processes.run("import os; print(os.listdir('.'))", attempt=attempt)
+        assert b"train.py" in log and b"left.py" not in log
+
+
+def test_a_request_to_stop_that_came_before_the_launch_is_kept(processes: ProcessTrials) -> None:
+    processes.run("print(1)")
+    await_ready(processes.base("t-1").parent)
+    processes.backend.stop("early", 0.0)
+    status, log = processes.run("print('ran')", attempt="early")
+    assert (status.ended_by, log) == ("stop", b"")
+
+
+def test_whoever_waits_for_an_attempt_sees_one_that_is_renamed_into_its_place(processes: ProcessTrials) -> None:
+    processes.run("print(1)")
+    await_ready(processes.base("t-1").parent)
+    seen: set[str] = set()
+
+    def wait() -> None:
+        seen.update(processes.backend.wait(["later"], DEADLINE))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert isinstance(processes.backend, ProcessBackend)
+    poll(processes.backend._waiting.locked)
+    processes.start("print(2)", attempt="later")
+    waiting.join(DEADLINE)
+    assert seen == {"later"}
+
+
+def test_each_is_taken_once_whoever_asks_at_the_same_time(tmp_path: Path) -> None:
+    takers = [Skeletons(tmp_path), Skeletons(tmp_path)]
+    takers[0].take(tmp_path / "first")
+    await_ready(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: takers[n % 2].take(tmp_path / f"attempt-{n}"), range(READY + 4)))
+    taken = [path for path in tmp_path.glob("attempt-*") if (path / MARK).exists()]
+    assert READY <= len(taken) <= READY + 4
+    assert len({path.stat().st_ino for path in taken}) == len(taken)
+
+
+def test_without_a_disk_to_make_them_on_launches_do_without(tmp_path: Path) -> None:
+    takers = Skeletons(tmp_path / "gone")
+    takers.take(tmp_path / "attempt")
+    assert takers._maker is not None
+    takers._maker.join(DEADLINE)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,79 @@
+"""Attempts' folders that are ready before there is an attempt: a dozen folders, each of which may wait for a busy disk,
+and a place that has become free would wait for all of them.
+
+    root/.ready/<name>/     a whole one: layout's folders, the lock, and the mark that nobody has put anything in yet
+
+One is taken by renaming it to the attempt's folder, so several processes may take from the same root. Whoever holds the
+attempt's lock removes the mark before it puts anything in: a folder without it is one that a launch was cut off in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from tuning.backends import layout
+
+READY = 4  # at a time: as many places as may become free at once on a small host
+FOLDER = ".ready"
+MARK = "untouched"
+
+
+class Skeletons:
+    def __init__(self, root: Path) -> None:
+        self._folder = root / FOLDER
+        self._maker: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def take(self, attempt: Path) -> None:
+        """Give the attempt's folder if it is not there and one is ready; more are made in the background."""
+        if os.path.lexists(attempt):
+            return
+        for path in self._whole():
+            try:
+                path.rename(attempt)
+                break
+            except FileNotFoundError:  # another process was faster
+                continue
+            except OSError:  # somebody has made the attempt's meanwhile
+                break
+        with self._lock:
+            if self._maker is None or not self._maker.is_alive():
+                self._maker = threading.Thread(target=self._make, name="skeletons", daemon=True)
+                self._maker.start()
+
+    def _whole(self) -> list[Path]:
+        try:
+            with os.scandir(self._folder) as entries:
+                return [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            return []
+
+    def _make(self) -> None:
+        with contextlib.suppress(OSError):  # the root is gone, or the disk full: launches do without
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            while len(self._whole()) < READY:
+                name = f"{os.getpid()}-{time.time_ns()}"
+                draft = self._folder / f".{name}"
+                try:
+                    draft.mkdir(mode=0o700)
+                    layout.make_folders(draft)
+                    for file in ("lock", MARK):
+                        (draft / file).touch(mode=0o600)
+                    draft.rename(self._folder / name)
+                except OSError:
+                    shutil.rmtree(draft, ignore_errors=True)
+                    raise
+
+
+def untouched(folder: Path) -> bool:
+    """Whether the folder is as it was made; the caller holds its lock, and from now on it is not."""
+    try:
+        (folder / MARK).unlink()
+    except FileNotFoundError:
+        return False
+    return True
