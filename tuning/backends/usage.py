@@ -15,6 +15,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 @dataclass(frozen=True, slots=True)
 class Usage:
     """``cpu_seconds`` since the start, so that two readings give the processors in use; memory now, not at most.
+    In a container that served others before, its processors' time since the first of them.
 
     ``pids`` are those of the attempt's processes, as this host counts them.
     """

@@ -199,7 +199,8 @@ class DockerBackend(Waiting):
     def status(self, attempt: str) -> Status:
         folder = self.folder(attempt)
         if end := self._end(folder):
-            self._pool.park(attempt)
+            with contextlib.suppress(OSError):  # a full disk, say: it is idle all the same, and ends in time
+                self._pool.park(attempt)
             return end
         if not (folder / "warden.json").exists() and not self._adopt(attempt):
             return Status(Phase.UNKNOWN)
