@@ -56,7 +56,7 @@ class Situation(NamedTuple):
     def plan(self) -> dict[int, Grant]:
         found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
         planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
-        planned = devices.bounded(planned, self.wishes)
+        planned = devices.bounded(planned, self.wishes, {job: place.pool for job, place in self.places.items()})
         for job in self.unchecked:
             if not planned[job].missing:
                 planned[job] = replace(planned[job], reason=checking.REASON)

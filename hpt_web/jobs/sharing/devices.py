@@ -78,10 +78,12 @@ def _fitting(wished: Wish, taken: Sequence[gpus.Grant], most: int) -> list[gpus.
     return found
 
 
-def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None]) -> dict[int, Grant]:
-    """The grants cut down to what the devices of each job have room for, with the reason."""
+def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None], pools: Mapping[int, str]) -> dict[int, Grant]:
+    """The grants cut down to what the devices of each job have room for, with the reason: a whole one may be wanted
+    where only parts are free. `pools` are the jobs' by their ids: who is cut down is the next in line there."""
     starting = {job: wished for job, wished in wishes.items() if wished is not None and grants[job].start}
     taken = held() if starting else []
+    cut: dict[str, list[int]] = {}
     for job, wished in starting.items():
         grant = grants[job]
         fitting = _fitting(wished, taken, grant.start)
@@ -90,4 +92,13 @@ def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None]) -> dict
             more = f"{missing} more trial{'s' if missing > 1 else ''} could run, but each"
             reason = f"{more} {gpus.waiting(wished.devices, [*taken, *fitting], wished.request)}."
             grants[job] = replace(grant, start=len(fitting), missing=missing, reason=reason)
+            if not grant.place:
+                cut.setdefault(pools[job], []).append(job)
+    for pool, first in cut.items():
+        behind = [job for job, grant in grants.items() if grant.place and pools.get(job) == pool]
+        total = len(first) + len(behind)
+        for job in behind:
+            grants[job] = replace(grants[job], place=grants[job].place + len(first), waiting=total)
+        for place, job in enumerate(first, 1):
+            grants[job] = replace(grants[job], place=place, waiting=total)
     return grants

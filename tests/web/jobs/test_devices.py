@@ -9,7 +9,8 @@ from hpt_web.accounts.errors import Invalid
 from hpt_web.jobs.models import Attempt, TuningJob
 from hpt_web.jobs.running import dispatch, launching
 from hpt_web.jobs.running.follow import Follower
-from tests.web.jobs.lab import live
+from hpt_web.jobs.sharing.queueing import queue_for
+from tests.web.jobs.lab import Team, live
 from tests.web.jobs.scripted import ScriptedBackend
 
 NewJob = Callable[..., TuningJob]
@@ -62,6 +63,18 @@ def test_shares_are_packed_and_none_is_given_twice(new_job: NewJob) -> None:
     assert "waits for 31.5 GB on 1 GPU: 0 of 4 have as much left" in shared.reason
     blocked = new_job(name="third", limits=many(1), resources={"gpus": 1})
     assert held(blocked) == [], "a device that is shared is nobody's own"
+
+
+def test_whoever_is_kept_out_by_parts_of_devices_is_the_next_in_line(new_job: NewJob, team: Team) -> None:
+    new_job(limits=many(1), resources={"gpus": 4, "gpu_memory_mb": 9000})  # a part of each
+    whole = new_job(name="whole", limits=many(1), resources={"gpus": 1})
+    whole.refresh_from_db()
+    assert whole.reason == (
+        "1 more trial could run, but each waits for 1 free GPU: 0 of 4 are free. It is next in line."
+    )  # fmt: skip
+    new_job(name="late", limits=many(1), resources={"gpus": 1})
+    places = {job.name: (job.place, job.missing) for job in queue_for(team.alice).jobs if job.missing}
+    assert places == {"whole": (1, 1), "late": (2, 1)}
 
 
 def test_a_trial_sees_its_devices_and_no_others(new_job: NewJob) -> None:
