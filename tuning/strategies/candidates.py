@@ -48,8 +48,11 @@ def propose(
         SpaceExhausted: no untried point is left.
     """
     listed = space.size is not None and space.size <= _LISTED
-    units = every_unit(space) if listed else _search(acquisition, space, anchors, rng, 2 if observed > _MANY else 1)
-    scores = acquisition.score(space.unit_features(units))
+    if listed:
+        units = every_unit(space)
+        scores = acquisition.score(space.unit_features(units))
+    else:
+        units, scores = _search(acquisition, space, anchors, rng, 2 if observed > _MANY else 1)
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
         if free(space, config, used):
@@ -93,7 +96,8 @@ def _untried(acquisition: Acquisition, space: SearchSpace, used: set[str], rng: 
 
 def _search(
     acquisition: Acquisition, space: SearchSpace, anchors: Floats, rng: np.random.Generator, thinned: int
-) -> Floats:
+) -> tuple[Floats, Floats]:
+    """The points that were looked at, (k, d), and their scores (k,)."""
     scattered, near = rng.random((_SCATTERED // thinned, len(space))), _near(space, anchors, _NEAR // thinned, rng)
     units = space.snap(np.vstack([scattered, near]))
     scores = acquisition.score(space.unit_features(units))
@@ -107,7 +111,8 @@ def _search(
             best = _sweep(acquisition, space, np.vstack(found))
             found.append(best)
             best = best[:_SWEPT]
-    return np.vstack([units, *found])
+    improved = np.vstack(found)
+    return np.vstack([units, improved]), np.append(scores, acquisition.score(space.unit_features(improved)))
 
 
 def _near(space: SearchSpace, anchors: Floats, count: int, rng: np.random.Generator) -> Floats:
