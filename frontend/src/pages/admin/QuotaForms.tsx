@@ -105,6 +105,7 @@ export function NewQuota({
             label="Project"
             description="Empty: not of one project."
             placeholder="any"
+            data-autofocus
             clearable
             searchable
             data={rowsOf(projects.data).map((each) => ({ value: each.slug, label: each.name }))}
