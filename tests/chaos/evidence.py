@@ -63,6 +63,7 @@ class Evidence:
     start: float  # in which the service was started here
     kills: int = 0  # of trials
     expected: set[str] = field(default_factory=lambda: {"Completed"})  # states in which trials may end
+    refuses: bool = False  # the database was down: 503 is an answer
     says: str = ""  # must stand in the reason of a trial
     leftovers: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)  # what the faults did

@@ -131,6 +131,7 @@ class Theatre:
             start=self.stage.start_seconds,
             kills=scene.kills,
             expected=set(row.ends),
+            refuses=row.who == "PostgreSQL",
             says=row.says,
             leftovers=leftovers,
             told=scene.told,

@@ -19,7 +19,8 @@ from websockets.exceptions import WebSocketException
 
 SAMPLE_SECONDS = 0.1
 ASK_SECONDS = 0.5
-TRIES, TRIES_SECONDS = 3, 5.0  # the pauses between the tries add up to this; each may wait as long for its answer
+TRIES, TRIES_SECONDS = 3, 5.0  # the pauses between the tries add up to this
+ANSWER_SECONDS = 10.0  # that a try waits, on a machine on which everything starts again at once
 SETTLED = 1.0  # seconds after which a process that is none of a trial stays none: it has replaced its program
 LIVE = """
 SELECT a.token, a.trial_id, t.job_id, a.device_count FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
@@ -199,7 +200,7 @@ class Client:
         self._stopped = threading.Event()
         headers = {"X-CSRFToken": cookies.get("csrftoken", ""), "Origin": ""}
         headers = {**headers, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-        self._client = httpx.Client(timeout=TRIES_SECONDS, headers={k: v for k, v in headers.items() if v})
+        self._client = httpx.Client(timeout=ANSWER_SECONDS, headers={k: v for k, v in headers.items() if v})
         self._thread = threading.Thread(target=self._run, name="client", daemon=True)
         self._thread.start()
 
@@ -224,7 +225,7 @@ class Client:
         for attempt in range(TRIES):
             addresses = self._addresses()
             try:
-                answer = self._client.request(method, addresses[attempt % len(addresses)] + path, json=body)
+                answer = self._client.request(method, addresses[min(attempt, len(addresses) - 1)] + path, json=body)
                 codes.append(answer.status_code)
             except httpx.TransportError:
                 codes.append(0)
