@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="HPT_HOME of a staging system that runs on this host")
     parser.add_argument("--yes-break-it", action="store_true", help="confirms that --home may be broken")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing may be left behind by us either
     try:
         rows = chosen(options.rows)
     except ValueError as error:
