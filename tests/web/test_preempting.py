@@ -125,6 +125,12 @@ def test_spot_trials_start_last() -> None:
     assert (grants[1].start, grants[2].start) == (0, 1)
 
 
+def test_nobody_gives_way_to_a_job_for_which_the_place_would_not_be() -> None:
+    """One of the five GPUs is kept for job 3, whose trials take two, and the last slot would not help job 2."""
+    demands = [job(2, 2, 3), job(3, 1, 2, devices=2), job(4, 1, 1, spot=True, pool=CPU)]
+    assert give_way(plan([Pool(CPU, 4), Pool(GPU, 5, CPU)], demands)) == {}
+
+
 SHAPE = st.tuples(
     st.booleans(), st.sampled_from(["", "a", "b"]), st.sampled_from(["ann", "bob"]), st.integers(1, 3),
     st.integers(0, 4), st.integers(0, 4), st.sampled_from([CPU, GPU]),

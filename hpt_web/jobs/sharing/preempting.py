@@ -67,11 +67,17 @@ def preemptions(demands: Sequence[Demand], blocked: Sequence[Blocked], table: Ta
                     books.coming[room.bound] += amount
     found: dict[int, list[Preemption]] = {}
     for waits in blocked:
-        if waits.lacking:
+        if waits.lacking and not _kept_out(waits):
             victims, books = _serve(waits, candidates, books, table)
             if victims:
                 found[waits.demand.job] = victims
     return found
+
+
+def _kept_out(waits: Blocked) -> bool:
+    """Whether something that it lacks is kept for another job: what came free would not be given to it."""
+    own = waits.demand.project, waits.demand.name
+    return any(room.kept is not None and room.kept[:2] != own for room, _ in waits.lacking)
 
 
 def _candidates(demands: Sequence[Demand], table: Table) -> list[_Candidate]:
