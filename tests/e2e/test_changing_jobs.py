@@ -153,7 +153,8 @@ def test_a_failed_trial_is_retried_and_run_again(
     dialog.get_by_label("depth").fill(str(depth))
     say(dialog, "Run it changed")
     changed = page.get_by_role("complementary", name="Trial 3")
-    expect(changed.get_by_role("region", name="Decisions")).to_contain_text(f"Trial 2 with depth = {depth}, as bob asked")
+    why = f"Trial 2 with depth = {depth}, as bob asked"
+    expect(changed.get_by_role("region", name="Decisions")).to_contain_text(why)
     expect(changed.get_by_role("region", name="Use")).to_contain_text(re.compile("looked at|processors"))
 
 
