@@ -75,7 +75,7 @@ def _end_trials(ended: int) -> None:
                                     ended_at, continues, retried_after, fresh_after, checkpoint_bytes)
             SELECT j.id, 1 + n, 'Completed', 1, 0, '{}', '', '', now(), false, 0, 0, 0
             FROM (SELECT id FROM jobs_tuningjob WHERE ended_at IS NULL ORDER BY id DESC LIMIT 50) j,
-                 generate_series(1, %s) n
+                 generate_series(1, %s::int) n
             """,
             [ended // 50],
         )

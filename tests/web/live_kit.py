@@ -160,7 +160,7 @@ def say_much(job: TuningJob, count: int, size: int) -> None:
         cursor.execute(
             """INSERT INTO jobs_event (job_id, seq, at, kind, data)
             SELECT %s, n, now(), 'trial', jsonb_build_object('number', 1, 'failure', repeat('x', %s))
-            FROM generate_series(%s, %s) n""",
+            FROM generate_series(%s::int, %s::int) n""",
             [job.pk, size, last - count + 1, last],
         )
         transaction.on_commit(lambda: events.doorbell.ring(job.pk, last))

@@ -185,7 +185,7 @@ class Watcher:
                 return set(self._reported)
             if event.mask & flags.IGNORED:  # the folder was removed
                 self._folders.pop(event.wd, None)
-            if not attempts and event.name in self._reported and event.mask & flags.CREATE:
+            if not attempts and event.name in self._reported and event.mask & APPEARS:
                 attempts = {event.name}
                 del self._reported[event.name]
                 self._watch(event.name)
