@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { host as hostQuery } from "../api/queries";
 import type { Host } from "../api/types";
-import { Empty, Failure, Loading, Notice } from "../components/Feedback";
+import { Empty, Notice } from "../components/Feedback";
 import { formatBytes, formatNumber, plural } from "../components/format";
+import { LookPage } from "../components/LookPage";
 import { Moment } from "../components/Moment";
 import { Panel } from "../components/Panel";
-import { Page } from "../components/Shell";
 import classes from "./HostPage.module.css";
 import { Gauge } from "./host/Gauge";
 import { Gpus } from "./host/Gpus";
@@ -18,31 +18,11 @@ const LOOK_MS = 5000;
 
 /** The machine on which trials run: what is in use now and was in the last hour, by whom, and what keeps it going. */
 export default function HostPage() {
-  const { data, error, refetch, dataUpdatedAt } = useQuery({
-    ...hostQuery,
-    staleTime: LOOK_MS,
-    refetchInterval: LOOK_MS,
-  });
+  const query = useQuery({ ...hostQuery, staleTime: LOOK_MS, refetchInterval: LOOK_MS });
   return (
-    <Page crumbs={[{ label: "Host" }]} wide>
-      <header className={classes.head}>
-        <h1>Host</h1>
-        {data && <p className="quiet">{summaryOf(data)}</p>}
-        {data && (
-          <span className={classes.asOf}>
-            as of <Moment at={new Date(dataUpdatedAt).toISOString()} />
-          </span>
-        )}
-      </header>
-      {error && !data && <Failure error={error} retry={refetch} />}
-      {error && data && (
-        <div style={{ marginBottom: "0.75rem" }}>
-          <Notice>This is not as of now: {error.message}</Notice>
-        </div>
-      )}
-      {!data && !error && <Loading rows={8} height={18} />}
-      {data && <Parts host={data} now={dataUpdatedAt} />}
-    </Page>
+    <LookPage title="Host" query={query} summary={summaryOf}>
+      {(host, now) => <Parts host={host} now={now} />}
+    </LookPage>
   );
 }
 
@@ -53,7 +33,7 @@ function Parts({ host, now }: { host: Host; now: number }) {
   const { machine } = host;
   const trialsUse = host.trials.reduce((sum, trial) => sum + (trial.cpus ?? 0), 0);
   return (
-    <div className={classes.grid}>
+    <>
       <Panel title="Now">
         <div className={classes.gauges}>
           <Gauge
@@ -85,7 +65,7 @@ function Parts({ host, now }: { host: Host; now: number }) {
       <TrialsHere trials={host.trials} now={now} />
       <Health processes={host.processes} />
       <Engine host={host} />
-    </div>
+    </>
   );
 }
 

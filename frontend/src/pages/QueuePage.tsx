@@ -3,11 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { queue as queueQuery } from "../api/queries";
 import type { PoolState, Queue, QueuedJob } from "../api/types";
-import { Empty, Failure, Loading, Notice } from "../components/Feedback";
+import { Empty } from "../components/Feedback";
 import { plural } from "../components/format";
-import { Moment } from "../components/Moment";
+import { LookPage } from "../components/LookPage";
 import { Panel } from "../components/Panel";
-import { Page } from "../components/Shell";
 import classes from "./QueuePage.module.css";
 import { Places } from "./queue/Places";
 import { Running } from "./queue/Running";
@@ -20,52 +19,33 @@ const IDLE_MS = 10_000;
 
 /** What runs and what waits on this host, and why. It looks again by itself while the tab is in front. */
 export default function QueuePage() {
-  const { data, error, refetch, dataUpdatedAt } = useQuery({
+  const query = useQuery({
     ...queueQuery,
     staleTime: BUSY_MS,
     refetchInterval: (query) =>
       query.state.data && totalsOf(query.state.data).running === 0 ? IDLE_MS : BUSY_MS,
   });
   return (
-    <Page crumbs={[{ label: "Queue" }]} wide>
-      <header className={classes.head}>
-        <h1>Queue</h1>
-        {data && <Summary queue={data} />}
-        {data && (
-          <span className={classes.asOf}>
-            as of <Moment at={new Date(dataUpdatedAt).toISOString()} />
-          </span>
-        )}
-      </header>
-      {error && !data && <Failure error={error} retry={refetch} />}
-      {error && data && (
-        <div style={{ marginBottom: "0.75rem" }}>
-          <Notice>This is not as of now: {error.message}</Notice>
-        </div>
-      )}
-      {!data && !error && <Loading rows={8} height={18} />}
-      {data && <Parts queue={data} now={dataUpdatedAt} />}
-    </Page>
+    <LookPage title="Queue" query={query} summary={summaryOf}>
+      {(queue, now) => <Parts queue={queue} now={now} />}
+    </LookPage>
   );
 }
 
-function Summary({ queue }: { queue: Queue }) {
+function summaryOf(queue: Queue): string {
   const { running, waiting, missing } = totalsOf(queue);
+  const runs = running ? `${plural(running, "trial")} run${running === 1 ? "s" : ""}` : "Nothing runs";
   const waits = waiting
     ? `${plural(waiting, "job")} wait${waiting === 1 ? "s" : ""} for ${missing} more`
     : "nobody waits";
-  return (
-    <p className="quiet">
-      {running ? `${plural(running, "trial")} run${running === 1 ? "s" : ""}` : "Nothing runs"}, {waits}
-    </p>
-  );
+  return `${runs}, ${waits}`;
 }
 
 function Parts({ queue, now }: { queue: Queue; now: number }) {
   const waiting = queue.jobs.filter((job) => job.missing > 0);
   const running = queue.jobs.filter((job) => job.running > 0);
   return (
-    <div className={classes.grid}>
+    <>
       <div className={classes.pools}>
         {queue.pools.map((pool) => (
           <Places
@@ -84,7 +64,7 @@ function Parts({ queue, now }: { queue: Queue; now: number }) {
         </Panel>
       )}
       {queue.teams.length > 0 && <Teams queue={queue} className={classes.full} />}
-    </div>
+    </>
   );
 }
 
