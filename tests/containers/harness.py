@@ -99,5 +99,6 @@ class PrimedTrials(WarmTrials):
             with contextlib.suppress(BackendError):  # which the attempt itself will meet
                 self.backend.launch(prime)
                 poll(lambda: self.backend.status(prime.attempt).phase is Phase.ENDED)
-                poll(self.idle)
+                # Whoever launches the same attempt at the same time may have taken it.
+                poll(lambda: self.idle() or self.backend.status(spec.attempt).phase is not Phase.UNKNOWN)
         return super().launch(spec)
