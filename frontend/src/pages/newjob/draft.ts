@@ -277,6 +277,8 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       keep_alive_seconds: readNumber(draft.keepAlive) ?? 0,
     },
     seed: readNumber(draft.seed),
+    spot: draft.spot,
+    check_first: draft.checkFirst,
     ...draft.kept,
     ...asked({
       constraints: constraintsOf(draft.constraints),
@@ -286,8 +288,6 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
       profile: draft.profile,
       runs_in: draft.runsIn || null,
       image: draft.image.trim() || null,
-      spot: draft.spot || null,
-      check_first: draft.checkFirst || null,
       keep: given(["best", "last"], draft.keep),
     }),
   };
