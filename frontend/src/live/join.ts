@@ -66,7 +66,10 @@ function placeInTime(frame: FrameMeta, job: string): Place {
   };
 }
 
-/** Categories have their places from the server; a new dot of theirs comes with the next figure. */
+/** Categories have their places from the server: a new dot of theirs comes with the next figure. */
+export const hasPlacesOfTheServer = (figure: FigureDocument): boolean =>
+  figure.layout.meta?.x?.kind === "category";
+
 function placeOfParameter(name: string, frame: FrameMeta): Place {
   return (trial) => {
     const value = trial.hyperparameters[name];

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef } from "react";
 import { figure as figureQuery } from "../../api/queries";
-import { type FigureDocument, joinLive } from "../../live/join";
+import { type FigureDocument, hasPlacesOfTheServer, joinLive } from "../../live/join";
 import { isJobOver, type JobView } from "../../live/view";
 
 interface FigureRequest {
@@ -32,7 +32,8 @@ export function useFigure(request: FigureRequest, view: JobView | null, revision
   });
   const { refetch } = query;
   const drawn = query.data?.figure as FigureDocument | null | undefined;
-  const every = drawn && JOINED_LIVE.has(kind) ? 15_000 : 4000;
+  const over = view !== null && isJobOver(view.job.state); // nothing comes after this: see all of it now
+  const every = drawn && !over && JOINED_LIVE.has(kind) && !hasPlacesOfTheServer(drawn) ? 15_000 : 4000;
   // Before there is a figure, the first value to arrive at all is worth asking again.
   const spark = query.data?.unavailable && view && view.series.size > 0 ? 0.5 : 0;
   const count = (view ? view.milestones : revision) + spark;
