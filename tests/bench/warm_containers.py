@@ -9,17 +9,18 @@ the containers. Needs root and Debian's docker.io (`make engine`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
 from tests.containers.harness import PYTHON
-from tests.engine import CGROUPS, Engine, system_image
+from tests.containers.measure import engine_to_measure
+from tests.engine import CGROUPS, Engine
 from tuning.backends import LaunchSpec, Limits, Phase
 from tuning.backends.docker import DockerBackend
 
@@ -117,24 +118,12 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def main() -> None:
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    engine = Engine()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            archive = system_image(root, "python", ("python3-minimal", "libpython3-stdlib", "dash", "coreutils"), {})
-            client = engine.client()
-            client.import_image(str(archive), repository=PYTHON.split(":")[0], tag="1")
-            client.close()
-            backend = DockerBackend(root / "attempts", engine.url)
-            run(backend, root, "first", "pass", 0)  # what only the first launch of an installation costs
-            meter = Meter(engine)
+    with engine_to_measure() as (engine, backend, root):
+        run(backend, root, "first", "pass", 0)  # what only the first launch of an installation costs
+        with contextlib.closing(Meter(engine)) as meter:
             found = {name: measure(backend, meter, root, script, trials) for name, script in SCRIPTS.items()}
-            load = os.getloadavg()[0]
-            print(json.dumps({"cores": os.cpu_count(), "load": round(load, 1), "scripts": found}, indent=2))
-            backend.close()
-            meter.close()
-    finally:
-        engine.remove()
+        load = os.getloadavg()[0]
+        print(json.dumps({"cores": os.cpu_count(), "load": round(load, 1), "scripts": found}, indent=2))
 
 
 if __name__ == "__main__":

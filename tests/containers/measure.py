@@ -6,10 +6,12 @@ removed by the engine's client in a loop); and how long a printed line needs unt
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.containers.harness import PYTHON
@@ -18,6 +20,23 @@ from tuning.backends import LaunchSpec, Limits, Phase
 from tuning.backends.docker import DockerBackend
 
 PRINTER = "import time\nfor _ in range(300):\n    time.sleep(0.01)\n    print(time.monotonic_ns())"
+
+
+@contextlib.contextmanager
+def engine_to_measure() -> Iterator[tuple[Engine, DockerBackend, Path]]:
+    """An engine of its own that has the image PYTHON, a backend on it, and their scratch folder."""
+    engine = Engine()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            archive = system_image(root, "python", ("python3-minimal", "libpython3-stdlib", "dash", "coreutils"), {})
+            client = engine.client()
+            client.import_image(str(archive), repository=PYTHON.split(":")[0], tag="1")
+            client.close()
+            with contextlib.closing(DockerBackend(root / "attempts", engine.url)) as backend:
+                yield engine, backend, root
+    finally:
+        engine.remove()
 
 
 def spread(name: str, values: list[float]) -> str:
@@ -79,21 +98,10 @@ def measure_latency(backend: DockerBackend, root: Path) -> None:
 
 def main() -> None:
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    engine = Engine()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            archive = system_image(root, "python", ("python3-minimal", "libpython3-stdlib", "dash", "coreutils"), {})
-            client = engine.client()
-            client.import_image(str(archive), repository=PYTHON.split(":")[0], tag="1")
-            client.close()
-            backend = DockerBackend(root / "attempts", engine.url)
-            measure_floor(engine, trials)
-            measure_trials(backend, root, trials)
-            measure_latency(backend, root)
-            backend.close()
-    finally:
-        engine.remove()
+    with engine_to_measure() as (engine, backend, root):
+        measure_floor(engine, trials)
+        measure_trials(backend, root, trials)
+        measure_latency(backend, root)
 
 
 if __name__ == "__main__":
