@@ -125,6 +125,7 @@ ROWS = [
         stage=stages.small_disk,
         work=Work(trials=6, parallel=2, lines=30, mode="fills"),
         ends=SOME_FAIL | {"Lost"},
+        says="output is missing",
         own=True,
     ),
     Row(

@@ -1,7 +1,7 @@
 """How an attempt's end becomes the trial's: decided by a pure function, applied in the caller's transaction.
 
 what happened                                     trial becomes
-exit 0, the objective was reported                Completed
+exit 0, the objective was reported                Completed; its reason says so if some output is missing
 exit 0, the objective was never reported          Failed: it says so, with the end of the log
 another exit code, or a signal of its own         Failed, with the failure file or the end of the log
 longer than trial_seconds                         Stopped, what it reported counts
@@ -25,6 +25,7 @@ from hpt_web.jobs.lifecycle import end_attempt, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial
 from hpt_web.jobs.sharing import ledger
 from tuning.backends import Phase, Status
+from tuning.backends.warden.log import LIMIT_REACHED
 from tuning.states import TrialState
 
 PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
@@ -55,7 +56,7 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
     spec = attempt.trial.job.spec
     kind = attempt.stop_kind
     if status.phase is Phase.ENDED and status.ended_by is None and status.exit_code == 0:
-        return _finished(attempt, spec["objective"]["metric"], reported=reported, log_tail=log_tail)
+        return _finished(attempt, status, spec["objective"]["metric"], reported=reported, log_tail=log_tail)
     if status.ended_by == "wall_seconds":
         limit = spec["limits"]["trial_seconds"]
         return End(TrialState.STOPPED, Attempt.Outcome.STOPPED, f"Ran longer than trial_seconds = {limit}.")
@@ -77,13 +78,22 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
     return _failed(status, log_tail)
 
 
-def _finished(attempt: Attempt, metric: str, *, reported: bool, log_tail: str) -> End:
+def _finished(attempt: Attempt, status: Status, metric: str, *, reported: bool, log_tail: str) -> End:
+    missing = _missing(status.log_lost_bytes, log_tail)
     if reported:
-        return End(TrialState.COMPLETED, Attempt.Outcome.EXITED, "")
+        return End(TrialState.COMPLETED, Attempt.Outcome.EXITED, missing)
     refused = attempt.trial.decisions.filter(kind=Decision.Kind.METRIC, numbers__metric=metric).first()
     why = f"its only values were refused: {refused.reason}" if refused else "no line of its output matched the regex"
-    reason = f"It ended without a value of its objective {metric!r}: {why}"
-    return End(TrialState.FAILED, Attempt.Outcome.EXITED, reason.rstrip(".") + ".", _tail(log_tail))
+    reason = f"It ended without a value of its objective {metric!r}: {why}".rstrip(".") + "."
+    return End(TrialState.FAILED, Attempt.Outcome.EXITED, f"{reason} {missing}".rstrip(), _tail(log_tail))
+
+
+def _missing(lost: int, log_tail: str) -> str:
+    """What is to be known of a curve in which points may be missing: the trial printed more than could be kept."""
+    if not lost:
+        return ""
+    why = "came when its log was full" if LIMIT_REACHED in log_tail else "could not be written, as on a full disk"
+    return f"Some output is missing: {lost:,} bytes {why}. Values among them do not count."
 
 
 def _failed(status: Status, log_tail: str) -> End:

@@ -78,6 +78,7 @@ class ScriptedBackend:
         signal: int | None = None,
         ended_by: str | None = None,
         failure: str | None = None,
+        log_lost_bytes: int = 0,
     ) -> None:
         self.plays[attempt].status = Status(
             phase=Phase.ENDED,
@@ -87,6 +88,7 @@ class ScriptedBackend:
             failure=failure,
             started_at=1.0,
             ended_at=2.0,
+            log_lost_bytes=log_lost_bytes,
         )
 
     def vanishes(self, attempt: str) -> None:

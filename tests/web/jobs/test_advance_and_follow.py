@@ -16,6 +16,7 @@ from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
+from tuning.backends.warden.log import LIMIT_REACHED
 
 NewJob = Callable[..., TuningJob]
 
@@ -223,6 +224,9 @@ def test_stop_trial_lets_the_job_go_on(
             "more than 1024 processes",
         ),
         ("score=0.5", {}, "Completed", ""),  # the last line needs no line end
+        ("score=0.5\n", {"log_lost_bytes": 1234}, "Completed", "1,234 bytes could not be written, as on a full disk."),
+        ("nothing\n", {"log_lost_bytes": 9}, "Failed", "matched the regex. Some output is missing: 9 bytes"),
+        (f"score=0.5\n{LIMIT_REACHED} of 7 bytes", {"log_lost_bytes": 9}, "Completed", "9 bytes came when its log was"),
     ],
 )
 def test_endings(

@@ -3,6 +3,7 @@
 import posix
 
 METRIC_LINE = 8192  # bytes; metrics are never read from longer lines
+LIMIT_REACHED = "[hpt] the log ends here: its limit"
 
 
 class Log:
@@ -13,7 +14,7 @@ class Log:
 
     def __init__(self, path: str, limit: int) -> None:
         self.fd = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_NOFOLLOW, 0o600)
-        self.marker = b"[hpt] the log ends here: its limit of %d bytes is reached\n" % limit
+        self.marker = f"{LIMIT_REACHED} of {limit} bytes is reached\n".encode()
         self.limit = max(0, limit - len(self.marker) - 1)
         self.size = 0
         self.line = 0  # where the last line begins
