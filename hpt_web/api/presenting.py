@@ -181,6 +181,7 @@ def attempt(row: Attempt) -> Row:
         "signal": row.signal,
         "stop_reason": row.stop_reason,
         "failure": row.failure,
+        "kept_container": row.kept_container,
     }
 
 

@@ -174,6 +174,7 @@ class Attempt(models.Model):
     device_count = models.PositiveSmallIntegerField(default=1)
     share = models.FloatField(default=1.0)  # the part of each device: of GPUs that it shares, of their memory
     devices = models.JSONField(default=list)  # the ids of GPUs
+    kept_container = models.BooleanField(default=False)  # it began in one that an earlier attempt had left
     # Continues from the checkpoint of the attempt before it, and goes on counting steps where that one stood.
     resumed = models.BooleanField(default=False)
     # A later attempt began anew: what this one reported is no longer part of the trial's curve.

@@ -198,6 +198,9 @@ def test_a_container_that_is_kept_serves_trial_after_trial_of_its_job(
     wait_for(lambda: ended(6), 120, "all trials have ended")
     check_every_trial(lab, "kept", 6)
     assert len(seen) < 6, "some trial went on in another one's container"
+    trials = [lab.get(f"/projects/lab/jobs/kept/trials/{number}") for number in range(1, 7)]
+    kept = [attempt["kept_container"] for trial in trials for attempt in trial["attempts"]]
+    assert set(kept) == {False, True}, "and the API tells which"
     wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 

@@ -68,6 +68,7 @@ print(json.load(open("/opt/ml/input/config/hyperparameters.json")), os.environ.g
         assert warm.log(one).decode() == "{'x': '1'} 1 None a ['t.csv']\n"
         assert warm.log(two).decode() == "{'x': '2'} None 2 b ['t.csv']\n"
         assert warm.served_by(one) == warm.served_by(two)
+        assert [warm.backend.status(attempt).kept for attempt in (one, two)] == [False, True]
 
     def test_what_it_left_stays_its_own(self, warm: WarmTrials, tmp_path: Path) -> None:
         script = """

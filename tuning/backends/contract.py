@@ -97,7 +97,7 @@ class Status:
     started. ``ended_by`` says what made it end, if it did not end by itself: ``stop``, or the name of the limit that it
     broke (``wall_seconds``, ``memory_bytes``, ``processes``, ``disk_bytes``). A command that ends during the grace of a
     stop keeps its own exit code, and ``ended_by`` says ``stop``. ``failure`` is what the trial wrote to
-    ``output/failure``.
+    ``output/failure``. ``kept``: it runs, or ran, in a container that was kept from an earlier attempt.
     """
 
     phase: Phase
@@ -110,6 +110,7 @@ class Status:
     cpu_seconds: float | None = None
     max_rss_bytes: int | None = None
     log_lost_bytes: int = 0
+    kept: bool = False
 
 
 class Backend(Protocol):

@@ -1467,6 +1467,8 @@ export interface components {
             ended_at: string | null;
             exit_code: number | null;
             failure: string;
+            /** @description It ran in a container that an earlier trial had left. */
+            kept_container: boolean;
             number: number;
             /** @description null while it lives. */
             outcome: (components["schemas"]["AttemptOutcome"] | components["schemas"]["NullEnum"]) | null;
@@ -1777,9 +1779,13 @@ export interface components {
         };
         Holder: {
             devices: number;
+            /** @description It was asked to give its place to somebody, and ends in a moment. */
+            giving_way: boolean;
             /** @description Their ids, if this host knows them. */
             gpus: string[];
             job: string | null;
+            /** @description It runs in a container that an earlier trial had left. */
+            kept_container: boolean;
             /** @description A trial in a pool of GPUs takes a slot of `cpu` besides. */
             pool: string;
             /** @description null, as all below: you may not see whose it is. */
@@ -1791,6 +1797,8 @@ export interface components {
             share: number;
             /** Format: date-time */
             since: string | null;
+            /** @description It may be pre-empted. */
+            spot: boolean;
             trial: number | null;
             user: string | null;
         };

@@ -279,6 +279,7 @@ class Attempt(Shape):
     signal = serializers.IntegerField(allow_null=True)
     stop_reason = serializers.CharField()
     failure = serializers.CharField()
+    kept_container = serializers.BooleanField(help_text="It ran in a container that an earlier trial had left.")
 
 
 class Origin(Shape):

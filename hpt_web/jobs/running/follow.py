@@ -222,6 +222,8 @@ class Follower:
         fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
         if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
             fields["started_at"] = moment(news.status.started_at or news.at)
+            if news.status.kept:
+                fields["kept_container"] = True
         ours = "ended_at IS NULL AND follower = %s AND log_offset = %s"
         if not rows.update(attempt, fields, ours, self.name, attempt.log_offset):
             news.followed.gone = True

@@ -52,12 +52,16 @@ class PoolState:
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A running trial on this host and what it holds: of so many devices the part `share`; whose it is only if the
-    person may see it. One of a pool of GPUs takes a slot of the host besides."""
+    person may see it. One of a pool of GPUs takes a slot of the host besides. `giving_way`: it was asked for its
+    place, and ends in a moment."""
 
     pool: str
     devices: int
     share: float
     gpus: Sequence[str]
+    spot: bool
+    giving_way: bool
+    kept_container: bool
     project: str | None = None
     job: str | None = None
     user: str | None = None
@@ -113,10 +117,15 @@ def _holders(visible: Collection[str]) -> list[Holder]:
     """The oldest first; what others hold, without whose it is and since when."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).order_by("pk")
     rows = live.values_list(
-        "pool", "device_count", "share", "devices", "trial__job__project__slug", "trial__job__name",
-        "trial__job__created_by__username", "trial__number", "created_at",
+        "pool", "device_count", "share", "devices", "trial__job__spec__spot", "stop_kind", "kept_container",
+        "trial__job__project__slug", "trial__job__name", "trial__job__created_by__username", "trial__number",
+        "created_at",
     )  # fmt: skip
-    return [Holder(*row) if row[4] in visible else Holder(*row[:4]) for row in rows]
+    found = []
+    for pool, count, share, gpus, spot, stop_kind, kept, *whose in rows:
+        held = pool, count, share, gpus, bool(spot), stop_kind == Attempt.StopKind.PREEMPT, kept
+        found.append(Holder(*held, *(whose if whose[0] in visible else ())))
+    return found
 
 
 def _visible_teams(user: User) -> set[str]:

@@ -263,11 +263,18 @@ def test_who_is_on_which_place(world: World, alice: Api, charlie: Api, root: Api
     mine, gpu = alice.get("queue").json["holders"]
     assert (mine["project"], mine["job"], mine["trial"], mine["user"], mine["gpus"]) == ("lab", "wide", 1, "alice", [])
     assert (gpu["trial"], gpu["pool"], gpu["devices"], gpu["gpus"]) == (2, "gpu-80gb", 1, ["1"])
+    plain = {"share": 1.0, "spot": False, "giving_way": False, "kept_container": False}
+    assert {name: mine[name] for name in plain} == plain
     nobodys = {"project": None, "job": None, "user": None, "trial": None, "since": None}
     assert charlie.get("queue").json["holders"] == [
-        {"pool": "cpu", "devices": 1, "share": 1.0, "gpus": [], **nobodys},
-        {"pool": "gpu-80gb", "devices": 1, "share": 1.0, "gpus": ["1"], **nobodys},
+        {"pool": "cpu", "devices": 1, "gpus": [], **plain, **nobodys},
+        {"pool": "gpu-80gb", "devices": 1, "gpus": ["1"], **plain, **nobodys},
     ]
+    TuningJob.objects.filter(pk=job.pk).update(spec={**job.spec, "spot": True})
+    Attempt.objects.filter(token="g").update(stop_kind="preempt", kept_container=True)
+    gpu = charlie.get("queue").json["holders"][1]
+    assert (gpu["spot"], gpu["giving_way"], gpu["kept_container"]) == (True, True, True)
+    assert alice.get("projects/lab/jobs/wide/trials/2").json["attempts"][0]["kept_container"] is True
     assert root.get("queue").json["pools"][1]["gpus"] == ["0", "1"]
 
 

@@ -6,6 +6,7 @@
         warden.json           who the warden is to this host; from here on the attempt is launched
         vanished              the container was gone without an end
         exit.json             the end as the engine told it, where the warden could not
+        container, kept       see pool
         told/                 what the warden leaves: taken, log, exit.json
         asked/                what it is asked: stop
         input/ code/ model/ output/ home/ tmp/     what the trial sees, see container.FOLDERS
@@ -26,6 +27,7 @@ import os
 import signal
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ from tuning.backends.docker import container, hosts, runtime
 from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_POOLED, LABEL_ROOT, TOLD
 from tuning.backends.docker.engine import SOCKET, Engine
 from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, pass_on, read_token
-from tuning.backends.docker.pool import MARKER, Pool
+from tuning.backends.docker.pool import KEPT_MARKER, MARKER, Pool
 from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
 from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
@@ -197,6 +199,10 @@ class DockerBackend(Waiting):
     # Following
 
     def status(self, attempt: str) -> Status:
+        status = self._status(attempt)
+        return replace(status, kept=True) if (self.folder(attempt) / KEPT_MARKER).exists() else status
+
+    def _status(self, attempt: str) -> Status:
         folder = self.folder(attempt)
         if end := self._end(folder):
             with contextlib.suppress(OSError):  # a full disk, say: it is idle all the same, and ends in time

@@ -6,6 +6,7 @@
         warden.json             who its warden is to this host, while it serves nobody
         shelf/                  its empty folders, while it serves nobody
     root/<attempt>/container    the name of the container, while it serves this attempt
+    root/<attempt>/kept         it had served another one before
 
 It serves an attempt from ``register`` or ``take`` to ``park``. Whoever dies in the middle of these leaves a record that
 says ``moving``: such a container is thrown away, as is one about which anything else is odd. What an attempt has left
@@ -35,6 +36,7 @@ from tuning.backends.processes import Identity
 from tuning.errors import BackendError
 
 MARKER = "container"
+KEPT_MARKER = "kept"
 MARGIN_SECONDS = 1.0  # one that would end so soon is not given an order any more
 KEPT = ("model", "output", TOLD)  # what is read after the end stays with the attempt; the rest is removed
 REST = ("input", "home", "tmp", "code", ASKED)
@@ -154,6 +156,7 @@ class Pool:
                 try:
                     self._write(name, record)
                     _write(folder / MARKER, name)
+                    (folder / KEPT_MARKER).touch(mode=0o600)
                     self._unshelve(self._folder / name / "shelf", folder, spec.checkpoints.resolve())
                     self._write(name, replace(record, moving=False))
                 except OSError:
