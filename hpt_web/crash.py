@@ -21,6 +21,7 @@ Step = Literal[
     "message.enqueued",  # a nudge was sent
     "lease.taken",  # a follower has leased attempts, and read nothing of them
     "metric.line",  # it has read metrics, and stored nothing
+    "stop.committed",  # the wish to stop an attempt is written for good, and it was not told
     "child.exited",  # it has seen the end of an attempt, and stored nothing
     "result.written",  # the end is written, and not committed
     "result.committed",  # it is committed, and nobody was nudged

@@ -21,7 +21,9 @@ from hpt_web.embedded.errors import EmbeddedError, HomeError
 from hpt_web.embedded.keeper import Keeper, end_group, ended
 
 SERVER_PATIENCE, PART_PATIENCE = 60.0, 120.0  # seconds until the first readiness; a cold disk imports slowly
-SUSPEND_PATIENCE = 14.0  # it gives the trials 3 s and gives up after 8 s, and needs some to start
+# It gives the trials 3 s and gives up after 11 s. The rest is for its start, while trials keep every processor busy;
+# whoever has no time presses Ctrl-C again.
+SUSPEND_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rows", default="all", help="such as R4,R17; `short` for those of the tests; default all")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="replays a run; default: the time")
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="play with so many seeds, one after the other"
+    )
     parser.add_argument("--soak", type=float, default=120.0, metavar="SECONDS", help="length of R28")
     parser.add_argument("--home", type=Path, help="HPT_HOME of a staging system that runs on this host")
     parser.add_argument("--yes-break-it", action="store_true", help="confirms that --home may be broken")
@@ -41,22 +44,33 @@ def main() -> int:
         print(WARNING.format(home=options.home, project=project))
         print("Add --yes-break-it (make chaos STAGING=... CONFIRM=yes) if that is what you want.")
         return 2
-    print(f"seed {options.seed} (replay: make chaos SEED={options.seed} ROWS={options.rows})", flush=True)
-    entries = []
+    entries: list[Entry] = []
     try:
-        with scratch_folder() as scratch:
-            if options.home:
-                played = play_staging(rows, options.seed, options.home.resolve(), scratch, options.soak)
-            else:
-                played = play_all(rows, options.seed, scratch, options.soak)
-            entries.extend(played)
+        for seed in range(options.seed, options.seed + max(1, options.seeds)):
+            print(f"seed {seed} (replay: make chaos SEED={seed} ROWS={options.rows})", flush=True)
+            play(rows, seed, options.home, options.soak, entries)
     except Absent as error:
         print(error)
         return 2
     finally:
-        if entries:
-            print(f"\n{ledger.account(entries, options.seed)}", flush=True)
+        if options.seeds > 1 and entries:
+            print(f"\nThe ledger of all seeds\n\n{ledger.across(entries)}", flush=True)
     return 1 if any(entry.broken for entry in entries) else 0
+
+
+def play(rows: Sequence[Row], seed: int, home: Path | None, soak: float, entries: list[Entry]) -> None:
+    """All rows with one seed; what came of them is printed, and added to `entries`, whatever ends it."""
+    own: list[Entry] = []
+    try:
+        with scratch_folder() as scratch:
+            if home:
+                own.extend(play_staging(rows, seed, home.resolve(), scratch, soak))
+            else:
+                own.extend(play_all(rows, seed, scratch, soak))
+    finally:
+        entries += own
+        if own:
+            print(f"\n{ledger.account(own, seed)}", flush=True)
 
 
 def play_staging(rows: Sequence[Row], seed: int, home: Path, scratch: Path, soak: float) -> Iterator[Entry]:
@@ -67,7 +81,7 @@ def play_staging(rows: Sequence[Row], seed: int, home: Path, scratch: Path, soak
     yield theatre.measure(contained=False)
     for row in rows:
         if row.own:
-            yield Entry(row, skipped="it needs a service of its own, which the staging system is not")
+            yield Entry(row, skipped="it needs a service of its own, which the staging system is not", seed=seed)
         elif row.name != "R0":
             yield theatre.play(row)
     stage.stop()

@@ -61,12 +61,20 @@ class Evidence:
     log_bytes: int
     lease: float
     start: float  # in which the service was started here
+    slower: float = 1.0  # so many times longer than in R0 had who was at work to wait for a processor
     kills: int = 0  # of trials
     expected: set[str] = field(default_factory=lambda: {"Completed"})  # states in which trials may end
     refuses: bool = False  # the database was down: 503 is an answer
     says: str = ""  # must stand in the reason of a trial
     leftovers: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)  # what the faults did
+    guest: list[Row] = field(default_factory=list)  # the trials of another job, for which those of this one made room
+
+    def first_step(self, attempt: Row) -> int:
+        """The number of an attempt's first point: it goes on where the one stood whose checkpoint it took up."""
+        earlier = [a for a in self.attempts if a["trial"] == attempt["trial"] and a["number"] < attempt["number"]]
+        points = [step for a in earlier for step, _ in self.stored.get(a["id"], []) if not a["superseded"]]
+        return max(points, default=0) + 1 if attempt["resumed"] else 1
 
     def executions(self) -> int:
         """How often a script really began; in containers, how many attempts printed anything."""

@@ -40,6 +40,7 @@ class Scene:
     addresses: list[str]
     told: list[str] = field(default_factory=list)
     kills: int = 0  # of trials: so often may one of them have to run again
+    guest: tuple[str, str] | None = None  # project and name of another job, for which those of this one make room
     began: float = 0.0
     soak_seconds: float = 120.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Evidence
@@ -10,7 +10,7 @@ from tests.chaos.rows import Row
 
 HEADS = (
     *("row", "asked", "ran", "ended", "retried", "overlaps", "places", "really", "in logs", "stored", "extra/kills"),
-    *("events", "answers", "seconds", "verdict"),
+    *("events", "answers", "seconds", "waited", "verdict"),
 )
 
 
@@ -22,6 +22,8 @@ class Entry:
     evidence: Evidence | None = None
     broken: list[str] = field(default_factory=list)
     skipped: str = ""
+    seed: int = 0
+    stretch: float = 1.0  # how much longer who was at work took, as it had to wait for a processor
 
     @property
     def verdict(self) -> str:
@@ -50,6 +52,7 @@ def line(entry: Entry) -> list[str]:
         f"{len(e.events)}x{len(e.pages)}",
         f"{good}/{len(e.answers)}" if e.answers else "-",
         f"{e.ended - e.began:.1f}",
+        f"{entry.stretch:.1f}x",
         entry.verdict,
     ]
 
@@ -74,7 +77,8 @@ def account(entries: Sequence[Entry], seed: int) -> str:
         "",
         table(entries),
         "",
-        "places: most reserved at any moment, of the service's; really: most scripts that ran at once, of the job's",
+        "places: most reserved at any moment, of the service's; really: most scripts that ran at once, of the job's; "
+        "waited: how much longer than on an idle machine everything took",
         f"Trials: {asked} asked for, {sum(len(e.trials) for e in known)} committed; {retried} attempts more than that; "
         f"{sum(len(e.overlaps()) for e in known)} overlaps.",
         f"Points: {printed} in the logs, {points} stored. "
@@ -92,3 +96,39 @@ def account(entries: Sequence[Entry], seed: int) -> str:
     held = sum(entry.verdict == "holds" for entry in entries)
     lines += ["", f"{held} rows hold, {broken} are broken, {sum(bool(entry.skipped) for entry in entries)} skipped."]
     return "\n".join(lines)
+
+
+def across(entries: Sequence[Entry]) -> str:
+    """Rows by seeds: the seconds that each took, its verdict unless it holds. R0 is played on each kind of service."""
+    seeds = list(dict.fromkeys(entry.seed for entry in entries))
+    names = list(dict.fromkeys(entry.row.name for entry in entries))
+    rows = [["row", *(f"seed {seed}" for seed in seeds)]]
+    for name in names:
+        rows.append([name, *(_cell([e for e in entries if (e.seed, e.row.name) == (seed, name)]) for seed in seeds)])
+    verdicts = [entry.verdict for entry in entries]
+    rows.append(["holds", *(str(_count(entries, seed, "holds")) for seed in seeds)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    played = [entry for entry in entries if entry.evidence is not None]
+    kills = sum(entry.evidence.kills for entry in played if entry.evidence is not None)
+    lines += [
+        "",
+        f"{len(seeds)} seeds, {len(played)} plays of {len(names)} rows: {verdicts.count('holds')} hold, "
+        f"{verdicts.count('BROKEN')} are broken, {verdicts.count('skipped')} skipped. Trials: "
+        f"{sum(e.evidence.work.trials for e in played if e.evidence)} asked for, "
+        f"{sum(len(e.evidence.trials) for e in played if e.evidence)} committed, {kills} kills of trials, "
+        f"{sum(len(e.evidence.overlaps()) for e in played if e.evidence)} overlaps.",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(entries: Iterable[Entry]) -> str:
+    told = []
+    for entry in entries:
+        took = f"{entry.evidence.ended - entry.evidence.began:.1f}" if entry.evidence else ""
+        told.append(took if entry.verdict == "holds" else f"{entry.verdict} {took}".strip())
+    return " ".join(told) or "-"
+
+
+def _count(entries: Sequence[Entry], seed: int, verdict: str) -> int:
+    return sum(entry.verdict == verdict for entry in entries if entry.seed == seed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hpt_web.crash import Step
-from tests.chaos import faults, stages
+from tests.chaos import faults, giving_way, kept, stages
+from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Fault, kill_at, signal_to
 from tests.chaos.stages import Opening
 from tests.chaos.work import Work
@@ -16,9 +18,15 @@ COMPLETED = frozenset({"Completed"})
 SOME_FAIL = frozenset({"Completed", "Failed"})
 
 
+def as_said(_: Evidence) -> Iterator[str]:
+    """Nothing beyond the invariants."""
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault. `ends` are the states in which trials may end; `says` stands in the reason of one of them at least."""
+    """One fault. `ends` are the states in which trials may end; `says` stands in the reason of one of them at least;
+    `proves` tells what else is broken."""
 
     name: str
     who: str
@@ -33,6 +41,7 @@ class Row:
     kills: int = 0  # of trials, that its fault does not count by itself
     pages: int = 3
     own: bool = False  # only on a service of our own
+    proves: Callable[[Evidence], Iterator[str]] = as_said
 
     @property
     def checks(self) -> list[str]:
@@ -200,6 +209,21 @@ ROWS = [
         stage=stages.odd_clock,
         work=Work(trials=15, lines=30),
         own=True,
+    ),
+    Row(
+        *("R38", "a spot job's trials, then who stops them", "a guarantee takes two places, SIGKILL in the middle"),
+        *("stop.committed, result.written, ...", f"{USUAL} I10", giving_way.give_way),
+        work=Work(trials=4, parallel=4, lines=60, pause=0.2, mode="spot"),
+        own=True,
+        proves=giving_way.gave_way,
+    ),
+    Row(
+        *("R39", "who knows of kept containers", "SIGKILL to worker and follower, to a warden, to dockerd"),
+        *("while containers are kept", USUAL, kept.kill_around_kept),
+        stage=stages.containers,
+        work=Work(trials=12, parallel=2, lines=10, pause=0.2, contained=True, keep_alive=600),
+        own=True,
+        proves=kept.served_more,
     ),
 ]
 BY_NAME = {row.name: row for row in ROWS}

@@ -11,6 +11,11 @@ from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
+import httpx
+import psycopg
+import redis
+from docker.errors import DockerException
+
 from tests.chaos import evidence, stages, work
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import OVER, Scene, nothing
@@ -54,6 +59,7 @@ class Theatre:
         self.seed = seed
         self.lab = Lab(stage, folder, owner=owner, project=project)
         self.per_round: float | None = None  # seconds that a round of trials takes beyond its own pauses
+        self.stretch: float | None = None  # of whoever was at work meanwhile
         self.soak_seconds = 120.0
         work.prepare(self.lab)
 
@@ -64,6 +70,7 @@ class Theatre:
         assert entry.evidence is not None
         took = entry.evidence.ended - entry.evidence.began
         self.per_round = max(0.0, took - usual.ideal_seconds) / _rounds(usual)
+        self.stretch = entry.stretch
         return entry
 
     def play(self, row: Row, doing: Work | None = None) -> Entry:
@@ -82,9 +89,10 @@ class Theatre:
         ended = time.monotonic()
         found = self._gather(scene, row, watchers, faulted, ended)
         broken += [f"{name}: {text}" for name in row.checks for text in INVARIANTS[name](found)]
+        broken += row.proves(found)
         scene.disarm()
         self._clear(found)
-        entry = Entry(row, found, broken)
+        entry = Entry(row, found, broken, seed=self.seed, stretch=watchers.sampler.stretch)
         print(f"    {entry.verdict} after {ended - scene.began:.1f} s", *broken, sep="\n    ! ", flush=True)
         return entry
 
@@ -99,7 +107,8 @@ class Theatre:
 
     def _gather(self, scene: Scene, row: Row, watchers: Watchers, faulted: float, ended: float) -> Evidence:
         answers = watchers.client.stop() if watchers.client else []
-        leftovers = self._rest()
+        slower = max(1.0, watchers.sampler.stretch / self.stretch) if self.stretch else 1.0
+        leftovers = self._rest(slower * REST_SECONDS)
         samples = watchers.sampler.stop()
         rows = evidence.rows_of(self.stage.database_url, self.lab.project, scene.name)
         watchers.sockets.wait_for(len(rows["events"]), PAGES_SECONDS)
@@ -129,6 +138,8 @@ class Theatre:
             log_bytes=evidence.log_bytes_of(self.stage.home, rows["attempts"]),
             lease=LEASE_SECONDS,
             start=self.stage.start_seconds,
+            slower=slower,
+            guest=evidence.rows_of(self.stage.database_url, *scene.guest)["trials"] if scene.guest else [],
             kills=scene.kills,
             expected=set(row.ends),
             refuses=row.who == "PostgreSQL",
@@ -140,8 +151,8 @@ class Theatre:
     def _fault_free(self, doing: Work) -> float:
         return doing.ideal_seconds + self.per_round * _rounds(doing) if self.per_round is not None else 0.0
 
-    def _rest(self) -> list[str]:
-        """What still runs for an attempt although nothing may, ten seconds after the end."""
+    def _rest(self, seconds: float) -> list[str]:
+        """What still runs for an attempt although nothing may, so long after the end."""
 
         def left() -> list[str]:
             found = [f"process {pid} ({_command(pid)})" for pid in trial_processes(self.stage)]
@@ -152,7 +163,7 @@ class Theatre:
             return found
 
         try:
-            wait_for(lambda: not left(), REST_SECONDS, "nothing of the trials runs")
+            wait_for(lambda: not left(), seconds, "nothing of the trials runs")
         except AssertionError:
             return left()
         return []
@@ -194,7 +205,7 @@ def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, so
         try:
             stage = stack.enter_context(opening(scratch))
         except Absent as error:
-            yield from (Entry(row, skipped=str(error)) for row in rows)
+            yield from (Entry(row, skipped=str(error), seed=seed) for row in rows)
             return
         folder = scratch / f"ledger-{stage.home.name}"
         folder.mkdir()
@@ -202,4 +213,13 @@ def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, so
         theatre.soak_seconds = soak_seconds
         yield theatre.measure(contained=stage.engine is not None)
         for row in rows:
-            yield theatre.play(row)
+            yield _played(theatre, row)
+
+
+def _played(theatre: Theatre, row: Row) -> Entry:
+    """What the suite itself could not do breaks one row, and the others are played all the same."""
+    try:
+        return theatre.play(row)
+    except (AssertionError, OSError, httpx.HTTPError, psycopg.Error, redis.RedisError, DockerException) as error:
+        print(f"    ! {error}", flush=True)
+        return Entry(row, broken=[f"the row could not be played: {type(error).__name__}: {error}"], seed=theatre.seed)

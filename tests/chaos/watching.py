@@ -82,6 +82,7 @@ class Sampler:
 
     def __init__(self, database_url: str) -> None:
         self.samples: list[Sample] = []
+        self.stretch = 1.0  # how much longer than it worked it was at work, as it had to wait for a processor
         self._url = database_url
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
@@ -104,8 +105,17 @@ class Sampler:
             except psycopg.Error:
                 connection = None
             self.samples.append(Sample(time.monotonic(), reserved, census.alive()))
+            self.stretch = _stretch()
         if connection is not None:
             connection.close()
+
+
+def _stretch() -> float:
+    """Of this thread, from its start until now, by the kernel's own account."""
+    with contextlib.suppress(OSError, ValueError):
+        worked, waited, _ = map(int, Path("/proc/thread-self/schedstat").read_text().split())
+        return (worked + waited) / max(1, worked)
+    return 1.0
 
 
 @dataclass(slots=True)
@@ -185,7 +195,7 @@ class Answer:
 
     @property
     def answered(self) -> bool:
-        return self.codes[-1] in (200, 201, 409)  # 409: a try that seemed to fail had made it
+        return self.codes[-1] in (200, 201, 409)  # 409 stands for: a try that seemed to fail had made it
 
 
 class Client:
@@ -226,7 +236,9 @@ class Client:
             addresses = self._addresses()
             try:
                 answer = self._client.request(method, addresses[min(attempt, len(addresses) - 1)] + path, json=body)
-                codes.append(answer.status_code)
+                # A try that got no answer may have made it; then there is one of that name.
+                taken = answer.status_code == 400 and 0 in codes and '"taken"' in answer.text
+                codes.append(409 if taken else answer.status_code)
             except httpx.TransportError:
                 codes.append(0)
             if codes[-1] in (200, 201, 409):

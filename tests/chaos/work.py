@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.faults.lab import Lab
 
-# Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way.
+# Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way. All of a spot
+# job take two seconds for a checkpoint when they are asked to end, and go on after it.
 SCRIPT = """
 import argparse, os, signal, subprocess, sys, time
 p = argparse.ArgumentParser()
@@ -21,7 +22,7 @@ p.add_argument("--mode")
 p.add_argument("--resume-from")
 a = p.parse_args()
 number = int(os.environ["HPT_TRIAL_NUMBER"])
-mode = a.mode if number <= 2 else "plain"
+mode = a.mode if number <= 2 or a.mode == "spot" else "plain"
 def note(word):
     if a.ledger:
         with open(a.ledger, "a") as f:
@@ -38,14 +39,25 @@ if mode == "flood":
     text = b"nothing to see here\\n" * 50000
     for _ in range(200):
         os.write(1, text)
-hog = []
-for i in range(1, a.lines + 1):
+hog, first, asked = [], 1, []
+if mode == "spot":
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    if a.resume_from:
+        with open(os.path.join(a.resume_from, "step")) as f:
+            first = int(f.read()) + 1
+for i in range(first, a.lines + 1):
     print(f"score={a.x + i}", flush=True)
     if mode == "hog" and i > 3:
         hog.append(b"x" * (32 << 20))
     if mode == "fills":
         os.write(1, b"filler " * 40000 + b"\\n")
     time.sleep(a.pause if mode not in ("deaf", "daemons") else 1.0)
+    if asked:
+        note("writes")
+        time.sleep(2)
+        with open(os.path.join(os.environ["HPT_CHECKPOINTS"], "step"), "w") as f:
+            f.write(str(i))
+        sys.exit(0)
 note("ends")
 """
 METRIC = {"name": "score", "regex": "score=(\\S+)"}
@@ -63,6 +75,7 @@ class Work:
     mode: str = "plain"
     memory_mb: int | None = None
     contained: bool = False
+    keep_alive: int = 0  # seconds for which containers are kept
 
     @property
     def ideal_seconds(self) -> float:
@@ -73,9 +86,9 @@ class Work:
         return dataclasses.replace(self, mode="plain", memory_mb=None)
 
 
-def prepare(lab: Lab) -> None:
+def prepare(lab: Lab, project: str = "") -> None:
     """The algorithm that all rows tune."""
-    at = f"/projects/{lab.project}/algorithms"
+    at = f"/projects/{project or lab.project}/algorithms"
     lab.post(at, {"name": "steps"})
     numbers = [("lines", "integer", 15), ("pause", "float", 0.1)]
     texts = [("ledger", ""), ("mode", "plain")]
@@ -94,8 +107,12 @@ def begin(lab: Lab, name: str, work: Work) -> None:
     """Make the job."""
     resources: dict[str, Any] = {"memory_mb": work.memory_mb} if work.memory_mb else {}
     if work.contained:
-        resources = {**CONTAINED, **resources}
-    document = {
+        resources = {**CONTAINED, **resources, **({"keep_alive_seconds": work.keep_alive} if work.keep_alive else {})}
+    lab.post(f"/projects/{lab.project}/jobs", document(lab, name, work, resources))
+
+
+def document(lab: Lab, name: str, work: Work, resources: dict[str, Any]) -> dict[str, Any]:
+    return {
         "name": name,
         "algorithm": {"name": "steps"},
         "objective": {"metric": "score", "goal": "maximize"},
@@ -111,5 +128,5 @@ def begin(lab: Lab, name: str, work: Work) -> None:
         "seed": 1,
         **({"resources": resources} if resources else {}),
         **({"runs_in": "container"} if work.contained else {}),
+        **({"spot": True} if work.mode == "spot" else {}),
     }
-    lab.post(f"/projects/{lab.project}/jobs", document)

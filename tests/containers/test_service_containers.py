@@ -213,7 +213,7 @@ def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
     service.interrupt()
     assert service.wait() == 0, service.console()
-    wait_for(lambda: not containers(service, engine, running=True), 10, "nothing runs any more")
+    wait_for(lambda: not containers(service, engine, running=True), 30, "nothing runs any more")
     service.start()
     assert lab.wait_for_state("resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     assert [(row["state"], row["attempt"]) for row in lab.trials("resumed")] == 2 * [("Completed", 2)]

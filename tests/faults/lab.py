@@ -83,6 +83,10 @@ class Lab:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
+    def delete(self, path: str) -> None:
+        answer = self.client.delete(path)
+        assert answer.is_success, answer.text
+
     def get(self, path: str, **query: Any) -> Any:
         """What the service answers; one that is down for a moment is asked again."""
 

@@ -122,8 +122,13 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
         soon = Least("lease_until", Now() + timedelta(seconds=STOP_SECONDS))
         Attempt.objects.filter(pk=attempt.pk).update(lease_until=soon)
     else:
-        transaction.on_commit(lambda: launching.backend().stop(attempt.token, grace_of(attempt)))
+        transaction.on_commit(partial(_tell_to_stop, attempt))
     return [trial_entry(attempt.trial)]
+
+
+def _tell_to_stop(attempt: Attempt) -> None:
+    crash.at("stop.committed")
+    launching.backend().stop(attempt.token, grace_of(attempt))
 
 
 def preempt(attempt: Attempt, reason: str, numbers: Mapping[str, Number] | None = None) -> list[Entry]:

@@ -36,6 +36,7 @@ from tuning.errors import BackendError
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 3.0  # whoever wrote an attempt is about to launch it
+KILLED_SECONDS = 3.0  # until what was killed at a shutdown is settled
 IDLE_SWEEPS = 12
 RETURN_SECONDS = 600.0  # whoever runs a trial elsewhere has so long to be heard of again after the service was down
 SHUTDOWN_REASON = "The service was shut down."
@@ -120,20 +121,26 @@ def suspend(backend: Backend, *, grace: float, patience: float) -> int:
     """Before the service goes down: stop what runs, so that no process stays, and queue it again.
 
     Trials get SIGTERM and `grace` seconds to write a checkpoint. Answers how many were stopped. Whatever does not make
-    it within `patience` seconds is killed and found by the next start.
+    it within `patience` seconds is killed; what is not settled even then is found by the next start.
     """
     attempts = list(hosted_attempts())
     for attempt in attempts:
         request_stop(attempt, Attempt.StopKind.SUSPEND, SHUTDOWN_REASON)
         backend.stop(attempt.token, grace)
-    deadline = time.monotonic() + patience
     tokens = {attempt.token for attempt in attempts}
     follower = Follower("shutdown", backend, nudge=lambda _: None)
     follower.claim(everybodys=True)
-    while follower.followed and time.monotonic() < deadline:
-        follower.look(backend.wait(follower.followed.keys(), timeout=0.2))
-        follower.look(list(follower.followed))
+    _follow_to_the_end(follower, patience)
     for token in tokens & set(backend.list_owned()):
         backend.stop(token, 0)
+    _follow_to_the_end(follower, KILLED_SECONDS)
     backend.retire(())
     return len(attempts)
+
+
+def _follow_to_the_end(follower: Follower, seconds: float) -> None:
+    """Until all that it follows is over, or time is up."""
+    deadline = time.monotonic() + seconds
+    while follower.followed and time.monotonic() < deadline:
+        follower.look(follower.backend.wait(follower.followed.keys(), timeout=0.2))
+        follower.look(list(follower.followed))
