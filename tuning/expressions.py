@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy  # of which special is loaded where a normal distribution asks for it
 
 from tuning.errors import Fault
 from tuning.parameter_rules import (
@@ -149,7 +149,7 @@ class Expression:
         u = np.clip(u, 0.0, 1.0)
         low, high = self._exponents()
         if normal:
-            t: Floats = self.a + self.b * np.clip(ndtri(u), -_SIGMAS, _SIGMAS)
+            t: Floats = self.a + self.b * np.clip(scipy.special.ndtri(u), -_SIGMAS, _SIGMAS)
         else:
             t = np.clip((1.0 - u) * low + u * high, low, high)
         return np.exp(t) if exponential else t
@@ -161,7 +161,7 @@ class Expression:
         if exponential:
             x = np.log(np.maximum(x, 1e-320))
         if normal:
-            u: Floats = ndtr((x - self.a) / self.b)
+            u: Floats = scipy.special.ndtr((x - self.a) / self.b)
             return u
         return np.full_like(x, 0.5) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
 

@@ -11,6 +11,7 @@ from tuning import strategies
 from tuning.history import History
 from tuning.simulate import simulate
 from tuning.space import Float, SearchSpace
+from tuning.space_rules import MAX_PARAMETERS
 from tuning.states import Goal
 from tuning.strategies.sobol import point
 
@@ -61,7 +62,7 @@ def test_late_trials_are_as_cheap_as_early_ones():
 
 
 @pytest.mark.filterwarnings("ignore")  # a single point is not balanced, says scipy
-@pytest.mark.parametrize("dimensions", [1, 2, 7, 100])
+@pytest.mark.parametrize("dimensions", [1, 2, 7, MAX_PARAMETERS])
 def test_the_points_are_those_of_scipy(dimensions):
     for seed, index in ((0, 0), (0, 1), (3, 2), (3, 17), (99, 9_999)):
         sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng([seed]))

@@ -24,10 +24,10 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from tuning.parameters import Floats
+from tuning.strategies import lapack
 from tuning.strategies.descent import descend
 
 _BLAS = ThreadpoolController()
@@ -38,6 +38,8 @@ _MAX_ITERATIONS = 40
 _SAMPLE = 80  # observations whose optimum is the start for a fit to more than twice as many
 _REFINEMENTS = 8
 _PIECE = 256  # points that are predicted at once
+_BLOCK = 64  # rows that are mirrored at once
+_BELOW = np.tri(_BLOCK, k=-1, dtype=bool)
 _LENGTH_SD, _SIGNAL_SD, _NOISE_SD = 1.0, 1.0, 2.0  # of the normal priors on theta
 _NOISE_MEDIAN = 1e-3
 _BOUNDS = {"length": (0.01, 100.0), "signal": (0.02, 50.0), "noise": (1e-6, 2.0)}
@@ -158,9 +160,11 @@ def model(features: Floats, targets: Floats, groups: Groups) -> Posterior:
 def condition(kernel: Kernel, features: Floats, targets: Floats, mean: float | None = None) -> Posterior:
     """The posterior given features (n, D) and targets (n,); ``mean`` is by least squares unless given."""
     scaled = features / kernel.columns
-    covariance = kernel.covariance(scaled, scaled)
-    covariance[np.diag_indices_from(covariance)] += kernel.noise
-    inverse, _ = _inverse(covariance)
+    inverse = np.empty((len(scaled), len(scaled)))
+    for i in range(0, len(scaled), _PIECE):
+        inverse[i : i + _PIECE] = kernel.covariance(scaled[i : i + _PIECE], scaled)
+    inverse[np.diag_indices_from(inverse)] += kernel.noise
+    _invert(inverse)
     if mean is None:
         ones = inverse.sum(axis=0)
         mean = float(ones @ targets / ones.sum())
@@ -207,9 +211,9 @@ def _negative_log_posterior(
     root, decay = _distance(x, x)
     slope = kernel.signal * (1.0 + root) * decay
     signal = slope + (kernel.signal / 3.0) * root * root * decay
-    covariance = signal.copy()
-    covariance[np.diag_indices_from(covariance)] += kernel.noise
-    inverse, half_log_determinant = _inverse(covariance)
+    inverse = signal.copy()
+    inverse[np.diag_indices_from(inverse)] += kernel.noise
+    half_log_determinant = _invert(inverse)
     ones = inverse.sum(axis=0)
     residual = targets - ones @ targets / ones.sum()
     alpha = inverse @ residual
@@ -239,18 +243,29 @@ def _distance(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return root, np.exp(-root)
 
 
-def _inverse(covariance: Floats) -> tuple[Floats, float]:
-    """The inverse of a symmetric positive definite matrix, and half its log determinant."""
+def _invert(matrix: Floats) -> float:
+    """Invert a symmetric positive definite matrix in its place; return half the log determinant that it had.
+
+    A copy of it would be 4 MB with the most observations, and takes as long as the arithmetic of a small one.
+    """
+    diagonal = matrix.diagonal().copy()
     jitter = 0.0
-    while True:
-        # Symmetric, so that the transposed view is the same matrix in the order that LAPACK wants: no copy of it.
-        factor, failed = lapack.dpotrf(covariance.T, lower=1)
-        if not failed:
-            break
-        jitter = max(10.0 * jitter, 1e-9 * float(np.trace(covariance)) / len(covariance))
-        covariance = covariance + jitter * np.eye(len(covariance))
-    half_log_determinant = float(np.log(np.diag(factor)).sum())
-    lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)  # its upper triangle is 0, as that of the factor is
-    inverse: Floats = lower + lower.T
-    inverse[np.diag_indices_from(inverse)] *= 0.5
-    return inverse, half_log_determinant
+    # Symmetric, so that the transposed view is the same matrix in the order that LAPACK wants. The lower triangle of
+    # that view, the upper of ``matrix``, is worked in; what is below the diagonal stays, and makes it anew if need be.
+    while lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)[1]:
+        jitter = max(10.0 * jitter, 1e-9 * float(diagonal.mean()))
+        _mirror(matrix.T)
+        matrix[np.diag_indices_from(matrix)] = diagonal + jitter
+    half_log_determinant = float(np.log(matrix.diagonal()).sum())
+    lapack.dpotri(matrix.T, lower=1, overwrite_c=1)
+    _mirror(matrix)
+    return half_log_determinant
+
+
+def _mirror(matrix: Floats) -> None:
+    """Copy what is above the diagonal below it, in pieces that the processor's cache holds."""
+    for i in range(0, len(matrix), _BLOCK):
+        j = i + _BLOCK
+        matrix[j:, i:j] = matrix[i:j, j:].T
+        square = matrix[i:j, i:j]
+        np.copyto(square, square.T, where=_BELOW[: len(square), : len(square)])

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from tuning.parameters import Floats
 from tuning.space import Parameter, SearchSpace
@@ -118,8 +118,8 @@ class Parzen:
                 points[near, axis.index] = self._drawn(axis, centres, u[near], rng)
             else:
                 width = self.widths[axis.index]
-                low, high = ndtr(-centres / width), ndtr((1.0 - centres) / width)
-                points[near, axis.index] = centres + width * ndtri(low + u[near] * (high - low))
+                low, high = scipy.special.ndtr(-centres / width), scipy.special.ndtr((1.0 - centres) / width)
+                points[near, axis.index] = centres + width * scipy.special.ndtri(low + u[near] * (high - low))
         inside: Floats = np.clip(points, 0.0, 1.0)
         return inside
 
@@ -143,7 +143,7 @@ class Parzen:
             masses = np.full((values, len(centres)), anew / values)
             masses[axis.places(centres), np.arange(len(centres))] += 1.0 - anew
         else:
-            below = ndtr((axis.edges[:, None] - centres) / self.widths[axis.index])
+            below = scipy.special.ndtr((axis.edges[:, None] - centres) / self.widths[axis.index])
             masses = np.diff(below, axis=0) / (below[-1] - below[0])
         logs: Floats = np.log(np.maximum(masses, 1e-300))
         return logs
@@ -151,6 +151,6 @@ class Parzen:
 
 def _log_normal(at: Floats, centres: Floats, width: float) -> Floats:
     """log density (m, n) of normals cut to [0, 1]."""
-    inside = ndtr((1.0 - centres) / width) - ndtr(-centres / width)
+    inside = scipy.special.ndtr((1.0 - centres) / width) - scipy.special.ndtr(-centres / width)
     logs: Floats = -0.5 * ((at[:, None] - centres) / width) ** 2 - np.log(inside * (width * math.sqrt(2.0 * math.pi)))
     return logs
