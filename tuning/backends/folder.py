@@ -65,13 +65,13 @@ def _try_lock(folder: Path, create: bool) -> int | None:
     return None
 
 
-def read_end(folder: Path, inside: str = "", token: str | None = None) -> Status | None:
+def read_end(folder: Path | str, inside: str = "", token: str | None = None) -> Status | None:
     """From exit.json. None if there is none, or if it is not as a warden writes it (a power cut, the trial).
 
     ``inside`` is the folder in ``folder`` that holds it; ``token`` what only this attempt's warden could write there.
     """
     try:
-        document: dict[str, Any] = json.loads(layout.read_file(folder / inside / "exit.json", EXIT_BYTES))
+        document: dict[str, Any] = json.loads(layout.read_file(f"{folder}/{inside}/exit.json", EXIT_BYTES))
         if token is not None and document["token"] != token:
             return None
         return Status(

@@ -238,18 +238,18 @@ def _decoded(text: str) -> object:
         return text
 
 
-def read_failure(folder: Path) -> str | None:
+def read_failure(folder: Path | str) -> str | None:
     """What the trial wrote to output/failure, cut to what SageMaker keeps."""
-    if (folder / "output").is_symlink():
-        return None
     try:
-        text = read_file(folder / "output/failure", 4 * FAILURE_CHARS).decode("utf-8", "replace")
+        if stat.S_ISLNK(os.lstat(f"{folder}/output").st_mode):
+            return None
+        text = read_file(f"{folder}/output/failure", 4 * FAILURE_CHARS).decode("utf-8", "replace")
     except OSError:
         return None
     return text.replace("\0", "\ufffd")[:FAILURE_CHARS] or None
 
 
-def read_file(path: Path, limit: int, offset: int = 0) -> bytes:
+def read_file(path: Path | str, limit: int, offset: int = 0) -> bytes:
     """Part of a regular file, in a folder where a trial may have put anything. OSError for anything else.
 
     No link is followed, or a trial could show us a file that it may not read; and no pipe is waited for.

@@ -44,8 +44,10 @@ class ProcessBackend(Waiting):
     def __init__(self, root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
+        self._root_path = str(self._root)
         self._nursery = Nursery()
         self._skeletons = Skeletons(self._root)
+        self._running: dict[str, tuple[Identity, Status]] = {}  # as last seen; a warden stays an attempt's
         super().__init__(self._root)
         if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
             raise BackendError("the process backend needs Linux with /proc/<pid>/task/<tid>/children to find children")
@@ -53,6 +55,10 @@ class ProcessBackend(Waiting):
     def folder(self, attempt: str) -> Path:
         """The attempt's base folder, with ``model/`` and ``output/`` in it. It exists once the attempt is launched."""
         return self._root / layout.check_attempt(attempt)
+
+    def _path(self, attempt: str) -> str:
+        """The same for what is asked with every line of every trial: a Path takes longer to make than to look at."""
+        return f"{self._root_path}/{layout.check_attempt(attempt)}"
 
     # Starting
 
@@ -81,15 +87,23 @@ class ProcessBackend(Waiting):
     # Following
 
     def status(self, attempt: str) -> Status:
-        folder = self.folder(attempt)
+        folder = self._path(attempt)
         if end := read_end(folder):
+            self._running.pop(attempt, None)
             return end
-        warden = Identity.read(folder / "warden.json")
+        seen = self._running.get(attempt)
+        if seen is not None and (self._lives(attempt) or seen[0].alive()):
+            return seen[1]
+        self._running.pop(attempt, None)
+        warden = Identity.read(f"{folder}/warden.json")
         if warden is None:
             return Status(Phase.UNKNOWN)
         if not warden.alive():
             return read_end(folder) or self._bury(attempt)
-        return _running(folder)
+        status = _running(folder)
+        if status.phase is Phase.RUNNING:
+            self._running[attempt] = warden, status
+        return status
 
     def usage(self, attempt: str) -> Usage | None:
         if self.status(attempt).phase is not Phase.RUNNING:
@@ -99,13 +113,13 @@ class ProcessBackend(Waiting):
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         try:
-            return layout.read_file(self.folder(attempt) / "log", limit, offset)
+            return layout.read_file(f"{self._path(attempt)}/log", limit, offset)
         except OSError:
             return b""
 
     def log_size(self, attempt: str) -> int:
         try:
-            return (self.folder(attempt) / "log").stat(follow_symlinks=False).st_size
+            return os.lstat(f"{self._path(attempt)}/log").st_size
         except OSError:
             return 0
 
@@ -196,8 +210,8 @@ class ProcessBackend(Waiting):
         return census(self._root, ENTRANCE)
 
 
-def _running(folder: Path) -> Status:
+def _running(folder: Path | str) -> Status:
     try:
-        return Status(Phase.RUNNING, started_at=(folder / "warden.json").stat().st_mtime)
+        return Status(Phase.RUNNING, started_at=os.lstat(f"{folder}/warden.json").st_mtime)
     except OSError:
         return Status(Phase.UNKNOWN)  # discarded meanwhile

@@ -8,9 +8,11 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tuning.backends.layout import read_file
+from tuning.backends.warden import linux
 
 MARKER = "HPT_ATTEMPT_FOLDER"  # a variable that everything the command starts inherits
 
@@ -24,7 +26,7 @@ class Identity:
     boot: str
 
     @classmethod
-    def read(cls, path: Path) -> Identity | None:
+    def read(cls, path: Path | str) -> Identity | None:
         """From a warden.json, or None if there is none."""
         try:
             document = json.loads(read_file(path, 4096))
@@ -39,7 +41,7 @@ class Identity:
 
     def open(self) -> int | None:
         """A descriptor that becomes readable when the process ends; None if it has ended or the kernel has no such."""
-        if not self.alive():
+        if self.pid <= 0:
             return None
         try:
             fd = os.pidfd_open(self.pid)
@@ -65,16 +67,14 @@ class Identity:
         return True
 
 
+@cache
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _stat(pid: int) -> list[bytes] | None:
     """The fields of /proc/<pid>/stat from the third on; the second, the name, may hold anything."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
+    return linux.read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split() or None
 
 
 def _start_time(pid: int) -> int | None:

@@ -44,6 +44,7 @@ class Several:
         self._waiting = threading.Lock()
         self._woken_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._complained: dict[str, float] = {}
+        self._busy = set(parts)  # those that may know of attempts, by the last wait
 
     def part(self, attempt: str) -> Part:
         return self._parts[self._part_of(attempt)]
@@ -104,22 +105,33 @@ class Several:
             self._waiting.release()
 
     def _wait(self, wanted: Mapping[str, list[str]], deadline: float) -> set[str]:
-        """Every part is asked at once, also those of which nothing is wanted: they forget what is not."""
-        changed = {attempt for name, attempts in wanted.items() for attempt in self._parts[name].wait(attempts, 0)}
+        busy = {name: attempts for name, attempts in wanted.items() if attempts}
+        for name in self._busy - busy.keys():
+            self._parts[name].wait((), 0)  # it forgets what is no longer wanted
+        self._busy = set(busy)
+        if len(busy) == 1:  # as nearly always
+            [(name, attempts)] = busy.items()
+            return self._wait_for_one(self._parts[name], attempts, deadline)
+        changed = {attempt for name in busy for attempt in self._parts[name].wait(busy[name], 0)}
         while not changed and not self._take_wake():
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            busy = {name: attempts for name, attempts in wanted.items() if attempts}
-            if len(busy) == 1:  # as nearly always
-                changed = self._parts[next(iter(busy))].wait(next(iter(busy.values())), left)
-                continue
             poll = select.poll()
             for fd in (self._woken_fd, *(self._parts[name].fileno() for name in busy)):
                 poll.register(fd, select.POLLIN)
             poll.poll(1000 * (min(left, POLL) if busy else left))
             changed = {attempt for name in busy for attempt in self._parts[name].wait(busy[name], 0)}
         return changed
+
+    def _wait_for_one(self, part: Part, attempts: list[str], deadline: float) -> set[str]:
+        """Without a look before: the part's own wait begins with one, and is woken with this object."""
+        while not self._take_wake():
+            left = deadline - time.monotonic()
+            changed = part.wait(attempts, max(0.0, left))
+            if changed or left <= 0:
+                return changed
+        return set()
 
     def _take_wake(self) -> bool:
         try:

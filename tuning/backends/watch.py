@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from inotify_simple import INotify, flags
+from inotify_simple import INotify, flags, parse_events
 
 from tuning.backends import layout
 from tuning.backends.processes import Identity
@@ -24,13 +24,14 @@ from tuning.errors import BackendError
 POLL = 0.1  # s, for what cannot be watched
 CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
 APPEARS = flags.CREATE | flags.MOVED_TO  # made there, or made before and renamed
+EVENTS_BYTES = 65536  # read at a time; epoll tells of the rest
 State = tuple[int, int]  # bytes of log; 0 while it runs, 1 when its warden is gone, 2 when its exit is known
 NOTHING: State = (0, 0)
 
 
 class Watcher:
     def __init__(self, root: Path, inside: str = "") -> None:
-        self._root = root
+        self._root = str(root)
         self._inside = inside  # the folder in an attempt's that holds its log and its end
         self._process = os.getpid()
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -41,6 +42,7 @@ class Watcher:
         # inotify's watch descriptor -> attempts: a folder may be that of another attempt later (docker.pool)
         self._folders: dict[int, set[str]] = {}
         self._wardens: dict[int, str] = {}  # pidfd -> attempt
+        self._watched: dict[str, int] = {}  # and back: those whose warden lives, as far as we have been told
         self._gone: set[str] = set()  # attempts whose warden is seen dead
         self._unwatched: set[str] = set()
 
@@ -48,6 +50,7 @@ class Watcher:
         for fd in (*self._wardens, self._waker):
             os.close(fd)
         self._wardens.clear()
+        self._watched.clear()
         self._epoll.close()
         if self._inotify is not None:
             self._inotify.close()
@@ -97,10 +100,10 @@ class Watcher:
         self._unwatched.add(attempt)
         if self._inotify is not None:
             try:
-                self._watch_folder(self._inotify, attempt, self._root / attempt)
+                self._watch_folder(self._inotify, attempt, f"{self._root}/{attempt}")
                 self._unwatched.discard(attempt)
                 if self._inside:  # not there yet, it is found with warden.json
-                    self._watch_folder(self._inotify, attempt, self._root / attempt / self._inside)
+                    self._watch_folder(self._inotify, attempt, f"{self._root}/{attempt}/{self._inside}")
             except FileNotFoundError:
                 self._unwatched.discard(attempt)  # its folder will be announced by the root's watch
             except OSError:
@@ -108,18 +111,28 @@ class Watcher:
         self._watch_warden(attempt)
         return True
 
-    def _watch_folder(self, inotify: INotify, attempt: str, folder: Path) -> None:
+    def _watch_folder(self, inotify: INotify, attempt: str, folder: str) -> None:
         self._folders.setdefault(inotify.add_watch(folder, CHANGES), set()).add(attempt)
 
+    def lives(self, attempt: str) -> bool:
+        """Whether the attempt's warden is known to be alive. From any thread; False if nothing is known."""
+        fd = self._watched.get(attempt)
+        if fd is None:
+            return False
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        # A descriptor that was closed meanwhile, and is something else's now, is no longer the attempt's.
+        return not poll.poll(0) and self._watched.get(attempt) == fd
+
     def _watch_warden(self, attempt: str) -> None:
-        if attempt in self._wardens.values() or attempt in self._gone:
+        if attempt in self._watched or attempt in self._gone:
             return
-        identity = Identity.read(self._root / attempt / "warden.json")
+        identity = Identity.read(f"{self._root}/{attempt}/warden.json")
         if identity is None:
             return
         fd = identity.open()
         if fd is not None:
-            self._wardens[fd] = attempt
+            self._wardens[fd], self._watched[attempt] = attempt, fd
             self._epoll.register(fd, select.EPOLLIN)
         elif not identity.alive():
             self._gone.add(attempt)
@@ -136,24 +149,22 @@ class Watcher:
             if self._inotify is not None:
                 with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
                     self._inotify.rm_watch(wd)
-        for fd in [fd for fd, name in self._wardens.items() if name == attempt]:
-            self._forget_warden(fd)
+        if attempt in self._watched:
+            self._forget_warden(self._watched[attempt])
 
     def _forget_warden(self, fd: int) -> None:
-        del self._wardens[fd]
+        del self._watched[self._wardens.pop(fd)]
         self._epoll.unregister(fd)
         os.close(fd)
 
     def _changed(self, attempt: str) -> bool:
         """Compare with what was reported, and report what is new."""
-        folder = self._root / attempt
+        folder = f"{self._root}/{attempt}"
         # The end first: a log that grows between the two looks must not hide behind an end already reported.
-        gone = attempt in self._gone or (folder / "vanished").exists()
-        ended = 2 if (folder / self._inside / "exit.json").exists() else int(gone)
-        try:
-            size = (folder / self._inside / "log").stat(follow_symlinks=False).st_size
-        except OSError:
-            size = 0
+        ended = 0 if _size(f"{folder}/{self._inside}/exit.json") is None else 2
+        if not ended and attempt not in self._watched:
+            ended = int(attempt in self._gone or _size(f"{folder}/vanished") is not None)
+        size = _size(f"{folder}/{self._inside}/log") or 0
         if (size, ended) == self._reported[attempt]:
             return False
         self._reported[attempt] = (size, ended)
@@ -179,7 +190,11 @@ class Watcher:
     def _events(self) -> set[str]:
         assert self._inotify is not None
         dirty: set[str] = set()
-        for event in self._inotify.read(timeout=0):
+        try:
+            read = os.read(self._inotify.fileno(), EVENTS_BYTES)
+        except BlockingIOError:
+            return dirty
+        for event in parse_events(read):
             attempts = self._folders.get(event.wd, set())
             if event.mask & flags.Q_OVERFLOW:
                 return set(self._reported)
@@ -195,6 +210,13 @@ class Watcher:
                     self._watch(attempt)
             dirty |= attempts
         return dirty
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None
 
 
 class Waiting:
@@ -229,6 +251,11 @@ class Waiting:
             if self._watcher is not None and self._watcher.usable:
                 self._watcher.close()
             self._watcher = None
+
+    def _lives(self, attempt: str) -> bool:
+        """Whether ``wait`` watches over the attempt's warden, and that one is alive."""
+        watcher = self._watcher
+        return watcher is not None and watcher.usable and watcher.lives(attempt)
 
     def _watch(self) -> Watcher:
         with self._watcher_lock:
