@@ -182,6 +182,10 @@ def attempt(row: Attempt) -> Row:
         "stop_reason": row.stop_reason,
         "failure": row.failure,
         "kept_container": row.kept_container,
+        "resumed": row.resumed,
+        "superseded": row.superseded,
+        "pool": row.pool,
+        "devices": row.devices,
     }
 
 

@@ -1463,6 +1463,8 @@ export interface components {
         Attempt: {
             /** Format: date-time */
             created_at: string;
+            /** @description The ids of its GPUs. */
+            devices: string[];
             /** Format: date-time */
             ended_at: string | null;
             exit_code: number | null;
@@ -1472,10 +1474,16 @@ export interface components {
             number: number;
             /** @description null while it lives. */
             outcome: (components["schemas"]["AttemptOutcome"] | components["schemas"]["NullEnum"]) | null;
+            /** @description In which it held a place; empty if it ran elsewhere. */
+            pool: string;
+            /** @description It went on from a checkpoint: of the attempt before, or of the trial that this one continues. */
+            resumed: boolean;
             signal: number | null;
             /** Format: date-time */
             started_at: string | null;
             stop_reason: string;
+            /** @description A later one began anew: what this one reported is not in the curve. */
+            superseded: boolean;
         };
         /** @enum {string} */
         AttemptOutcome: "exited" | "stopped" | "paused" | "preempted" | "lost" | "suspended";

@@ -280,6 +280,14 @@ class Attempt(Shape):
     stop_reason = serializers.CharField()
     failure = serializers.CharField()
     kept_container = serializers.BooleanField(help_text="It ran in a container that an earlier trial had left.")
+    resumed = serializers.BooleanField(
+        help_text="It went on from a checkpoint: of the attempt before, or of the trial that this one continues."
+    )
+    superseded = serializers.BooleanField(
+        help_text="A later one began anew: what this one reported is not in the curve."
+    )
+    pool = serializers.CharField(help_text="In which it held a place; empty if it ran elsewhere.")
+    devices = serializers.ListField(child=serializers.CharField(), help_text="The ids of its GPUs.")
 
 
 class Origin(Shape):

@@ -98,7 +98,9 @@ def test_trials_run_again(bob: Api, backend: ScriptedBackend, follower: Follower
     assert (retried.status, retried.json["number"], retried.json["failure"]) == (200, 1, "")
     assert bob.get(JOB).json["reopened"] is True
     finish(backend, follower)
-    assert [attempt["number"] for attempt in bob.get(f"{at}/1").json["attempts"]] == [1, 2]
+    first, second = bob.get(f"{at}/1").json["attempts"]
+    assert (first["number"], first["superseded"], second["number"], second["resumed"]) == (1, True, 2, False)
+    assert (second["pool"], second["devices"]) == ("cpu", [])
     copy = bob.post(f"{at}/2/rerun")
     assert copy.status == 201
     assert copy.json["origin"] == {"job": "second", "trial": 2, "continues": False}
