@@ -2,6 +2,7 @@
 import { bodyOf, rest } from "./client";
 import type {
   AlgorithmVersionRequest,
+  CleanUpDocument,
   JobChanges,
   JobDocumentRequest,
   PoolRequest,
@@ -147,6 +148,10 @@ export const preemptTrial = (project: string, job: string, number: number, reaso
       body: { reason },
     }),
   );
+
+/** Deletes by prefix; with `rehearsal` it only answers what would go. */
+export const cleanUp = (project: string, body: CleanUpDocument) =>
+  bodyOf(rest.POST("/api/v1/projects/{project}/clean-up", { params: { path: { project } }, body }));
 
 export const stopTrial = (project: string, job: string, number: number) =>
   bodyOf(

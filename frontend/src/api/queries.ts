@@ -74,6 +74,14 @@ export const members = (project: string) =>
     ),
   );
 
+/** What the project's jobs, datasets and code take on disk. */
+export const storage = (project: string) =>
+  queryOptions({
+    queryKey: ["project", project, "storage"],
+    queryFn: ({ signal }) =>
+      bodyOf(rest.GET("/api/v1/projects/{project}/storage", { params: { path: { project } }, signal })),
+  });
+
 // --- datasets and algorithms ------------------------------------------------------------------------------------------
 
 export const datasets = (project: string) =>

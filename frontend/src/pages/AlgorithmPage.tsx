@@ -142,6 +142,7 @@ function VersionView({
                 "memory, MB": version.resources.memory_mb,
                 GPUs: version.resources.gpus,
               }),
+              ...(version.strategies.length > 0 && { "searched with": version.strategies.join(", ") }),
               ...(version.equivalent_to && { "same algorithm as": `v${version.equivalent_to}` }),
               digest: `${version.digest.slice(0, 19)}…`,
               "made by": version.created_by,

@@ -9,8 +9,9 @@ import { AlgorithmsTab } from "./project/AlgorithmsTab";
 import { DatasetsTab } from "./project/DatasetsTab";
 import { JobsTab } from "./project/JobsTab";
 import { MembersTab } from "./project/MembersTab";
+import { StorageTab } from "./project/StorageTab";
 
-const TABS = ["jobs", "datasets", "algorithms", "members"] as const;
+const TABS = ["jobs", "datasets", "algorithms", "storage", "members"] as const;
 type Tab = (typeof TABS)[number];
 
 export default function ProjectPage({
@@ -42,13 +43,16 @@ export default function ProjectPage({
                 aria-current={name === tab ? "page" : undefined}
               >
                 {name[0]?.toUpperCase() + name.slice(1)}
-                {name !== "members" && <span className={classes.count}>{project[name]}</span>}
+                {name !== "members" && name !== "storage" && (
+                  <span className={classes.count}>{project[name]}</span>
+                )}
               </Link>
             ))}
           </nav>
           {tab === "jobs" && <JobsTab project={project} />}
           {tab === "datasets" && <DatasetsTab project={project} />}
           {tab === "algorithms" && <AlgorithmsTab project={project} />}
+          {tab === "storage" && <StorageTab project={project} />}
           {tab === "members" && <MembersTab project={project} />}
         </>
       )}

@@ -1,9 +1,10 @@
-import { Button, Select, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button, MultiSelect, Select, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useLocation } from "wouter";
 import { createAlgorithm, createAlgorithmVersion, deleteAlgorithm } from "../../api/actions";
 import { type Faults, faultsOf } from "../../api/faults";
+import { strategies as strategiesQuery } from "../../api/queries";
 import { FormFaults } from "../../components/FormFaults";
 import { Fields, Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
@@ -78,6 +79,7 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
         faults={faults}
         change={(metrics) => set({ metrics })}
       />
+      <StrategyFields draft={draft} faults={faults} change={set} />
       <ChannelEditor
         rows={draft.channels}
         external={external}
@@ -114,14 +116,32 @@ export function AlgorithmForm({ project, name, owner, earlier, initial }: Algori
   );
 }
 
-interface ResourceFieldsProps {
+interface PartProps {
   draft: VersionDraft;
   faults: Faults;
   change: (part: Partial<VersionDraft>) => void;
 }
 
+/** F51: what its jobs may search with. */
+function StrategyFields({ draft, faults, change }: PartProps) {
+  const offered = useQuery(strategiesQuery).data?.items ?? [];
+  return (
+    <Section title="Strategies" hint="What its jobs may search with. Choose none, and they may use any.">
+      <MultiSelect
+        aria-label="Strategies that its jobs may use"
+        placeholder={draft.strategies.length === 0 ? "any" : ""}
+        data={offered.map(({ name, title }) => ({ value: name, label: title }))}
+        value={[...draft.strategies]}
+        data-field="strategies"
+        error={faults.within("strategies")[0]?.message}
+        onChange={(strategies) => change({ strategies })}
+      />
+    </Section>
+  );
+}
+
 /** Of what runs here: its share of the host, and its environment. */
-function ResourceFields({ draft, faults, change }: ResourceFieldsProps) {
+function ResourceFields({ draft, faults, change }: PartProps) {
   return (
     <Section title="Resources" hint="What one trial needs; a job may ask for something else.">
       <Fields>

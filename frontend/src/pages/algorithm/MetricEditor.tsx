@@ -5,6 +5,7 @@ import { Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
 import { emptyMetric, type MetricRow } from "./draft";
 import { MetricLab } from "./MetricLab";
+import type { MetricInput } from "./metricLab";
 
 interface MetricEditorProps {
   rows: readonly MetricRow[];
@@ -29,6 +30,12 @@ const HINTS = {
 export function MetricEditor({ rows, told = false, faults, change }: MetricEditorProps) {
   const update = (key: string, part: Partial<MetricRow>) =>
     change(rows.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  /** A row that is still empty takes it, with the goal that was chosen there. */
+  const add = (found: MetricInput) => {
+    const empty = rows.find((row) => row.name === "" && row.regex === "");
+    if (empty) update(empty.key, found);
+    else change([...rows, { ...emptyMetric(), ...found }]);
+  };
   const metric = told ? `${classes.metric} ${classes.told}` : classes.metric;
   return (
     <Section title="Metrics" hint={told ? HINTS.told : HINTS.printed}>
@@ -95,7 +102,7 @@ export function MetricEditor({ rows, told = false, faults, change }: MetricEdito
           </Button>
         </div>
       </div>
-      {!told && <MetricLab metrics={rows.map(({ name, regex }) => ({ name, regex }))} />}
+      {!told && <MetricLab metrics={rows.map(({ name, regex }) => ({ name, regex }))} add={add} />}
     </Section>
   );
 }

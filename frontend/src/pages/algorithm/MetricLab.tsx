@@ -1,17 +1,26 @@
-import { Textarea } from "@mantine/core";
+import { Button, Textarea } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { formatNumber, plural } from "../../components/format";
+import { Icon } from "../../components/Icon";
 import classes from "./MetricLab.module.css";
-import type { MetricInput, MetricResult } from "./metricLab";
+import { type MetricInput, type MetricResult, proposals } from "./metricLab";
 
 const PATIENCE_MS = 1500;
 
 /** A place to try the metrics' patterns on what the script prints, before a trial has to. */
-export function MetricLab({ metrics }: { metrics: readonly MetricInput[] }) {
+export function MetricLab({
+  metrics,
+  add,
+}: {
+  metrics: readonly MetricInput[];
+  add: (found: MetricInput) => void;
+}) {
   const [sample, setSample] = useState("");
   const { results, hung } = useReading(metrics, sample);
   const matched = new Set(results.flatMap((result) => result.lines));
   const lines = sample.split(/\r\n|\n|\r/);
+  const known = metrics.map(({ name }) => name);
+  const found = proposals(sample, known);
   return (
     <div className={classes.lab}>
       <Textarea
@@ -45,6 +54,27 @@ export function MetricLab({ metrics }: { metrics: readonly MetricInput[] }) {
           <p className="small quiet">
             {plural(matched.size, "line")} of {lines.length} hold a value.
           </p>
+        )}
+        {found.length > 0 && (
+          <div
+            className={classes.proposals}
+            role="group"
+            aria-label="Metrics that the sample seems to report"
+          >
+            <span className="small quiet">The sample seems to report</span>
+            {found.map((metric) => (
+              <Button
+                key={metric.name}
+                size="compact-xs"
+                variant="default"
+                leftSection={<Icon name="plus" />}
+                title={metric.regex}
+                onClick={() => add(metric)}
+              >
+                {metric.name}
+              </Button>
+            ))}
+          </div>
         )}
       </div>
     </div>

@@ -43,6 +43,8 @@ export interface VersionDraft {
   entryPoint: string;
   hyperparameters: readonly HyperparameterRow[];
   metrics: readonly MetricRow[];
+  /** Which strategies its jobs may use, by name; none: any. */
+  strategies: readonly string[];
   channels: readonly ChannelRow[];
   resources: { cpus: string; memory_mb: string; gpus: string; gpu_memory_mb: string };
   /** The pool of its jobs, which this page does not edit: the next version has it too. */
@@ -80,6 +82,7 @@ export const newDraft = (): VersionDraft => ({
   entryPoint: "train.py",
   hyperparameters: [emptyHyperparameter()],
   metrics: [{ ...emptyMetric(), goal: "maximize" }],
+  strategies: [],
   channels: [{ ...emptyChannel(), name: "train" }],
   resources: { cpus: "1", memory_mb: "", gpus: "0", gpu_memory_mb: "" },
   pool: null,
@@ -127,6 +130,7 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
       key: newKey(),
       goal: goals.get(metric.name) ?? "",
     })),
+    strategies: version.strategies,
     channels: version.channels.map((channel) => ({
       key: newKey(),
       name: channel.name,
@@ -169,6 +173,7 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
       draft.source === "external" ? { name: name.trim() } : { name: name.trim(), regex },
     ),
     objectives: draft.metrics.flatMap(({ name, goal }) => (goal ? [{ metric: name.trim(), goal }] : [])),
+    strategies: draft.strategies,
     channels: draft.channels.map(({ name, required, description }) => ({
       name: name.trim(),
       required,

@@ -47,6 +47,37 @@ function readMetric({ name, regex }: MetricInput, lines: readonly string[]): Met
   return result;
 }
 
+const NUMBER = "-?[0-9.]+(?:[eE][-+]?[0-9]+)?";
+const NAMED_NUMBER = /([A-Za-z][\w./-]*)["']?\s*[:=]\s*-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w:/-])/g;
+/** What counts the work done, and times it, is no result. */
+const COUNTER = /^(epochs?|steps?|iter(ation)?s?|batch(es)?|eta|time|seconds|elapsed|lr|seed|rank)$/i;
+const MOST_PROPOSALS = 8;
+
+/**
+ * F61: metrics that a sample of output seems to report, as `name: 0.5` or `name=0.5`, the commonest first; none that
+ * `known` has.
+ */
+export function proposals(sample: string, known: readonly string[]): MetricInput[] {
+  const seen = new Map<string, number>();
+  for (const line of sample.split(/\r\n|\n|\r/, MOST_LINES))
+    for (const name of namesIn(line.slice(0, LONGEST_LINE)))
+      if (!COUNTER.test(name) && !known.includes(name)) seen.set(name, (seen.get(name) ?? 0) + 1);
+  return [...seen]
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, MOST_PROPOSALS)
+    .map(([name]) => ({ name, regex: patternFor(name) }));
+}
+
+function namesIn(line: string): string[] {
+  const report = reportOf(line);
+  if (report) return Object.keys(report).filter((name) => typeof report[name] === "number");
+  return [...line.matchAll(NAMED_NUMBER)].map(([, name = ""]) => name);
+}
+
+/** Nothing that could be a part of a longer name stands before the name: `loss` is not read from `val_loss`. */
+const patternFor = (name: string): string =>
+  `(?:^|[^\\w./-])${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}["']?\\s*[:=]\\s*(${NUMBER})`;
+
 /** The other way to report: a line {"hpt": {"f1": 0.93, "step": 3}}. */
 function reportOf(line: string): Record<string, unknown> | null {
   if (!line.startsWith("{") || !line.includes('"hpt"')) return null;

@@ -36,7 +36,7 @@ export function Artifacts({ project, job, row }: { project: string; job: string;
         <p className="quiet small">
           {data.discarded_at ? (
             <>
-              Removed by what the job keeps, <Moment at={data.discarded_at} />.
+              Removed to save space, <Moment at={data.discarded_at} />.
             </>
           ) : (
             "None in model/ or output/data/."

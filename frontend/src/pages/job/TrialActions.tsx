@@ -76,7 +76,7 @@ function RetryTrial({ project, job, row }: TrialActionProps) {
             disabled: !left,
             ...(!left && {
               description: detail.data?.discarded_at
-                ? "It was removed by what the job keeps."
+                ? "It was removed to save space."
                 : "It left none.",
             }),
           },

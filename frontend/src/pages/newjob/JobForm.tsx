@@ -164,6 +164,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
             <Section title="Search" hint="How the next trial is chosen, and when a poor one is ended early.">
               <SearchFields
                 {...{ draft, strategies, policies, faults }}
+                declared={declared.strategies}
                 profile={profiles.find((each) => each.name === draft.profile)}
                 change={set}
               />

@@ -10,6 +10,8 @@ interface SearchFieldsProps {
   draft: JobDraft;
   strategies: readonly CatalogueEntry[];
   policies: readonly CatalogueEntry[];
+  /** Those that the algorithm is made for; none: any. */
+  declared: readonly string[];
   /** The vendor's, to whose rules the job is held: only what it has is offered, with its defaults. */
   profile: Profile | undefined;
   faults: Faults;
@@ -17,7 +19,15 @@ interface SearchFieldsProps {
 }
 
 /** How points are chosen and poor trials ended; a strategy that schedules its trials does both. */
-export function SearchFields({ draft, strategies, policies, profile, faults, change }: SearchFieldsProps) {
+export function SearchFields({
+  draft,
+  strategies,
+  policies,
+  declared,
+  profile,
+  faults,
+  change,
+}: SearchFieldsProps) {
   const strategy = strategies.find((each) => each.name === draft.strategy.name);
   const offered = (entries: readonly CatalogueEntry[], names: readonly string[] | undefined, own?: string) =>
     names ? entries.filter((entry) => names.includes(entry.name) || entry.name === own) : entries;
@@ -26,7 +36,11 @@ export function SearchFields({ draft, strategies, policies, profile, faults, cha
       <ChoiceFields
         label="Strategy"
         field="strategy"
-        entries={offered(strategies, profile?.strategies, draft.strategy.name)}
+        entries={offered(
+          offered(strategies, profile?.strategies, draft.strategy.name),
+          declared.length > 0 ? declared : undefined,
+          draft.strategy.name,
+        )}
         defaults={profile?.options[draft.strategy.name]}
         value={draft.strategy}
         faults={faults}

@@ -154,6 +154,7 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
     channels,
     metric: objective?.metric ?? version.metrics[0]?.name ?? "",
     goal: objective?.goal ?? "maximize",
+    strategy: searchedWith(draft.strategy, version.strategies),
     rows: version.hyperparameters.map(rowOf),
     // Those of another algorithm speak of what this one does not have.
     constraints: name === draft.algorithm ? draft.constraints : [],
@@ -169,6 +170,12 @@ export function withAlgorithm(draft: JobDraft, name: string, version: AlgorithmV
     runsIn: "",
     image: "",
   };
+}
+
+/** F51: what was chosen, if the algorithm is made for it; else the first that it is made for. */
+function searchedWith(chosen: Picked, declared: readonly string[]): Picked {
+  const [first] = declared;
+  return first === undefined || declared.includes(chosen.name) ? chosen : { name: first, options: {} };
 }
 
 /** The draft held to a vendor's rules: where nobody chose a strategy, it is that vendor's default. */
