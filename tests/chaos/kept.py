@@ -14,6 +14,7 @@ from hpt_web.embedded import processes
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import PATIENCE, Scene
 from tests.service import wait_for
+from tuning.backends.processes import Identity
 
 
 def kill_around_kept(scene: Scene) -> None:
@@ -33,11 +34,12 @@ def kill_around_kept(scene: Scene) -> None:
 
 
 def _idle(scene: Scene) -> list[Path]:
-    """The folders of containers that serve nobody at this moment."""
+    """The folders of containers that live and serve nobody at this moment."""
     found = []
     for record in (scene.stage.home / "containers" / ".pool").glob("*/record.json"):
         with contextlib.suppress(OSError, ValueError):
-            if json.loads(record.read_text())["attempt"] is None:
+            warden = Identity.read(record.with_name("warden.json"))
+            if json.loads(record.read_text())["attempt"] is None and warden is not None and warden.alive():
                 found.append(record.parent)
     return found
 

@@ -16,7 +16,7 @@ from tests.containers.harness import LINES, PYTHON, WarmTrials
 from tests.engine import Engine
 from tests.tuning.backends.harness import alive, poll
 from tuning.backends import Limits, Phase
-from tuning.backends.docker import DockerBackend
+from tuning.backends.docker import DockerBackend, container
 from tuning.errors import BackendError
 
 
@@ -119,6 +119,27 @@ with open("/opt/ml/checkpoints/steps", "a") as file: file.write(sys.argv[1])
         assert warm.backend.status(two).phase is Phase.RUNNING
         warm.backend.stop(two, 0)
         assert warm.end(two).ended_by == "stop"
+
+    def test_what_an_engine_adds_in_memory_is_emptied_too(
+        self, warm: WarmTrials, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As Podman does where the root is read-only."""
+        made, folders = container.document, {"/run": "mode=1777", "/var/tmp": "mode=1777"}
+
+        def document(*arguments: Any, **named: Any) -> dict[str, Any]:
+            told = made(*arguments, **named)
+            return told | {"HostConfig": told["HostConfig"] | {"Tmpfs": folders}}
+
+        monkeypatch.setattr(container, "document", document)
+        script = """
+import os
+print(os.listdir("/run") + os.listdir("/var/tmp"))
+os.makedirs("/run/a/b")
+open("/var/tmp/x", "w").write("x")
+"""
+        one, two = warm.first(script), warm.first(script)
+        assert warm.log(two) == b"[]\n"
+        assert warm.served_by(one) == warm.served_by(two)
 
 
 class TestMatching:

@@ -47,7 +47,7 @@ def wiped(told: str, order: "Order", before: "tuple[object, ...]") -> bool:
     """
     try:
         left = [0]
-        for folder in MEMORY:
+        for folder in (*MEMORY, *[path for path, memory in unknown_mounts(order.writable) if memory]):
             remove_all(folder, left)
         remove_system_v()
         alone = [name for name in posix.listdir("/proc") if name.isdigit()] == ["1"]
@@ -86,17 +86,27 @@ def remove_system_v() -> None:
             raise ValueError(f"{kind} of System V cannot be removed")
 
 
-def strange_mounts(writable: list[bytes]) -> bool:
-    """Whether something else can be written to: a volume of the image, or what an engine adds by itself."""
+def unknown_mounts(writable: list[bytes]) -> "list[tuple[str, bool]]":
+    """What else can be written to, and whether it is a whole file system in memory, which only the container sees.
+
+    Podman adds such, as /run and /var/tmp, where the root is read-only.
+    """
     known = {path.decode() for path in writable} | {"/.hpt/told"}
+    found = []
     for line in linux.read_file("/proc/self/mountinfo").decode().splitlines():
         fields = line.split()
         path, options = fields[4].replace("\\040", " "), fields[5].split(",")
-        if "rw" not in options or path in known or any(path == at or path.startswith(at + "/") for at in KNOWN):
-            continue
+        if "rw" in options and path not in known and not any(path == at or path.startswith(at + "/") for at in KNOWN):
+            found.append((path, fields[fields.index("-") + 1] == "tmpfs" and fields[3] == "/"))
+    return found
+
+
+def strange_mounts(writable: list[bytes]) -> bool:
+    """Whether something can be written to that is none of ours and was not emptied, such as a volume of the image."""
+    for path, memory in unknown_mounts(writable):
         # A device or a socket that is mounted stores nothing.
         kind = posix.stat(path).st_mode & 0o170000
-        if kind == 0o040000 or (kind == 0o100000 and posix.access(path, posix.W_OK)):
+        if not memory and (kind == 0o040000 or (kind == 0o100000 and posix.access(path, posix.W_OK))):
             return True
     return False
 
