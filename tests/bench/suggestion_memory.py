@@ -2,8 +2,9 @@
 
     python tests/bench/suggestion_memory.py --observations 500 --dimensions 6
 
-``engine``: the resident set, in MB, with the engine imported; ``history``: what the observations themselves take;
-``suggesting``: the peak while suggesting, all over the interpreter, the history included. Linux only.
+``engine``: the resident set, in MB, with the engine and numpy's random generators loaded; ``history``: what the
+observations themselves take; ``suggesting``: the peak while suggesting, all over the interpreter, the history included.
+Linux only.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
     from tuning.states import Goal, TrialState
 
     auto = strategies.create("auto", {})
+    rng = np.random.default_rng(0)  # numpy loads its generators when they are asked for, which the engine does
     engine = resident()
     space = SearchSpace(
         tuple(
@@ -45,7 +47,6 @@ def main() -> None:
             for i in range(given.dimensions)
         )
     )
-    rng = np.random.default_rng(0)
     own = []
     for number in range(1, given.observations + 1):
         config = space.sample(rng)
