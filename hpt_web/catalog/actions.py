@@ -334,6 +334,7 @@ def _add_version(
             hyperparameters=read.hyperparameters,
             metrics=read.metrics,
             objectives=read.objectives,
+            strategies=read.strategies,
             channels=read.channels,
             resources=read.resources,
             environment=read.environment,

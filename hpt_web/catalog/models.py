@@ -148,6 +148,7 @@ class AlgorithmVersion(models.Model):
     hyperparameters = models.JSONField(default=list)
     metrics = models.JSONField(default=list)
     objectives = models.JSONField(default=list)
+    strategies = models.JSONField(default=list)  # the names of those that its jobs may use; empty: any
     channels = models.JSONField(default=list)
     resources = models.JSONField(default=dict)
     environment = models.JSONField(default=dict)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from hpt_web.catalog.models import DIGEST_PATTERN
+from tuning import strategies
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.metrics import metrics_from_json
@@ -48,6 +49,7 @@ class VersionDocument:
     hyperparameters: list[dict[str, object]] = field(default_factory=list)
     metrics: list[dict[str, object]] = field(default_factory=list)
     objectives: list[dict[str, object]] = field(default_factory=list)
+    strategies: list[str] = field(default_factory=list)
     channels: list[dict[str, object]] = field(default_factory=list)
     resources: dict[str, object] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
@@ -72,6 +74,7 @@ def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
         hyperparameters=_named(doc, "hyperparameters", MAX_HYPERPARAMETERS, _hyperparameter),
         metrics=metrics,
         objectives=_objectives(doc, [str(metric["name"]) for metric in metrics]),
+        strategies=_strategies(doc),
         channels=_named(doc, "channels", MAX_CHANNELS, _channel),
         resources=asdict(read_resources(doc.part("resources") or Document({}, "resources", doc.faults))),
         environment=_environment(doc),
@@ -206,6 +209,29 @@ def _objectives(doc: Document, metrics: list[str]) -> list[dict[str, object]]:
             item.fault("metric", f"is {shown(metric)} with {goal} for the second time; leave it out", "duplicate")
         objectives.append({"metric": metric, "goal": goal})
     return objectives
+
+
+def _strategies(doc: Document) -> list[str]:
+    """The names of the strategies that the algorithm's jobs may use (F51); none: any."""
+    value = doc.raw("strategies")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        doc.fault("strategies", f"is {shown(value)}; give a list of strategies' names", "type")
+        return []
+    known = [info.name for info in strategies.catalogue()]
+    if len(value) > len(known):
+        doc.fault("strategies", f"has {len(value)} items; there are {len(known)} strategies", "limit")
+        return []
+    found: list[str] = []
+    for index, name in enumerate(value):
+        if name not in known:
+            doc.fault(f"strategies[{index}]", f"is {shown(name)}; choose one of {', '.join(known)}", "unknown")
+        elif name in found:
+            doc.fault(f"strategies[{index}]", f"is {shown(name)} for the second time; leave it out", "duplicate")
+        else:
+            found.append(name)
+    return found
 
 
 def _channel(doc: Document) -> dict[str, object]:

@@ -1402,6 +1402,8 @@ export interface components {
             /** @description Where a script runs; null: in a container if it has a base image. */
             runs_in: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             readonly source: components["schemas"]["AlgorithmSource"];
+            /** @description Those that its jobs may use. Empty: any. */
+            strategies: string[];
         };
         AlgorithmVersionPage: {
             items: components["schemas"]["AlgorithmVersion"][];
@@ -1425,6 +1427,8 @@ export interface components {
             /** @description Where a script runs; a process if left out. */
             runs_in?: (components["schemas"]["RunsInEnum"] | components["schemas"]["NullEnum"]) | null;
             source: components["schemas"]["AlgorithmSourceRequest"];
+            /** @description The names of the strategies that its jobs may use. Left out or empty: any. */
+            strategies?: string[];
         };
         /** @description A file that a trial left. */
         Artifact: {

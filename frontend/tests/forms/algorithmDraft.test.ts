@@ -55,6 +55,7 @@ const version: AlgorithmVersion = {
     { name: "acc", regex: "acc=(\\S+)" },
   ],
   objectives: [{ metric: "loss", goal: "minimize" }],
+  strategies: ["tpe", "random"],
   channels: [{ name: "train", required: true, description: "CSV" }],
   resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null, pool: null, keep_alive_seconds: 0 },
   runs_in: "container",
@@ -77,6 +78,7 @@ describe("the algorithm form", () => {
       entry_point: "train.py",
       metrics: version.metrics,
       objectives: version.objectives,
+      strategies: version.strategies,
       channels: version.channels,
       environment: version.environment,
       runs_in: "container",
@@ -116,6 +118,7 @@ describe("the algorithm form", () => {
       hyperparameters: [expect.anything()],
       metrics: [{ name: "loss" }],
       objectives: [{ metric: "loss", goal: "minimize" }],
+        strategies: [],
       channels: [],
       equivalent_to: null,
     });

@@ -35,6 +35,7 @@ const version = {
   hyperparameters: definitions,
   metrics: [{ name: "f1", regex: "f1: (.*)" }],
   objectives: [{ metric: "f1", goal: "maximize" }],
+  strategies: [],
   channels: [{ name: "train", required: true }],
   resources: { cpus: 2, memory_mb: 512, gpus: 0 },
 } as unknown as AlgorithmVersion;
@@ -42,6 +43,14 @@ const version = {
 const draft = (): JobDraft => withAlgorithm({ ...EMPTY_DRAFT, name: " first " }, "forest", version);
 
 describe("the new-job form", () => {
+  it("searches with what the algorithm is made for (F51)", () => {
+    const made = { ...version, strategies: ["tpe", "random"] };
+    const chosen = (name: string) => ({ ...EMPTY_DRAFT, strategy: { name, options: {} } });
+    expect(withAlgorithm(chosen("auto"), "forest", made).strategy.name).toBe("tpe");
+    expect(withAlgorithm(chosen("random"), "forest", made).strategy.name).toBe("random");
+    expect(withAlgorithm(chosen("grid"), "forest", version).strategy.name).toBe("grid");
+  });
+
   it("is filled in from the algorithm: what may be searched is, the rest is fixed at its default", () => {
     const rows = draft().rows;
     expect(rows.map((row) => [row.name, row.tuned])).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { problemOf, readSample } from "../../src/pages/algorithm/metricLab";
+import { problemOf, proposals, readSample } from "../../src/pages/algorithm/metricLab";
 
 const read = (regex: string, sample: string) => {
   const result = readSample([{ name: "f1", regex }], sample)[0];
@@ -25,6 +25,23 @@ describe("the metric lab", () => {
 
   it("reads one-line JSON reports as well", () => {
     expect(read("f1:(\\d+)", '{"hpt": {"f1": 0.93, "step": 3}}\n{"hpt": broken').values).toEqual([0.93]);
+  });
+
+  it("proposes a pattern for each name that numbers stand behind, and for no counter (F61)", () => {
+    const sample = [
+      "Epoch: 3 loss: 0.25 val_loss=1e-3 at 12:30",
+      "Epoch: 4 loss: 0.20 {'eval/f1': 0.5}",
+      '{"hpt": {"auc(test)": 0.9, "step": 4}}',
+    ].join("\n");
+    const found = proposals(sample, []);
+    expect(found.map(({ name }) => name)).toEqual(["loss", "val_loss", "eval/f1", "auc(test)"]);
+    expect(readSample(found, sample).map(({ values }) => values)).toEqual([
+      [0.25, 0.2],
+      [1e-3],
+      [0.5],
+      [0.9],
+    ]);
+    expect(proposals(sample, ["loss"])).toHaveLength(3);
   });
 
   it("searches only the beginning of a very long line, as the service does", () => {

@@ -22,13 +22,14 @@ const entry = (name: string, schedules = false): CatalogueEntry => ({
 const strategies = [entry("bayesian"), entry("grid"), entry("hyperband", true)];
 const policies = [entry("median"), entry("bandit")];
 
-function show(part: Partial<JobDraft>, profile?: Partial<Profile>) {
+function show(part: Partial<JobDraft>, profile?: Partial<Profile>, declared: readonly string[] = []) {
   render(
     <MantineProvider env="test">
       <SearchFields
         draft={{ ...EMPTY_DRAFT, ...part }}
         strategies={strategies}
         policies={policies}
+        declared={declared}
         profile={profile as Profile | undefined}
         faults={NO_FAULTS}
         change={() => undefined}
@@ -49,6 +50,13 @@ describe("how a job searches", () => {
     show({ rows, strategy: { name: "bayesian", options: {} } });
     expect(screen.getByText(/here 20 × 3 = 60; this job has 50/)).toBeTruthy();
     expect(screen.getByText(/saves about 25 to 35 %/)).toBeTruthy();
+  });
+
+  it("offers what the algorithm is made for (F51)", () => {
+    show({ strategy: { name: "grid", options: {} } }, undefined, ["grid", "hyperband"]);
+    const offered = screen.getAllByRole("option", { hidden: true }).map((option) => option.textContent);
+    expect(offered.slice(0, 2)).toEqual(["grid", "hyperband"]);
+    expect(offered).not.toContain("bayesian");
   });
 
   it("offers what the vendor of the profile has, and what the job has already", () => {

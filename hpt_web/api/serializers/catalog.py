@@ -147,6 +147,9 @@ class AlgorithmVersion(Shape):
     hyperparameters = HyperparameterDefinition(many=True)
     metrics = MetricDefinition(many=True)
     objectives = Objective(many=True)
+    strategies = serializers.ListField(
+        child=serializers.CharField(), help_text="Those that its jobs may use. Empty: any."
+    )
     channels = ChannelDefinition(many=True)
     resources = Resources()
     environment = serializers.DictField(child=serializers.CharField())
@@ -215,6 +218,11 @@ class AlgorithmVersionRequest(Shape):
     hyperparameters = HyperparameterDefinition(many=True, required=False)
     metrics = MetricDefinition(many=True)
     objectives = Objective(many=True, required=False)
+    strategies = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The names of the strategies that its jobs may use. Left out or empty: any.",
+    )
     channels = ChannelDefinition(many=True, required=False)
     resources = Resources(required=False)
     environment = serializers.DictField(child=serializers.CharField(), required=False)

@@ -48,7 +48,8 @@ def draft(user: User, project: Project, document: object) -> Draft:
     if version is not None:
         asked = spec.resources
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
-        faults += [*missing, *_objective_faults(spec, version), *place_faults(user, project, spec)]
+        faults += [*missing, *_objective_faults(spec, version), *_strategy_faults(spec, version)]
+        faults += place_faults(user, project, spec)
         spec, misplaced = placed(spec, version)
         faults += [*misplaced, *keep_alive_faults(asked, spec, version)]
         if spec.has_space:
@@ -192,3 +193,12 @@ def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
         pairs = ", ".join(f"{goal} {metric}" for metric, goal in allowed)
         return [Fault("objective", f"is {spec.goal} {spec.metric}; the algorithm is made for: {pairs}", "invalid")]
     return []
+
+
+def _strategy_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
+    """F51: a job may search with what its algorithm is made for."""
+    name = spec.strategy.name
+    if not name or not version.strategies or name in version.strategies:
+        return []
+    message = f"is {shown(name)}; the algorithm is made for: {', '.join(version.strategies)}"
+    return [Fault("strategy.name", message, "invalid")]

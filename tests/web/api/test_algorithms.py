@@ -32,6 +32,7 @@ def test_a_version_is_stored_complete_with_its_defaults(alice: Api) -> None:
         "keep_alive_seconds": 0,
     }
     assert version["channels"] == [{"name": "train", "required": True, "description": ""}]
+    assert version["strategies"] == []  # any
     assert version["hyperparameters"][1] == {
         "name": "depth", "type": "integer", "default": 3, "min": 1, "max": 10, "values": None, "tunable": True,
         "description": "",
@@ -104,6 +105,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"objectives": [{"metric": "none", "goal": "maximize"}]}, "objectives[0].metric"),
     ({"objectives": [{"metric": "f1", "goal": "up"}]}, "objectives[0].goal"),
     ({"objectives": [{"metric": "f1", "goal": "maximize"}] * 2}, "objectives[1].metric"),
+    ({"strategies": "tpe"}, "strategies"),
+    ({"strategies": ["tpe"] * 100}, "strategies"),
+    ({"strategies": ["tpe", "luck"]}, "strategies[1]"),
+    ({"strategies": ["tpe", "tpe"]}, "strategies[1]"),
     ({"hyperparameters": {}}, "hyperparameters"),
     ({"hyperparameters": ["lr"]}, "hyperparameters[0]"),
     ({"hyperparameters": [{"type": "float"}]}, "hyperparameters[0].name"),

@@ -292,6 +292,21 @@ def test_another_algorithm_is_refused_for_identical_only(
     new_job(**warm(name, name="child-2"))
 
 
+def test_a_job_searches_with_what_its_algorithm_is_made_for(team: Team) -> None:
+    """F51; what was left out counts as the default, which such an algorithm may not have."""
+    document = algorithm_document(strategies=["tpe", "random"])
+    add_algorithm_version(actor=team.alice, project="lab", algorithm="line", document=document)
+    says = "the algorithm is made for: tpe, random"
+    for given in ({"name": "bayesian"}, None):
+        assert says in faults(team, algorithm={"name": "line"}, strategy=given)["strategy.name"]
+    first = {"name": "line", "version": 1}
+    assert not actions.check_job(actor=team.alice, project="lab", document=job_document(algorithm=first)).faults
+    made = actions.create_job(
+        actor=team.alice, project="lab", document=job_document(algorithm={"name": "line"}, strategy={"name": "tpe"})
+    )
+    assert made.spec["strategy"]["name"] == "tpe"
+
+
 # --- who may ----------------------------------------------------------------------------------------------------------
 
 

@@ -34,9 +34,11 @@ function readMetric({ name, regex }: MetricInput, lines: readonly string[]): Met
   const pattern = compiled(regex);
   for (const [index, line] of lines.entries()) {
     const before = result.values.length + result.refused.length;
-    const reported = reportOf(line)?.[name];
+    const report = reportOf(line);
+    const reported = report?.[name];
     if (typeof reported === "number") result.values.push(reported);
-    for (const match of line.slice(0, LONGEST_LINE).matchAll(pattern)) {
+    // A report is read as such alone.
+    for (const match of report ? [] : line.slice(0, LONGEST_LINE).matchAll(pattern)) {
       const text = match[1] ?? "";
       const value = text.trim() === "" ? Number.NaN : Number(text);
       if (Number.isFinite(value)) result.values.push(value);
