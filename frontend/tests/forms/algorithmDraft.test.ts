@@ -118,7 +118,7 @@ describe("the algorithm form", () => {
       hyperparameters: [expect.anything()],
       metrics: [{ name: "loss" }],
       objectives: [{ metric: "loss", goal: "minimize" }],
-        strategies: [],
+      strategies: [],
       channels: [],
       equivalent_to: null,
     });
