@@ -8,15 +8,21 @@ interface PanelProps {
   note?: ReactNode;
   actions?: ReactNode;
   flush?: boolean;
+  /** By which links of the page lead here. */
+  id?: string | undefined;
   className?: string | undefined;
   children: ReactNode;
 }
 
 /** A part of a page on its own ground; `flush` lets tables and charts reach its edges. */
-export function Panel({ title, note, actions, flush = false, className, children }: PanelProps) {
+export function Panel({ title, note, actions, flush = false, id: anchor, className, children }: PanelProps) {
   const id = useId();
   return (
-    <section className={`${classes.panel} ${className ?? ""}`} aria-labelledby={title ? id : undefined}>
+    <section
+      id={anchor}
+      className={`${classes.panel} ${className ?? ""}`}
+      aria-labelledby={title ? id : undefined}
+    >
       {(title || actions) && (
         <header className={classes.head}>
           {title && <h2 id={id}>{title}</h2>}

@@ -1,5 +1,6 @@
 /** States of jobs and trials: one hue and one shape each, so that colour is never the only sign. */
 import { Tooltip } from "@mantine/core";
+import { Link } from "wouter";
 import type { Counts } from "../api/types";
 import { plural, stateWords } from "./format";
 import classes from "./States.module.css";
@@ -107,7 +108,8 @@ export function StateBar({ counts, total, height = 6 }: { counts: Counts; total:
   );
 }
 
-export function StateCounts({ counts }: { counts: Counts }) {
+/** `to`: where the trials in a state are listed. */
+export function StateCounts({ counts, to }: { counts: Counts; to?: (state: string) => string }) {
   const shown = TRIAL_STATES.filter((state) => (counts[state] ?? 0) > 0);
   if (shown.length === 0) return <span className="quiet">No trial yet</span>;
   return (
@@ -115,7 +117,15 @@ export function StateCounts({ counts }: { counts: Counts }) {
       {shown.map((state) => (
         <span key={state} className={classes.label}>
           <StateGlyph state={state} />
-          <b>{counts[state]}</b> {stateWords(state).toLowerCase()}
+          {to ? (
+            <Link href={to(state)} replace className={classes.count}>
+              <b>{counts[state]}</b> {stateWords(state).toLowerCase()}
+            </Link>
+          ) : (
+            <span>
+              <b>{counts[state]}</b> {stateWords(state).toLowerCase()}
+            </span>
+          )}
         </span>
       ))}
     </span>

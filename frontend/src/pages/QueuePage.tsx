@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { queue as queueQuery } from "../api/queries";
 import type { PoolState, Queue, QueuedJob } from "../api/types";
@@ -32,13 +33,19 @@ export default function QueuePage() {
   );
 }
 
-function summaryOf(queue: Queue): string {
+function summaryOf(queue: Queue): ReactNode {
   const { running, waiting, missing } = totalsOf(queue);
   const runs = running ? `${plural(running, "trial")} run${running === 1 ? "s" : ""}` : "Nothing runs";
   const waits = waiting
     ? `${plural(waiting, "job")} wait${waiting === 1 ? "s" : ""} for ${missing} more`
     : "nobody waits";
-  return `${runs}, ${waits}`;
+  const giving = queue.holders.filter((holder) => holder.giving_way).length;
+  return (
+    <>
+      {running ? <a href="#places">{runs}</a> : runs}, {waiting ? <a href="#waiting">{waits}</a> : waits}
+      {giving > 0 && `, ${plural(giving, "spot trial")} ${giving === 1 ? "gives" : "give"} way`}
+    </>
+  );
 }
 
 function Parts({ queue, now }: { queue: Queue; now: number }) {
@@ -46,7 +53,7 @@ function Parts({ queue, now }: { queue: Queue; now: number }) {
   const running = queue.jobs.filter((job) => job.running > 0);
   return (
     <>
-      <div className={classes.pools}>
+      <div className={classes.pools} id="places">
         {queue.pools.map((pool) => (
           <Places
             key={pool.name}
@@ -80,6 +87,7 @@ function WaitingPanel({
   return (
     <Panel
       title="Waiting"
+      id="waiting"
       note={jobs.length ? "in the order of their turns" : undefined}
       flush
       className={classes.full}

@@ -1,42 +1,61 @@
-import type { Attempt } from "../../api/types";
+import type { Attempt, TrialDetail } from "../../api/types";
+import { formatDuration } from "../../components/format";
 import { Moment } from "../../components/Moment";
+import { StateLabel } from "../../components/States";
+import classes from "./Attempts.module.css";
+import { exitWords, outcomeOf, placeWords, sourceWords } from "./attemptWords";
 
-export function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
+interface AttemptsProps {
+  attempts: readonly Attempt[];
+  /** The trial whose point this one runs again, perhaps from its checkpoint. */
+  origin: TrialDetail["origin"] | undefined;
+}
+
+/** Every run of the trial, the newest first: on what, from where, and how it ended. */
+export function Attempts({ attempts, origin }: AttemptsProps) {
   if (attempts.length === 0) return <p className="quiet small">Not started yet.</p>;
   return (
-    <table className="table">
-      <thead>
-        <tr>
-          <th style={{ paddingLeft: 0 }}>No.</th>
-          <th>Started</th>
-          <th>Ended</th>
-          <th>How it ended</th>
-        </tr>
-      </thead>
-      <tbody>
-        {attempts.map((attempt) => (
-          <tr key={attempt.number}>
-            <td style={{ paddingLeft: 0 }}>{attempt.number}</td>
-            <td>
-              <Moment at={attempt.started_at} />
-            </td>
-            <td>
-              <Moment at={attempt.ended_at} none="runs" />
-            </td>
-            <td>{endWords(attempt)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ol className={classes.list} reversed>
+      {[...attempts].reverse().map((attempt) => (
+        <li key={attempt.number} className={classes.attempt}>
+          <Head attempt={attempt} />
+          <p className={classes.chips}>
+            {[
+              placeWords(attempt),
+              sourceWords(attempt, attempts, origin),
+              attempt.kept_container && "in a kept container",
+              exitWords(attempt),
+            ]
+              .filter(Boolean)
+              .map((words) => (
+                <span key={String(words)} className="chip">
+                  {words}
+                </span>
+              ))}
+            {attempt.superseded && (
+              <span className="chip" title="A later attempt began anew.">
+                not in the curve
+              </span>
+            )}
+          </p>
+          {attempt.stop_reason && <p className={classes.reason}>{attempt.stop_reason}</p>}
+        </li>
+      ))}
+    </ol>
   );
 }
 
-export function endWords(attempt: Attempt): string {
-  const how = [
-    attempt.outcome,
-    attempt.exit_code !== null && `exit code ${attempt.exit_code}`,
-    attempt.signal !== null && `signal ${attempt.signal}`,
-    attempt.stop_reason,
-  ].filter(Boolean);
-  return how.join(", ") || "–";
+function Head({ attempt }: { attempt: Attempt }) {
+  const { state, label } = outcomeOf(attempt);
+  const { started_at: began, ended_at: ended } = attempt;
+  return (
+    <p className={classes.head}>
+      <b className={classes.number}>{attempt.number}</b>
+      <StateLabel state={state} label={label} />
+      <span className={classes.times}>
+        <Moment at={began} none="not started" />
+        {began && ended && `, ${formatDuration((Date.parse(ended) - Date.parse(began)) / 1000)}`}
+      </span>
+    </p>
+  );
 }

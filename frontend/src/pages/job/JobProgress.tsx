@@ -1,3 +1,4 @@
+import { useSearch } from "wouter";
 import { formatDuration, formatEstimate, plural } from "../../components/format";
 import { endedCount, StateBar, StateCounts } from "../../components/States";
 import { useNow } from "../../components/useNow";
@@ -7,6 +8,7 @@ import classes from "./JobProgress.module.css";
 
 export function JobProgress({ view }: { view: JobView }) {
   const { job } = view;
+  const search = useSearch();
   const over = isJobOver(job.state);
   const now = useNow(1000, !over);
   const left = secondsLeft(job, view.trials, now);
@@ -17,7 +19,14 @@ export function JobProgress({ view }: { view: JobView }) {
     <section className={classes.strip} aria-label="Progress of the job">
       <StateBar counts={job.counts} total={job.max_trials} height={8} />
       <div className={classes.line}>
-        <StateCounts counts={job.counts} />
+        <StateCounts
+          counts={job.counts}
+          to={(state) => {
+            const to = new URLSearchParams(search);
+            to.set("state", state);
+            return `?${to}`;
+          }}
+        />
         <span className={classes.figures}>
           <span>
             <b>{endedCount(job.counts)}</b> of {plural(job.max_trials, "trial")}

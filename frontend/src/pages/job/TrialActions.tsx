@@ -75,9 +75,7 @@ function RetryTrial({ project, job, row }: TrialActionProps) {
             label: "from its checkpoint",
             disabled: !left,
             ...(!left && {
-              description: detail.data?.discarded_at
-                ? "It was removed to save space."
-                : "It left none.",
+              description: detail.data?.discarded_at ? "It was removed to save space." : "It left none.",
             }),
           },
           {

@@ -130,9 +130,7 @@ function Content({ project, view, row, external }: ContentProps) {
           <dd>{row.attempt || "–"}</dd>
         </div>
       </dl>
-      {row.reason && (
-        <Notice tone={row.state === "Failed" || row.state === "Lost" ? "bad" : "calm"}>{row.reason}</Notice>
-      )}
+      {row.reason && <Notice tone={toneOf(row)}>{row.reason}</Notice>}
       {row.failure && <pre className={classes.failure}>{row.failure}</pre>}
       <Part title="Hyperparameters">
         <Values values={inOrder(row.hyperparameters, names)} />
@@ -176,10 +174,16 @@ function Content({ project, view, row, external }: ContentProps) {
         </>
       )}
       <Part title="Attempts">
-        <Attempts attempts={detail.data?.attempts ?? []} />
+        <Attempts attempts={detail.data?.attempts ?? []} origin={detail.data?.origin} />
       </Part>
     </>
   );
+}
+
+/** A completed trial has a reason only if one must know of something, such as missing output. */
+function toneOf(row: Trial): "bad" | "warn" | "calm" {
+  if (row.state === "Failed" || row.state === "Lost") return "bad";
+  return row.state === "Completed" ? "warn" : "calm";
 }
 
 function Part({ title, children }: { title: string; children: React.ReactNode }) {

@@ -1,5 +1,6 @@
 import { Select } from "@mantine/core";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { useSearchParams } from "wouter";
 import type { Trial } from "../../api/types";
 import { formatDuration, formatNumber, formatValue, plural, stateWords } from "../../components/format";
 import { Icon } from "../../components/Icon";
@@ -12,6 +13,7 @@ import classes from "./TrialTable.module.css";
 import { durationOf, type Order, ordered } from "./trialOrder";
 
 const ROW = 30;
+const ANCHOR = "trials";
 
 interface TrialTableProps {
   view: JobView;
@@ -30,7 +32,22 @@ interface Column {
 
 export function TrialTable({ view, selected, open, className }: TrialTableProps) {
   const [order, setOrder] = useState<Order>({ column: "number", descending: true });
-  const [state, setState] = useState<string | null>(null);
+  const [search, setSearch] = useSearchParams();
+  const state = search.get("state");
+  const setState = (value: string | null) =>
+    setSearch(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (value) next.set("state", value);
+        else next.delete("state");
+        return next;
+      },
+      { replace: true },
+    );
+  // Whoever came by a number of trials in a state wants to see these.
+  useEffect(() => {
+    if (state) document.getElementById(ANCHOR)?.scrollIntoView({ block: "nearest" });
+  }, [state]);
   const { space } = view.job.specification;
   const metric = view.job.objective.metric;
   const columns = useMemo<Column[]>(
@@ -50,7 +67,7 @@ export function TrialTable({ view, selected, open, className }: TrialTableProps)
     [space, metric],
   );
   const rows = useMemo(() => ordered(view.trials.values(), order, state), [view.trials, order, state]);
-  const present = TRIAL_STATES.filter((each) => view.job.counts[each]);
+  const present = TRIAL_STATES.filter((each) => view.job.counts[each] || each === state);
   const sort = (column: string) =>
     setOrder((before) => ({
       column,
@@ -64,6 +81,7 @@ export function TrialTable({ view, selected, open, className }: TrialTableProps)
       title="Trials"
       note={state ? `${rows.length} of ${plural(view.trials.size, "trial")}` : undefined}
       flush
+      id={ANCHOR}
       className={className}
       actions={
         <Select

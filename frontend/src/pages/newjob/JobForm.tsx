@@ -21,6 +21,7 @@ import { CompletionFields } from "./CompletionFields";
 import { DataFields } from "./DataFields";
 import { documentOf, type JobDraft, withProfile } from "./draft";
 import classes from "./JobForm.module.css";
+import { JsonDialog } from "./JsonDialog";
 import { LimitFields } from "./LimitFields";
 import { ProfileField } from "./ProfileField";
 import { SearchFields } from "./SearchFields";
@@ -195,6 +196,7 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
             <Button type="submit" size="sm" loading={create.isPending} disabled={!declared} fullWidth>
               Start the job
             </Button>
+            {declared && <JsonDialog project={project} document={document} change={setDraft} />}
             {!declared && (
               <p className="small quiet">Choose an algorithm; then every change is checked as you make it.</p>
             )}

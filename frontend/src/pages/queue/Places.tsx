@@ -68,7 +68,11 @@ function SeatCard({ seat, pool, now }: { seat: Seat; pool: string; now: number }
         : "other"
       : "free";
   return (
-    <li className={classes.seat} data-state={state}>
+    <li
+      className={classes.seat}
+      data-state={state}
+      data-giving={seat.holders.some((holder) => holder.giving_way)}
+    >
       {seat.gpu !== null && (
         <span className={classes.gpu} title={seat.gpu}>
           GPU {shortId(seat.gpu)}
@@ -90,12 +94,19 @@ function SeatCard({ seat, pool, now }: { seat: Seat; pool: string; now: number }
 }
 
 function Occupant({ holder, pool, now }: { holder: Holder; pool: string; now: number }) {
-  if (!holder.job) return <span className={classes.none}>another project</span>;
+  if (!holder.job)
+    return (
+      <span className={classes.who}>
+        <span className={classes.none}>another project</span>
+        <Marks holder={holder} />
+      </span>
+    );
   const address = `/projects/${holder.project}/jobs/${holder.job}`;
   const ran = holder.since ? formatDuration(Math.max(1, (now - Date.parse(holder.since)) / 1000)) : "";
   const share = pool !== CPU && holder.share < 1 ? `${Math.round(100 * holder.share)} % of it` : "";
   const elsewhere =
     pool === CPU && holder.gpus.length > 0 ? `GPU ${holder.gpus.map(shortId).join(", ")}` : "";
+  const kept = holder.kept_container ? "kept container" : "";
   return (
     <span className={classes.occupant}>
       <span className={classes.who}>
@@ -110,12 +121,28 @@ function Occupant({ holder, pool, now }: { holder: Holder; pool: string; now: nu
         >
           #{holder.trial}
         </Link>
+        <Marks holder={holder} />
       </span>
       <span className={`${classes.what} clip`}>
-        {[share, holder.project, holder.user, ran, elsewhere].filter(Boolean).join(" · ")}
+        {[share, holder.project, holder.user, ran, elsewhere, kept].filter(Boolean).join(" · ")}
       </span>
     </span>
   );
+}
+
+/** Whether it may be asked for its place, and whether it was. */
+function Marks({ holder }: { holder: Holder }) {
+  if (holder.giving_way)
+    return (
+      <span className="chip" data-tone="warn" title="It was asked for its place, and goes on later.">
+        gives way
+      </span>
+    );
+  return holder.spot ? (
+    <span className="chip" title="It gives its place back when others need it.">
+      spot
+    </span>
+  ) : null;
 }
 
 /** A driver's UUID is long and says nothing. */
@@ -137,6 +164,7 @@ function Dots({ seats }: { seats: readonly Seat[] }) {
         {seats.map((seat, at) => (
           <li
             key={keyOf(seat, at)}
+            data-giving={seat.holders.some((holder) => holder.giving_way)}
             data-state={
               seat.withheld
                 ? "withheld"
@@ -149,7 +177,12 @@ function Dots({ seats }: { seats: readonly Seat[] }) {
             title={
               seat.holders
                 .map((holder) =>
-                  holder.job ? `${holder.project}/${holder.job} #${holder.trial}` : "another project",
+                  [
+                    holder.job ? `${holder.project}/${holder.job} #${holder.trial}` : "another project",
+                    holder.giving_way ? "gives way" : holder.spot ? "spot" : "",
+                  ]
+                    .filter(Boolean)
+                    .join(", "),
                 )
                 .join(", ") || "free"
             }

@@ -28,6 +28,7 @@ export function Running({ jobs }: { jobs: readonly QueuedJob[] }) {
               <span className="row" style={{ gap: "0.375rem" }}>
                 <StateGlyph state="Running" />
                 <Link href={`/projects/${job.project}/jobs/${job.name}`}>{job.name}</Link>
+                {job.spot && <span className="chip">spot</span>}
               </span>
             </td>
             <td>
@@ -36,7 +37,9 @@ export function Running({ jobs }: { jobs: readonly QueuedJob[] }) {
             <td>{job.user}</td>
             <td>{job.team || <span className="quiet">–</span>}</td>
             <td>{poolLabel(job.pool)}</td>
-            <td className="num">{job.running}</td>
+            <td className="num">
+              <RunningCount job={job} />
+            </td>
             <td className="num">
               {job.pool === CPU ? plural(job.running, "slot") : gpuWords(job.running * job.devices)}
             </td>
@@ -45,6 +48,19 @@ export function Running({ jobs }: { jobs: readonly QueuedJob[] }) {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** How many of its trials run; the way to them. */
+export function RunningCount({ job }: { job: QueuedJob }) {
+  if (job.running === 0) return 0;
+  return (
+    <Link
+      href={`/projects/${job.project}/jobs/${job.name}?state=Running`}
+      aria-label={`${plural(job.running, "trial")} of ${job.name} that run`}
+    >
+      {job.running}
+    </Link>
   );
 }
 

@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import type { PoolState, QueuedJob } from "../../api/types";
-import { formatEstimate, formatNumber } from "../../components/format";
+import { formatEstimate, formatNumber, plural } from "../../components/format";
+import { RunningCount } from "./Running";
 import { othersOf, poolLabel } from "./seats";
 import classes from "./Waiting.module.css";
 
@@ -46,13 +47,25 @@ function WaitingJob({ job, of }: { job: QueuedJob; of: number }) {
             {job.project} · {job.user}
             {job.team && ` · team ${job.team}`}
           </span>
+          {job.spot && (
+            <span className="chip" title="Its trials give their places back when others need them.">
+              spot
+            </span>
+          )}
+          {job.giving_way > 0 && (
+            <span className="chip" data-tone="warn">
+              {plural(job.giving_way, "spot trial")} {job.giving_way === 1 ? "gives" : "give"} way to it
+            </span>
+          )}
         </p>
         <p className={classes.reason}>{job.reason || "Its next trials start in a moment."}</p>
       </div>
       <dl className={classes.facts}>
         <div>
           <dt>Runs</dt>
-          <dd>{job.running}</dd>
+          <dd>
+            <RunningCount job={job} />
+          </dd>
         </div>
         <div>
           <dt>Wants</dt>
