@@ -207,6 +207,10 @@ def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, so
         except Absent as error:
             yield from (Entry(row, skipped=str(error), seed=seed) for row in rows)
             return
+        except (AssertionError, RuntimeError) as error:
+            broken = [f"the service for it could not be started: {error}"]
+            yield from (Entry(row, broken=broken, seed=seed) for row in rows)
+            return
         folder = scratch / f"ledger-{stage.home.name}"
         folder.mkdir()
         theatre = Theatre(stage, folder, seed)

@@ -98,6 +98,7 @@ class Follower:
         self.nudge = nudge
         self.followed: dict[str, Followed] = {}
         self._claimed_at = 0.0
+        self._unread: set[str] = set()  # the attempts of whose logs more is there than was read at the last look
 
     def run(self, stopped: threading.Event, news: threading.Event) -> None:
         """Follow until `stopped`; `news` says that there is something to claim (whoever sets it wakes the backend)."""
@@ -110,9 +111,10 @@ class Follower:
                     news.clear()
                     self.claim_new()
                 silent = [followed for followed in self.followed.values() if not followed.looked_at]
-                touched = self.backend.wait(self.followed.keys(), timeout=SILENT_SECONDS if silent else 1.0)
+                patience = 0.0 if self._unread else SILENT_SECONDS if silent else 1.0
+                touched = self.backend.wait(self.followed.keys(), timeout=patience)
                 long_ago = time.monotonic() - SILENT_SECONDS
-                self.look(touched | {item.attempt.token for item in silent if item.since < long_ago})
+                self.look(touched | self._unread | {item.attempt.token for item in silent if item.since < long_ago})
             except DatabaseError as error:
                 logger.warning("The database is not there (%s); looking again soon", error)
                 connection.close()
@@ -149,16 +151,18 @@ class Follower:
             crash.at("lease.taken")
 
     def look(self, tokens: Iterable[str]) -> None:
-        """Read what is new of these attempts, store it job by job, and go on until nothing is left unread."""
-        unread = [self.followed[token] for token in tokens if token in self.followed]
-        while unread:
-            news = [item for followed in unread if (item := self._read(followed)) is not None]
-            news.sort(key=lambda item: (item.followed.attempt.trial.job_id, item.followed.attempt.pk))
-            for _, items in groupby(news, key=lambda item: item.followed.attempt.trial.job_id):
-                self._store(list(items))
-            unread = [
-                item.followed for item in news if not item.drained and item.followed.attempt.token in self.followed
-            ]
+        """Read what is new of these attempts, and store it job by job.
+
+        Of each log a piece: what is left waits for the next look, so that a flood keeps nobody's end, metric or lease.
+        """
+        wanted = [self.followed[token] for token in tokens if token in self.followed]
+        self._unread -= {followed.attempt.token for followed in wanted}
+        news = [item for followed in wanted if (item := self._read(followed)) is not None]
+        news.sort(key=lambda item: (item.followed.attempt.trial.job_id, item.followed.attempt.pk))
+        for _, items in groupby(news, key=lambda item: item.followed.attempt.trial.job_id):
+            self._store(list(items))
+        self._unread |= {item.followed.attempt.token for item in news if not item.drained}
+        self._unread &= self.followed.keys()
 
     def _read(self, followed: Followed) -> News | None:
         attempt = followed.attempt

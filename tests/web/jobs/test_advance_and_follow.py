@@ -1,5 +1,6 @@
 """The way of a trial: written, launched, followed, settled; and what happens when somebody dies on the way."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import cursor_of, curves_of, job_row
-from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.running import dispatch, follow
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.sweep import suspend, sweep
 from tests.web.jobs.lab import Team, live, state, trial
@@ -82,6 +83,26 @@ def test_lines_are_counted_once_whoever_reads_them(
     assert points(job) == [(1, "score", 1, 0.1), (1, "score", 2, 0.2)]
     assert token not in follower.followed
     assert feed_is_gap_free(job)
+
+
+def test_a_flood_keeps_nobody_waiting(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "READ_BYTES", 64)
+    job = new_job(limits={"max_trials": 2, "max_parallel": 2})
+    loud, quiet = live(job)
+    follower.claim()
+    backend.prints(loud, "score=0.1\n" + 30 * "nothing to see here\n" + "score=0.2\n")
+    backend.ends(loud)
+    backend.prints(quiet, "score=0.5\n")
+    backend.ends(quiet)
+    follower.look([loud, quiet])
+    assert [t.state for t in job.trials.order_by("number")] == ["Running", "Completed"]
+    stopped = threading.Event()
+    monkeypatch.setattr(backend, "wait", lambda attempts, timeout: (timeout and stopped.set()) or set())
+    follower.run(stopped, threading.Event())  # until it has nothing to read any more, and would sleep
+    assert points(job)[:2] == [(1, "score", 1, 0.1), (1, "score", 2, 0.2)]
+    assert state(job) == "Completed"
 
 
 def test_an_attempt_that_vanishes_is_retried_and_then_lost(
