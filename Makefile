@@ -64,19 +64,23 @@ frontend/dist/index.html: frontend/node_modules/.installed $(FRONTEND)
 	@touch $@
 
 # --- tests ------------------------------------------------------------------------------------------------------------
+# Tests of a whole service mostly wait for it: two files at a time, each with a service, an engine, a browser of its own;
+# one after the other with TWO=
+TWO ?= -n 2 --dist loadfile
+
 test: test-fast test-containers test-frontend test-service ## Install what the tests need and run all of them
 
 test-fast: .venv/.dev ## Tests of the engine, the figures and the web side, on a real PostgreSQL and Valkey
 	$(PY) -m pytest -q -n auto tests/tuning tests/figures tests/embedded tests/web $(TESTS)
 
 test-containers: .venv/.dev engine ## Tests of trials in containers, on a Docker Engine of their own (needs root)
-	$(PY) -m pytest -q -rs tests/containers $(TESTS)
+	$(PY) -m pytest -q -rs $(TWO) tests/containers $(TESTS)
 
 test-frontend: frontend/node_modules/.installed ## Tests of the page's code
 	@$(NPM) run --silent test
 
 test-service: .venv/.dev frontend browser ## Tests of the whole service: killed parts, and a real browser
-	$(PY) -m pytest -q tests/faults $(wildcard tests/e2e) $(TESTS)
+	$(PY) -m pytest -q $(TWO) tests/faults $(wildcard tests/e2e) $(TESTS)
 
 bench: .venv/.dev frontend browser ## Measure what a trial costs, and how long a metric takes from the print to the screen, with 20 running trials
 	$(PY) -m tests.bench.orchestration

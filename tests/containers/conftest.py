@@ -1,7 +1,9 @@
-"""One engine for all tests of containers, with the images that they run."""
+"""One engine for all tests of containers in a process, with the images that they run."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,21 @@ def engine(pytestconfig: pytest.Config) -> Iterator[engines.Engine]:
         pytest.skip(reason)
     assert pytestconfig.cache is not None
     cache = pytestconfig.cache.mkdir("hpt-images")
+    with _alone(cache):  # each worker of pytest-xdist has an engine of its own, and all of them the same images
+        engine = _started(cache)
+    yield engine
+    engine.remove()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _started(cache: Path) -> engines.Engine:
+    """An engine that has the images."""
     python = engines.system_image(cache, "python", ("python3-minimal", "libpython3-stdlib", "dash", "coreutils"), {})
     files = {
         "usr/bin/entry": '#!/bin/busybox sh\nexec "/usr/bin/$@"\n',
@@ -33,9 +50,10 @@ def engine(pytestconfig: pytest.Config) -> Iterator[engines.Engine]:
         changes = ['ENTRYPOINT ["/usr/bin/entry"]', "ENV BAKED=in LD_PRELOAD=/nowhere.so", "WORKDIR /srv"]
         client.import_image(str(bare), repository=BARE.split(":")[0], tag="1", changes=changes)
         client.close()
-        yield engine
-    finally:
+    except BaseException:
         engine.remove()
+        raise
+    return engine
 
 
 @pytest.fixture
