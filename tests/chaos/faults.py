@@ -61,8 +61,12 @@ class Scene:
         time.sleep(self.dice.uniform(0.0, 1.0))
 
     def alive(self) -> list[str]:
-        """The attempts of this job whose scripts run."""
-        return sorted(t for t in Census().alive() if t.removeprefix("c").startswith(f"{self.number}-"))
+        """The attempts of this job whose scripts run. Another service on this host may have jobs of the same number."""
+        found = sorted(t for t in Census().alive() if t.removeprefix("c").startswith(f"{self.number}-"))
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self.stage.database_url, connect_timeout=2) as db:
+            own = db.execute(b"SELECT token FROM jobs_attempt WHERE token = ANY(%s)", [found]).fetchall()
+            return [token for token in found if (token,) in own]
+        return found  # the database is away
 
     def arm(self, step: Step, order: str) -> None:
         """Have it happen when some process comes to this step next."""
