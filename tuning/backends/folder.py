@@ -17,6 +17,7 @@ from typing import Any
 
 from tuning.backends import layout
 from tuning.backends.contract import Phase, Status
+from tuning.backends.processes import Identity
 
 OVERDUE_SECONDS = 10.0  # after the grace: a warden that is still there then is not doing its work
 KEPT = ("lock", "stop")
@@ -24,7 +25,15 @@ EXIT_BYTES = 4096
 
 
 def launched(folder: Path) -> bool:
-    return (folder / "warden.json").exists() or (folder / "exit.json").exists()
+    return _there(f"{folder}/warden.json") or _there(f"{folder}/exit.json")
+
+
+def _there(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -46,9 +55,9 @@ def locked(folder: Path, patience: float, *, create: bool = False) -> Iterator[i
 
 
 def _try_lock(folder: Path, create: bool) -> int | None:
-    path = folder / "lock"
+    path = f"{folder}/lock"
     try:
-        if create:
+        if create and not _there(str(folder)):
             folder.mkdir(mode=0o700, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
@@ -57,7 +66,7 @@ def _try_lock(folder: Path, create: bool) -> int | None:
         raise
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_ino == path.stat().st_ino:  # not that of a folder which was discarded meanwhile
+        if os.fstat(fd).st_ino == os.lstat(path).st_ino:  # not that of a folder which was discarded meanwhile
             return fd
     except OSError:
         pass
@@ -74,6 +83,8 @@ def read_end(folder: Path | str, inside: str = "", token: str | None = None) -> 
         document: dict[str, Any] = json.loads(layout.read_file(f"{folder}/{inside}/exit.json", EXIT_BYTES))
         if token is not None and document["token"] != token:
             return None
+        if "log_bytes" in document and _cut_off(f"{folder}/{inside}/log", folder, int(document["log_bytes"])):
+            return None
         return Status(
             Phase.ENDED,
             exit_code=_optional(document["exit_code"], int),
@@ -88,6 +99,15 @@ def read_end(folder: Path | str, inside: str = "", token: str | None = None) -> 
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _cut_off(log: str, folder: Path | str, size: int) -> bool:
+    """Whether a power cut has taken some of the log, which was written before the end, but not on disk."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(log).st_size >= size:
+            return False
+    warden = Identity.read(f"{folder}/warden.json")
+    return warden is None or not warden.of_this_boot()  # else the trial itself has done it
 
 
 def _optional(value: Any, kind: type[Any]) -> Any:

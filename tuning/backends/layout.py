@@ -11,6 +11,8 @@ The same for every backend; only where the base folder lies differs (an attempt'
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
 import os
@@ -38,6 +40,7 @@ HOST = "localhost"
 GROUP = "homogeneousCluster"
 INSTANCE = "local"
 LEAST_LOG_BYTES = 1024
+AT_ONCE_BYTES = 1 << 20  # of a file that is copied
 
 
 def check_attempt(attempt: str) -> str:
@@ -102,21 +105,21 @@ def make(folder: Path, spec: LaunchSpec) -> None:
     fill(folder, spec)
 
 
-def make_folders(folder: Path) -> None:
+def make_folders(folder: Path | str) -> None:
     """Those that are the same for every attempt."""
     for name in FOLDERS:
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{folder}/{name}", 0o700)  # noqa: PTH102 - a Path would take as long to make as the folder
 
 
 def fill(folder: Path, spec: LaunchSpec) -> None:
     """Put into them what this attempt is to see."""
-    config = folder / "input/config"
-    for name, document in (
-        ("hyperparameters", dict(spec.hyperparameters)),
-        ("inputdataconfig", input_data_config(spec)),
-        ("resourceconfig", resource_config()),
+    for name, text in (
+        ("hyperparameters", json.dumps(dict(spec.hyperparameters))),
+        ("inputdataconfig", json.dumps(input_data_config(spec))),
+        ("resourceconfig", RESOURCE_CONFIG),
     ):
-        (config / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+        write_file(f"{folder}/input/config/{name}.json", text.encode())
     if spec.code is not None:
         _copy(spec.code, folder / "code")
 
@@ -125,15 +128,39 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a folder so that the trial may write to the copy, whatever the modes of the original."""
     with os.scandir(source) as entries:
         for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                _copy_file(entry.path, f"{target}/{entry.name}")
+                continue
             path = target / entry.name
             if entry.is_symlink():
                 path.symlink_to(Path(entry.path).readlink())
             elif entry.is_dir():
                 path.mkdir(mode=0o700)
                 _copy(Path(entry.path), path)
-            elif entry.is_file():
-                shutil.copyfile(entry.path, path)
-                path.chmod(0o600 | (entry.stat().st_mode & 0o100))
+
+
+def _copy_file(source: str, target: str) -> None:
+    fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        mode = 0o600 | (found.st_mode & 0o100)
+        if found.st_size <= AT_ONCE_BYTES:
+            write_file(target, os.read(fd, AT_ONCE_BYTES), mode)
+            return
+    finally:
+        os.close(fd)
+    shutil.copyfile(source, target)
+    Path(target).chmod(mode)
+
+
+def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write a small file, whole or with an OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        if os.write(fd, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(fd)
 
 
 def input_data_config(spec: LaunchSpec) -> dict[str, dict[str, str]]:
@@ -150,6 +177,9 @@ def resource_config() -> dict[str, Any]:
         "current_group_name": GROUP,
         "instance_groups": [{"instance_group_name": GROUP, "instance_type": INSTANCE, "hosts": [HOST]}],
     }
+
+
+RESOURCE_CONFIG = json.dumps(resource_config())
 
 
 def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
@@ -174,7 +204,6 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_HPS": values,
         "SM_USER_ARGS": arguments,
         "SM_INPUT_DATA_CONFIG": input_data_config(spec),
-        "SM_RESOURCE_CONFIG": resource_config(),
         "SM_HOSTS": [HOST],
         "SM_INSTANCE_GROUPS": [GROUP],
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": [HOST],
@@ -192,6 +221,7 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_NUM_GPUS": str(gpus),
         "SM_NUM_NEURONS": "0",
         "SM_LOG_LEVEL": "20",
+        "SM_RESOURCE_CONFIG": RESOURCE_CONFIG,
         "SM_TRAINING_ENV": json.dumps(_training_env(spec, base, values, cpus, gpus)),
         "HPT_ATTEMPT": spec.attempt,
     }

@@ -36,8 +36,11 @@ class Identity:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls(0, 0, "")  # spoilt, by a power cut or the trial: of nobody who lives
 
+    def of_this_boot(self) -> bool:
+        return self.boot == _boot()
+
     def alive(self) -> bool:
-        return self.pid > 0 and self.boot == _boot() and _start_time(self.pid) == self.start_time
+        return self.pid > 0 and self.of_this_boot() and _start_time(self.pid) == self.start_time
 
     def open(self) -> int | None:
         """A descriptor that becomes readable when the process ends; None if it has ended or the kernel has no such."""

@@ -1,7 +1,9 @@
+# ruff: noqa: PTH102, PTH104, PTH112, PTH208 - a Path takes as long to make as most of these calls, and each place that is free waits for them
 """Attempts' folders that are ready before there is an attempt: a dozen folders, each of which may wait for a busy disk,
 and a place that has become free would wait for all of them.
 
-    root/.ready/<name>/     a whole one: layout's folders, the lock, and the mark that nobody has put anything in yet
+    root/.ready/<name>/     a whole one: layout's folders, the lock, and the mark that nobody has put anything in yet,
+                            which becomes the log
 
 One is taken by renaming it to the attempt's folder, so several processes may take from the same root. Whoever holds the
 attempt's lock removes the mark before it puts anything in: a folder without it is one that a launch was cut off in.
@@ -25,7 +27,7 @@ MARK = "untouched"
 
 class Skeletons:
     def __init__(self, root: Path) -> None:
-        self._folder = root / FOLDER
+        self._folder = f"{root}/{FOLDER}"
         self._maker: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -33,9 +35,9 @@ class Skeletons:
         """Give the attempt's folder if it is not there and one is ready; more are made in the background."""
         if os.path.lexists(attempt):
             return
-        for path in self._whole():
+        for name in self._whole():
             try:
-                path.rename(attempt)
+                os.rename(f"{self._folder}/{name}", attempt)
                 break
             except FileNotFoundError:  # another process was faster
                 continue
@@ -46,25 +48,25 @@ class Skeletons:
                 self._maker = threading.Thread(target=self._make, name="skeletons", daemon=True)
                 self._maker.start()
 
-    def _whole(self) -> list[Path]:
+    def _whole(self) -> list[str]:
         try:
-            with os.scandir(self._folder) as entries:
-                return [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
+            return [name for name in os.listdir(self._folder) if not name.startswith(".")]
         except OSError:
             return []
 
     def _make(self) -> None:
         with contextlib.suppress(OSError):  # the root is gone, or the disk full: launches do without
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if not os.path.isdir(self._folder):
+                os.mkdir(self._folder, 0o700)
             while len(self._whole()) < READY:
                 name = f"{os.getpid()}-{time.time_ns()}"
-                draft = self._folder / f".{name}"
+                draft = f"{self._folder}/.{name}"
                 try:
-                    draft.mkdir(mode=0o700)
+                    os.mkdir(draft, 0o700)
                     layout.make_folders(draft)
                     for file in ("lock", MARK):
-                        (draft / file).touch(mode=0o600)
-                    draft.rename(self._folder / name)
+                        layout.write_file(f"{draft}/{file}", b"")
+                    os.rename(draft, f"{self._folder}/{name}")
                 except OSError:
                     shutil.rmtree(draft, ignore_errors=True)
                     raise
@@ -73,7 +75,7 @@ class Skeletons:
 def untouched(folder: Path) -> bool:
     """Whether the folder is as it was made; the caller holds its lock, and from now on it is not."""
     try:
-        (folder / MARK).unlink()
+        os.rename(f"{folder}/{MARK}", f"{folder}/log")  # empty, as a new log is
     except FileNotFoundError:
         return False
     return True

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH120, PTH211 - as in skeletons
 """Making an attempt's folder ready, and having a warden started over it."""
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def furnish(folder: Path, spec: LaunchSpec) -> None:
                 shown /= source.name
             shown.symlink_to(target)
         spec.checkpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / "checkpoints").symlink_to(spec.checkpoints.resolve())
+        os.symlink(os.path.realpath(spec.checkpoints), f"{folder}/checkpoints")
     except OSError as error:
         raise NotStartedError(str(error)) from error
 
@@ -38,9 +39,9 @@ def furnish(folder: Path, spec: LaunchSpec) -> None:
 def _environment(folder: Path, spec: LaunchSpec) -> dict[str, str]:
     defaults = {
         # The service's own interpreter is "python", with the packages installed beside it.
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(folder / "home"),
-        "TMPDIR": str(folder / "tmp"),
+        "PATH": f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": f"{folder}/home",
+        "TMPDIR": f"{folder}/tmp",  # noqa: S108
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # or a metric printed to a pipe would wait in a buffer for its page
     }
@@ -51,11 +52,12 @@ def _environment(folder: Path, spec: LaunchSpec) -> dict[str, str]:
 
 def _order(folder: Path, spec: LaunchSpec) -> bytes:
     limits = spec.limits
+    variables = "\0".join(f"{name}={value}" for name, value in _environment(folder, spec).items())
     return pack(
         Order(
             argv=[os.fsencode(argument) for argument in spec.command],
-            environment=[os.fsencode(f"{name}={value}") for name, value in _environment(folder, spec).items()],
-            cwd=os.fsencode(folder / "code"),
+            environment=os.fsencode(variables).split(b"\0"),
+            cwd=os.fsencode(f"{folder}/code"),
             read_only=[os.fsencode(path.resolve()) for path in spec.channels.values()],
             wall_seconds=limits.wall_seconds,
             memory_bytes=limits.memory_bytes,
@@ -64,7 +66,7 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
             file_bytes=limits.file_bytes,
             disk_bytes=limits.disk_bytes,
             log_bytes=limits.log_bytes,
-            writable=[os.fsencode(folder), os.fsencode(spec.checkpoints.resolve())],
+            writable=[os.fsencode(folder), os.fsencode(os.path.realpath(spec.checkpoints))],
         )
     )
 

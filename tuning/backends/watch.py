@@ -22,6 +22,9 @@ from tuning.backends.processes import Identity
 from tuning.errors import BackendError
 
 POLL = 0.1  # s, for what cannot be watched
+# s at least between two returns for the sake of output: what several trials print at the same time is then read, stored
+# and shown together, for the price of one. The first line after a pause does not wait, nor does an end.
+GAP = 0.006
 CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
 APPEARS = flags.CREATE | flags.MOVED_TO  # made there, or made before and renamed
 EVENTS_BYTES = 65536  # read at a time; epoll tells of the rest
@@ -45,6 +48,7 @@ class Watcher:
         self._watched: dict[str, int] = {}  # and back: those whose warden lives, as far as we have been told
         self._gone: set[str] = set()  # attempts whose warden is seen dead
         self._unwatched: set[str] = set()
+        self._told_at = 0.0  # when wait returned, monotonic
 
     def close(self) -> None:
         for fd in (*self._wardens, self._waker):
@@ -70,17 +74,20 @@ class Watcher:
 
     def wait(self, attempts: Collection[str], timeout: float) -> set[str]:
         deadline = time.monotonic() + timeout
-        wanted = set(attempts)
+        wanted, changed = set(attempts), set[str]()
         for attempt in self._reported.keys() - wanted:
             self._forget(attempt)
         dirty = {attempt for attempt in wanted if self._watch(attempt)}
         while True:
-            changed = {attempt for attempt in dirty | self._unwatched if self._changed(attempt)}
-            pause = 0.0 if changed else max(0.0, deadline - time.monotonic())
+            changed |= {attempt for attempt in dirty | self._unwatched if self._changed(attempt)}
+            over = any(self._reported[attempt][1] for attempt in changed)
+            until = min(deadline, self._told_at + (0.0 if over else GAP)) if changed else deadline
+            pause = max(0.0, until - time.monotonic())
             last = pause == 0.0  # one more look without sleep, to take a waiting wake-up along
             woken, dirty = self._sleep(min(pause, POLL) if self._unwatched else pause)
             dirty &= wanted
             if last or woken:
+                self._told_at = time.monotonic()
                 return changed | {attempt for attempt in dirty if self._changed(attempt)}
 
     def _start_inotify(self) -> INotify | None:

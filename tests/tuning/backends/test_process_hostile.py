@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -53,6 +54,16 @@ class TestHostileFiles:
         assert processes.backend.status("t-1").phase is Phase.VANISHED
         (folder / "vanished").unlink()
         (folder / "warden.json").write_text(text)
+        assert processes.backend.status("t-1").phase is Phase.VANISHED
+
+    def test_as_log_after_a_power_cut(self, processes: ProcessTrials) -> None:
+        processes.run("print('seen')")
+        folder = processes.base("t-1")
+        poll(lambda: not alive(processes.warden("t-1")))
+        (folder / "log").write_bytes(b"se")
+        assert processes.backend.status("t-1").phase is Phase.ENDED, "the trial itself may have done that"
+        warden = json.loads((folder / "warden.json").read_text())
+        (folder / "warden.json").write_text(json.dumps(warden | {"boot": "an earlier one"}))
         assert processes.backend.status("t-1").phase is Phase.VANISHED
 
     def test_folders_that_are_hard_to_remove(self, processes: ProcessTrials) -> None:

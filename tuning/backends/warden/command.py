@@ -33,8 +33,9 @@ def become_command(order: Order, output: int, warden: int) -> "NoReturn":
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)  # a setuid program could not be killed afterwards
         set_limits(order)
         signal.set_wakeup_fd(-1)
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)  # whatever our parents ignored, as `nohup` and a shell's `&` do
+        for number in signal.valid_signals():  # what has a handler loses it with exec
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # also what our parents ignored, as `nohup` and a shell's `&` do
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         posix.chdir(order.cwd)
         environment = dict(entry.split(b"=", 1) for entry in order.environment)

@@ -28,6 +28,7 @@ LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker 
 LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
 REST_MS = 1  # that the end of a line may lag behind the line
 PIPE_BUF = 4096  # bytes; no longer writes are atomic
+BOOT = linux.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
 WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
 
 
@@ -49,6 +50,7 @@ class Warden:
         self.ended_by: str | None = None
         self.orphaned = False  # told to end by somebody other than the backend
         self.terminated = False
+        self.signalled = False  # since the last time that the dead were collected
         self.kill_at: float | None = None
         self.wall_at: float | None = None
         self.tick_at = 0.0
@@ -66,11 +68,11 @@ class Warden:
             self.ended_by = "stop"
         else:
             self.start()
-            while self.reap():
+            while not self.signalled or self.reap():
                 self.turn()
             # Whoever could write is dead, so what it wrote is in the pipe: read until that is empty. The bound is for
             # a stranger that was handed the other end.
-            self.copy(64)
+            self.copy(64, last=True)
         if not self.orphaned:
             self.report()
 
@@ -82,6 +84,8 @@ class Warden:
         self.poll_output.register(self.output, select.POLLIN)
         warden = posix.getpid()
         self.started_at, self.began = time.time(), time.monotonic()
+        # The first looks find nothing that the start did not.
+        self.tick_at, self.disk_at = self.began + GLANCE, self.began + DISK_LOOK
         if self.order.wall_seconds is not None:
             self.wall_at = self.began + self.order.wall_seconds
         # Blocked until the fork has its own handlers; what comes meanwhile waits for the warden.
@@ -107,6 +111,7 @@ class Warden:
         now = time.monotonic()
         if now >= self.tick_at:
             self.tick_at = now + (LOOK if self.order.processes is None else GLANCE)
+            self.signalled = True
             self.look_for_stop()
             self.check_limits(now)
             self.check_disk(now)
@@ -122,6 +127,7 @@ class Warden:
             asked = signal.SIGTERM in posix.read(self.wake, 512)
         except BlockingIOError:
             return
+        self.signalled = True
         if asked and not self.look_for_stop() and self.status is None and self.ended_by is None:
             # The machine goes down, say. Without exit.json the attempt reads as vanished and is tried again.
             self.orphaned = True
@@ -179,6 +185,7 @@ class Warden:
 
     def reap(self) -> bool:
         """Collect what has ended. False once nothing of the trial is left."""
+        self.signalled = False
         while True:
             try:
                 pid, status, usage = posix.wait4(-1, posix.WNOHANG)
@@ -209,8 +216,8 @@ class Warden:
             if time.monotonic() > deadline:
                 break
 
-    def copy(self, rounds: int) -> bool:
-        """Move output into the log. True at its end."""
+    def copy(self, rounds: int, *, last: bool = False) -> bool:
+        """Move output into the log, the `last` of it or what is there now. True at its end."""
         for _ in range(rounds):
             try:
                 data = posix.read(self.output, linux.CHUNK)
@@ -218,9 +225,12 @@ class Warden:
                 return False
             if not data:
                 return True
-            if len(data) < PIPE_BUF and not data.endswith(b"\n"):
+            short = len(data) < PIPE_BUF
+            if short and not data.endswith(b"\n"):
                 data += self.rest_of_line()
             self.log.write(data)
+            if short and not last:
+                break  # there was no more; and if there is by now, poll says so
         return False
 
     def rest_of_line(self) -> bytes:
@@ -232,15 +242,20 @@ class Warden:
             return b""
 
     def report(self) -> None:
-        """Leave exit.json, after the log is on disk: no exit is ever known with output missing, power cut or not."""
-        try:
-            posix.fdatasync(self.log.fd)
-        except OSError:
-            pass
+        """Leave exit.json, which says how long the log is: no exit is ever taken for one with output missing.
+
+        On disk are both only after that, so that nobody waits for it. A power cut in between may take the end along,
+        or the last of the log; then folder.read_end finds no end, and the attempt has vanished.
+        """
         deadline = time.monotonic() + WRITE_RETRY
         while not publish(self.folder, self.exit_fd, self.exit_json()) and time.monotonic() < deadline:
             time.sleep(LOOK)
             self.exit_fd = reserve(self.folder)
+        for fd in (self.log.fd, self.exit_fd):
+            try:
+                posix.fdatasync(fd)
+            except OSError:
+                pass
 
     def exit_json(self) -> bytes:
         code = number = "null"
@@ -255,7 +270,7 @@ class Warden:
         return (
             f'{{"exit_code": {code}, "signal": {number}, "ended_by": {ended_by}, "started_at": {started_at}, '
             f'"ended_at": {ended_at:.6f}, "cpu_seconds": {self.cpu_seconds:.6f}, "max_rss_bytes": {self.max_rss}, '
-            f'"log_lost_bytes": {self.log.lost}}}\n'
+            f'"log_lost_bytes": {self.log.lost}, "log_bytes": {self.log.size}}}\n'
         ).encode()
 
 
@@ -280,7 +295,6 @@ def publish(folder: str, fd: int, data: bytes) -> bool:
     try:
         posix.pwrite(fd, data, 0)
         posix.ftruncate(fd, len(data))
-        posix.fdatasync(fd)
         posix.rename(folder + "/exit.new", folder + "/exit.json")
     except OSError:
         return False
@@ -306,8 +320,7 @@ def close_signal_pipe(read_end: int) -> None:
 def take_over(folder: str) -> None:
     """Become findable: identity by pid, start time and boot, so that a recycled pid is never taken for this process."""
     start_time = linux.read_file("/proc/self/stat").rpartition(b")")[2].split()[19].decode()
-    boot = linux.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
-    identity = f'{{"pid": {posix.getpid()}, "start_time": {start_time}, "boot": "{boot}"}}\n'
+    identity = f'{{"pid": {posix.getpid()}, "start_time": {start_time}, "boot": "{BOOT}"}}\n'
     linux.write_file(folder + "/warden.new", identity.encode())
     posix.rename(folder + "/warden.new", folder + "/warden.json")
     try:

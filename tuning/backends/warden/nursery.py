@@ -5,6 +5,7 @@ ends when the launcher has closed the socket, or is dead; the wardens are in ses
 """
 
 import _socket
+import gc
 import posix
 import select
 import sys
@@ -27,6 +28,7 @@ def main(fd: int) -> None:
     """Serve the launcher's socket. The process that was started ends at once, so that nobody has to wait for it."""
     if posix.fork():
         posix._exit(0)
+    gc.disable()  # it would write to every object, and so copy the memory that wardens share
     posix.setsid()
     posix.umask(0o077)
     posix.chdir("/")
