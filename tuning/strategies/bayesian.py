@@ -16,7 +16,8 @@ from tuning.strategies import sobol
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind
 from tuning.strategies.candidates import Proposal, propose, propose_drawn
 from tuning.strategies.fidelity import Fidelities, fidelities_of
-from tuning.strategies.gp import one_thread
+from tuning.strategies.gp import Posterior, one_thread
+from tuning.strategies.skill import skill
 from tuning.strategies.surrogate import Surrogate, pooled, with_parents
 from tuning.strategies.transfer import STARTERS, Source, sources_of, starter
 from tuning.strategies.untried import draw_untried, free, in_turn
@@ -28,6 +29,11 @@ _MODELLED = 2  # own or comparable values that the model needs at least
 _DESIGN = 10
 _TIED = 3  # different points that share the best value make a plateau
 _PLATEAU_KAPPA = 3.0
+# Nats per trial. The kernel was fitted to the same trials, so that a model of noise alone has 0.1 to 0.2 (medians, 12
+# to 40 trials of 3 or 6 hyperparameters); on tasks that a model helps with it is above 0.3 at nearly every trial.
+_SKILLED = 0.2
+_JUDGED = 10  # trials below which the skill of a model is chance
+_ASKED = 4  # a model without skill chooses each so manieth trial
 
 INFO = Info(
     name="bayesian",
@@ -70,8 +76,10 @@ class Bayesian:
 
     The initial design is the centre, then scrambled Sobol points, by trial number. Where three points or more share
     the best value, improvement says little: every second trial explores, the best of a few random points by the
-    confidence bound. Inherited trials of comparable value are observations like the own ones, and shorten the design.
-    With parents whose values are not comparable, the first trials are taken from the parents (see transfer.py).
+    confidence bound. Where the model foretells trials hardly better than their mean does (see skill.py), the design
+    goes on in three trials of four. Inherited trials of comparable value are observations like the own ones, and
+    shorten the design. With parents whose values are not comparable, the first trials are taken from the parents (see
+    transfer.py).
     Pending trials are believed to give what the model expects of them. Failed trials count as the worst value seen;
     lost ones, and stopped ones without a value, are ignored. Where trials were stopped or are paused on their way, the
     model is of whole trials, learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these
@@ -162,12 +170,32 @@ class _Search:
         if explores:
             acquisition = Acquisition(model, model.incumbent, "ucb", _PLATEAU_KAPPA)
         observed = self._surrogate.own + self._surrogate.inherited
+        if self._skill is not None and self._skill < _SKILLED and number % _ASKED:
+            proposal = self._spread(acquisition, number, rng)
+            suggestion = _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
+            return _spreading(suggestion, self._skill)
         if explores:
             proposal = propose_drawn(acquisition, self.space, self.used, rng)
         else:
             proposal = propose(acquisition, self.space, self._surrogate.anchors, self.used, rng, observed)
         suggestion = _explained(self.space, self.history, self._surrogate, acquisition, proposal, len(pending))
         return _exploring(suggestion, self._tied) if explores else suggestion
+
+    def _spread(self, acquisition: Acquisition, number: int, rng: np.random.Generator) -> Proposal:
+        """The design's point for trial ``number``, which may be long over."""
+        config = self.space.decode(_design_point(self.space, number, self.seed))
+        if not free(self.space, config, self.used):
+            config = draw_untried(self.space, self.used, rng)
+        unit = self.space.encode(config)
+        return Proposal(config, unit, float(acquisition.score(self.space.unit_features(unit[None]))[0]))
+
+    @cached_property
+    def _skill(self) -> float | None:
+        """The skill of a model of enough trials of one length, without parents on another scale; else None."""
+        model = self._surrogate.model if self._surrogate else None
+        if not isinstance(model, Posterior) or len(model.targets) < _JUDGED or self.options.kind == "ucb":
+            return None
+        return skill(model)
 
     @cached_property
     def _tied(self) -> int:
@@ -200,6 +228,14 @@ def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
 def _exploring(suggestion: Suggestion, tied: int) -> Suggestion:
     reason = f"{suggestion.reason} {tied} points share the best value, so every second trial explores."
     return Suggestion(suggestion.config, reason, {**suggestion.numbers, "tied_points": tied})
+
+
+def _spreading(suggestion: Suggestion, gain: float) -> Suggestion:
+    reason = (
+        f"{suggestion.reason} The model foretells trials hardly better than their mean does (by {gain:.2g} nats each), "
+        f"so the space-filling design goes on in {_ASKED - 1} trials of {_ASKED}."
+    )
+    return Suggestion(suggestion.config, reason, {**suggestion.numbers, "skill": gain})
 
 
 def _explained(
