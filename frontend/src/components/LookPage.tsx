@@ -21,7 +21,7 @@ export function LookPage<Data>({ title, query, summary, children }: LookPageProp
     <Page crumbs={[{ label: title }]} wide>
       <header className={classes.head}>
         <h1>{title}</h1>
-        {data && <p className="quiet">{summary(data)}</p>}
+        {data && <p className={classes.summary}>{summary(data)}</p>}
         {data && (
           <span className={classes.asOf}>
             as of <Moment at={new Date(dataUpdatedAt).toISOString()} />

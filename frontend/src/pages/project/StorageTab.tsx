@@ -96,7 +96,7 @@ function Jobs({ project, of }: { project: string; of: ProjectStorage }) {
         {of.jobs.map((job) => (
           <tr key={job.job}>
             <td>
-              <span className="row" style={{ gap: "0.375rem" }}>
+              <span className="row" style={{ gap: "0.375rem", whiteSpace: "nowrap" }}>
                 <StateGlyph state={job.state} />
                 <Link href={`/projects/${project}/jobs/${job.job}`}>{job.job}</Link>
               </span>
