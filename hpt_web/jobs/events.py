@@ -1,4 +1,4 @@
-"""The feed of a job: events numbered without gaps, and a doorbell that tells the sockets to look.
+"""The feed of a job: events numbered without gaps, and a doorbell that takes them to the sockets if they are few.
 
 The numbers are taken under the cursor's row lock, which is held until the commit. So whoever reads events above a
 number, in order, never misses one that a slower transaction commits later (as happens with plain serial ids).
@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from channels.layers import get_channel_layer
@@ -30,8 +31,9 @@ _APPEND = """
     INSERT INTO jobs_event (job_id, seq, kind, data)
     SELECT taken.job_id, taken.seq - %s + entry.place, entry.item ->> 0, (entry.item -> 1)::jsonb
     FROM taken, json_array_elements(%s::json) WITH ORDINALITY AS entry (item, place)
-    RETURNING seq
+    RETURNING seq, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 """
+MOST_CARRIED = 16_384  # characters of events that a ring takes along; sockets read more than that from the database
 
 
 class Entry(NamedTuple):
@@ -102,9 +104,21 @@ def append(job_id: int, entries: Iterable[Entry]) -> None:
     entries = list(entries)
     if not entries:
         return
-    numbers = rows.select(_APPEND, len(entries), job_id, len(entries), json.dumps(entries))
-    last: int = max(number for (number,) in numbers)
-    transaction.on_commit(partial(doorbell.ring, job_id, last))
+    texts = [json.dumps(entry.data) for entry in entries]
+    listed = ",".join(f'["{entry.kind}",{text}]' for entry, text in zip(entries, texts, strict=True))
+    numbers = sorted(rows.select(_APPEND, len(entries), job_id, len(entries), f"[{listed}]"))
+    told = None
+    if len(listed) <= MOST_CARRIED:
+        told = ",".join(
+            event_text(seq, at, entry.kind, text)
+            for (seq, at), entry, text in zip(numbers, entries, texts, strict=True)
+        )
+    transaction.on_commit(partial(doorbell.ring, job_id, numbers[-1][0], told, first=numbers[0][0]))
+
+
+def event_text(seq: int, at: str, kind: str, data: str) -> str:
+    """One event as the page of a job gets it."""
+    return f'{{"seq":{seq},"at":"{at}","kind":"{kind}","data":{data}}}'
 
 
 def group(job_id: int) -> str:
@@ -112,25 +126,33 @@ def group(job_id: int) -> str:
     return f"job.{job_id}"
 
 
+class Ring(NamedTuple):
+    """A job's feed has grown to `last`: by the events from `first` on, if `events` has them as the inside of a list."""
+
+    last: int
+    first: int = 0
+    events: str | None = None
+
+
 class Doorbell:
-    """Tells the sockets, from whatever thread, that a job's feed has grown.
+    """Tells the sockets, from whatever thread, that a job's feed has grown, and by what.
 
     Rings travel over one event loop in a thread of its own, because the channel layer keeps its connection per loop.
-    They coalesce: while one is on its way, those that follow for the same job become one. A lost ring loses nothing,
-    the sockets look by themselves every few seconds.
+    They coalesce: while one is on its way, those that follow for the same job become one. A lost ring loses nothing:
+    what comes after it does not fit, and the sockets look by themselves every few seconds.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
-        self._waiting: dict[int, int] = {}
+        self._waiting: dict[int, list[Ring]] = {}
 
-    def ring(self, job_id: int, seq: int) -> None:
+    def ring(self, job_id: int, seq: int, events: str | None = None, *, first: int = 0) -> None:
         with self._lock:
             loop = self._running_loop()
             idle = not self._waiting
-            self._waiting[job_id] = max(seq, self._waiting.get(job_id, 0))
+            self._waiting.setdefault(job_id, []).append(Ring(seq, first, events))
         if idle:
             asyncio.run_coroutine_threadsafe(self._send(), loop)
 
@@ -145,11 +167,22 @@ class Doorbell:
             rings, self._waiting = self._waiting, {}
         layer = get_channel_layer()
         assert layer is not None, "settings.CHANNEL_LAYERS has a default"
-        for job_id, seq in rings.items():
+        for job_id, waiting in rings.items():
+            ring = merged(waiting)
             try:
-                await layer.group_send(group(job_id), {"type": "ring", "seq": seq})
+                await layer.group_send(group(job_id), {"type": "ring", **ring._asdict()})
             except Exception as error:
-                logger.warning("Nobody could be told of event %s of job %s: %s", seq, job_id, error)
+                logger.warning("Nobody could be told of event %s of job %s: %s", ring.last, job_id, error)
+
+
+def merged(rings: Sequence[Ring]) -> Ring:
+    """Several of a job as one, without the events if some are missing, or if they are too many."""
+    rings = sorted(rings)
+    texts = [ring.events for ring in rings if ring.events is not None]
+    whole = all(one.last + 1 == other.first for one, other in pairwise(rings)) and len(texts) == len(rings)
+    if not whole or sum(map(len, texts)) > MOST_CARRIED:
+        return Ring(rings[-1].last)
+    return Ring(rings[-1].last, rings[0].first, ",".join(texts))
 
 
 doorbell = Doorbell()

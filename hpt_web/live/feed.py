@@ -1,11 +1,15 @@
-"""One reader per watched job and process: a doorbell costs one query, however many sockets watch."""
+"""One reader per watched job and process: a doorbell costs at most one query, however many sockets watch.
+
+A ring brings the new events along if they are few. They are numbered: if something is missing before them, the database
+is asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,6 +45,8 @@ class Feed:
         self._pages: dict[int, Page] = {}  # by first number, oldest first
         self._kept = 0
         self._ring = asyncio.Event()
+        self._rung: list[Page] = []  # what rings have brought since the last look
+        self._blind = True  # one may have brought nothing
         self._grown = asyncio.Event()
         self._look = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,13 +113,38 @@ class Feed:
             self._ring.clear()  # before the look: what is rung for during it is looked for again
             looked = clock.time()
             try:
-                await self.look()
+                if not self._take_rung():
+                    await self.look()
                 retry = RETRY_SECONDS
             except Unreachable as error:
                 logger.warning("Job %s: events cannot be read, trying again in %s s: %s", self.job_id, retry, error)
                 self._ring.set()
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, MAX_RETRY_SECONDS)
+
+    def _hear(self, ring: Mapping[str, Any]) -> None:
+        if ring["events"] is None:
+            self._blind = True
+        else:
+            self._rung.append(Page(ring["first"], ring["last"], ring["events"]))
+        self._ring.set()
+
+    def _take_rung(self) -> bool:
+        """Keep what rings have brought, as one page. False if there is something that they have not."""
+        rung, self._rung = sorted(self._rung, key=lambda page: page.first), []
+        blind, self._blind = self._blind, False
+        if blind or not rung or self._look.locked():
+            return False
+        new, tail = [], self.tail
+        for page in rung:
+            if page.last > tail:
+                if page.first != tail + 1:
+                    return False
+                new.append(page.events)
+                tail = page.last
+        if new:
+            self._keep(Page(self.tail + 1, tail, ",".join(new)))
+        return True
 
     async def _listen(self) -> None:
         """Take the doorbell's rings; while the broker is away, try to subscribe again and again."""
@@ -124,12 +155,13 @@ class Feed:
             try:
                 channel = await layer.new_channel("feed.")
                 await layer.group_add(group(self.job_id), channel)
-                self._ring.set()  # what happened before anybody listened
+                self._blind = True  # what happened before anybody listened
+                self._ring.set()
                 retry = RETRY_SECONDS
                 while True:
                     message = await layer.receive(channel)
-                    if message["seq"] > self.tail:
-                        self._ring.set()
+                    if message["last"] > self.tail:
+                        self._hear(message)
             except Exception as error:  # whatever the layer's client raises: the poll carries on meanwhile
                 logger.warning("Job %s: no doorbell, trying again in %s s: %r", self.job_id, retry, error)
                 await asyncio.sleep(retry)

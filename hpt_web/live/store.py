@@ -14,6 +14,7 @@ from django.db import connections
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from hpt_web.jobs.events import event_text
 from hpt_web.jobs.models import Event, EventCursor
 
 # One for the feeds, and a few for sockets that catch up; the web's own pool is apart from these.
@@ -79,9 +80,7 @@ class EventStore:
         first = rows[0][0]
         # the numbers are gap-free as they are given out; a gap can only come from events that were cleared away
         events = [
-            f'{{"seq":{seq},"at":"{at}","kind":"{kind}","data":{data}}}'
-            for place, (seq, at, kind, data) in enumerate(rows)
-            if seq == first + place
+            event_text(seq, at, kind, data) for place, (seq, at, kind, data) in enumerate(rows) if seq == first + place
         ]
         return Page(
             first, first + len(events) - 1, ",".join(events), more=len(rows) == limit or len(events) < len(rows)

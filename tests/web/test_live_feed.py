@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hpt_web.jobs.events import MOST_CARRIED, Ring, merged
 from hpt_web.live import feed as module
 from hpt_web.live.feed import Feed
 from hpt_web.live.store import Page
@@ -117,3 +118,38 @@ async def test_many_rings_at_once_are_one_look(monkeypatch: pytest.MonkeyPatch) 
     await asyncio.wait_for(feed.wait_beyond(0), 5)
     assert store.questions <= 2
     reader.cancel()
+
+
+def ring(first: int, last: int, size: int = 10) -> dict[str, Any]:
+    return {"first": first, "last": last, "events": ",".join("x" * size for _ in range(first, last + 1))}
+
+
+async def test_what_rings_bring_is_kept_without_a_question() -> None:
+    feed = feed_of(store := Store())
+    await feed.look()
+    feed._blind = False
+    for brought in (ring(3, 4), ring(1, 2), ring(2, 2)):  # of two processes, in any order; one comes again
+        feed._hear(brought)
+    assert feed._take_rung()
+    assert (feed.tail, feed._pages[1].last, store.questions) == (4, 4, 1)
+    assert not feed._take_rung(), "looks by itself when nobody has rung"
+
+
+@pytest.mark.parametrize("brought", [ring(3, 3), ring(1, 2) | {"events": None}], ids=["one is missing", "too many"])
+async def test_what_rings_do_not_bring_is_asked_for(brought: dict[str, Any]) -> None:
+    feed = feed_of(store := Store())
+    feed._blind = False
+    store.last = brought["last"]
+    feed._hear(brought)
+    assert not feed._take_rung()
+    await feed.look()
+    feed._hear(ring(store.last + 1, store.last + 1))
+    assert feed._take_rung(), "and from there on they fit again"
+    assert feed.tail == store.last + 1
+
+
+def test_rings_that_wait_become_one_with_all_events_or_none() -> None:
+    one, two, three = Ring(1, 1, "a"), Ring(3, 2, "b,c"), Ring(4, 4, "d")
+    assert merged([two, three, one]) == Ring(4, 1, "a,b,c,d")
+    assert merged([one, three]) == merged([one, two, Ring(4)]) == Ring(4)
+    assert merged([Ring(1, 1, "a" * MOST_CARRIED), two]) == Ring(3)
