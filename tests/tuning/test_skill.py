@@ -81,7 +81,7 @@ def test_a_point_of_the_design_that_was_tried_is_not_tried_again():
 
 def test_a_model_with_skill_is_asked_and_so_is_one_of_few_trials():
     assert "skill" not in suggest(SMOOTH, 26).numbers
-    assert "skill" not in suggest(NOISE, count=9).numbers
+    assert "skill" not in suggest(NOISE, count=14).numbers
 
 
 def test_who_asks_for_the_confidence_bound_gets_it():

@@ -32,7 +32,7 @@ _PLATEAU_KAPPA = 3.0
 # Nats per trial. The kernel was fitted to the same trials, so that a model of noise alone has 0.1 to 0.2 (medians, 12
 # to 40 trials of 3 or 6 hyperparameters); on tasks that a model helps with it is above 0.3 at nearly every trial.
 _SKILLED = 0.2
-_JUDGED = 10  # trials below which the skill of a model is chance
+_JUDGED = 15  # trials below which the skill of a model is chance
 _ASKED = 4  # a model without skill chooses each so manieth trial
 
 INFO = Info(
