@@ -181,15 +181,18 @@ class AccessKey(models.Model):
 
 
 class Pool(models.Model):
-    """How many of its devices this installation gives to trials; a pool without a row is as large as the host's.
+    """How many of its devices this installation gives to trials, and on which terms; without a row, or a number in
+    it, a pool is as large as the host's.
 
     `pools.py` says which pools there are. `device_type` and `memory_bytes` describe one device to people.
     """
 
     name = models.CharField(max_length=63, unique=True)
-    devices = models.PositiveIntegerField()
+    devices = models.PositiveIntegerField(null=True, blank=True)
     device_type = models.CharField(max_length=100, blank=True, default="")
     memory_bytes = models.BigIntegerField(null=True, blank=True)
+    min_run_seconds = models.PositiveIntegerField(null=True, blank=True)  # before a spot trial gives way
+    price = models.FloatField(null=True, blank=True)  # of a device for an hour, in the money of the installation
 
     class Meta:
         constraints = [
@@ -197,6 +200,7 @@ class Pool(models.Model):
             models.CheckConstraint(
                 condition=Q(memory_bytes__isnull=True) | Q(memory_bytes__gt=0), name="pool_memory_positive"
             ),
+            models.CheckConstraint(condition=Q(price__isnull=True) | Q(price__gte=0), name="pool_price_not_negative"),
         ]
 
     def __str__(self) -> str:
@@ -204,13 +208,17 @@ class Pool(models.Model):
 
 
 class PoolShare(models.Model):
-    """What a team has of a pool: so many devices `guaranteed`, `cap` at most, and of the rest by `weight`."""
+    """What a team has of a pool: so many devices `guaranteed`, `cap` at most, and of the rest by `weight`.
+
+    It `lends` so many of the guaranteed ones while it does not use them; all of them if that is empty.
+    """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shares")
     pool = models.CharField(max_length=63)  # its name; the host's pools have no row
     guaranteed = models.PositiveIntegerField(default=0)
     cap = models.PositiveIntegerField(null=True, blank=True)
     weight = models.FloatField(default=1.0)
+    lends = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [

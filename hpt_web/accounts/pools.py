@@ -6,7 +6,7 @@ An administrator may give less of them to trials (a `Pool` row of the same name)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from django.conf import settings
@@ -21,7 +21,8 @@ CPU = "cpu"
 class PoolInfo:
     """`size` devices are given to trials; `present` are there by what the host says, None if it does not know them.
 
-    `ids` are the host's GPUs of that type. `declared`: an administrator has set the size.
+    `ids` are the host's GPUs of that type. `declared`: an administrator has set the size. A spot trial gives way once
+    it has run for `min_run_seconds` (None: as everywhere); `price` is that of a device for an hour.
     """
 
     name: str
@@ -31,6 +32,8 @@ class PoolInfo:
     device_type: str = ""
     memory_bytes: int | None = None
     ids: tuple[str, ...] = ()
+    min_run_seconds: int | None = None
+    price: float | None = None
 
     @property
     def has_gpus(self) -> bool:
@@ -42,7 +45,7 @@ def pools() -> list[PoolInfo]:
     rows = {row.name: row for row in Pool.objects.all()}
     found = [_as_declared(pool, rows.pop(pool.name, None)) for pool in host_pools()]
     found += [
-        PoolInfo(row.name, row.devices, None, True, row.device_type, row.memory_bytes)
+        _with_terms(PoolInfo(row.name, row.devices or 0, None, True, row.device_type, row.memory_bytes), row)
         for _, row in sorted(rows.items())
     ]
     return found
@@ -76,9 +79,14 @@ def _as_declared(pool: PoolInfo, row: Pool | None) -> PoolInfo:
     there."""
     if row is None:
         return pool
-    size = min(row.devices, pool.size) if pool.has_gpus else row.devices
+    size = pool.size if row.devices is None else min(row.devices, pool.size) if pool.has_gpus else row.devices
     kind, memory = row.device_type or pool.device_type, row.memory_bytes or pool.memory_bytes
-    return PoolInfo(pool.name, size, pool.present, True, kind, memory, pool.ids)
+    declared = row.devices is not None
+    return _with_terms(PoolInfo(pool.name, size, pool.present, declared, kind, memory, pool.ids), row)
+
+
+def _with_terms(pool: PoolInfo, row: Pool) -> PoolInfo:
+    return replace(pool, min_run_seconds=row.min_run_seconds, price=row.price)
 
 
 def _pool_name(device: str, memory: int) -> str:

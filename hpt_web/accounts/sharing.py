@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
@@ -20,6 +20,8 @@ from hpt_web.accounts.pools import PoolInfo, pools
 
 MOST_DEVICES = 100_000
 MOST_WEIGHT = 1_000_000.0
+MOST_PRICE = 1_000_000.0
+LONGEST_MIN_RUN = 7 * 86400
 _NAME = re.compile(NAME_PATTERN)
 _IN_FORM = "use 1 to 63 letters and digits, with hyphens between them"
 
@@ -39,37 +41,63 @@ def pool_named(name: str) -> PoolInfo:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of a pool: a spot trial gives way once it has run for `min_run_seconds` (None: as everywhere), and a device costs
+    `price` an hour (None: nothing)."""
+
+    min_run_seconds: int | None = None
+    price: float | None = None
+
+    def faults(self) -> list[Fault]:
+        found = []
+        if self.min_run_seconds is not None and not 0 <= self.min_run_seconds <= LONGEST_MIN_RUN:
+            message = f"is {self.min_run_seconds}; give seconds from 0 to {LONGEST_MIN_RUN}"
+            found.append(Fault("min_run_seconds", message, "range"))
+        if self.price is not None and not 0 <= self.price <= MOST_PRICE:
+            found.append(Fault("price", f"is {self.price:g}; give 0 or more, at most {MOST_PRICE:g}", "range"))
+        return found
+
+
 @transaction.atomic
 def declare_pool(
-    *, actor: User, name: str, devices: int, device_type: str = "", memory_bytes: int | None = None
+    *,
+    actor: User,
+    name: str,
+    devices: int,
+    device_type: str = "",
+    memory_bytes: int | None = None,
+    terms: Terms | None = None,
 ) -> PoolInfo:
     """Add a pool, or say how much of one of the host's is given to trials."""
     require_admin(actor, "declare pools")
-    faults = _count_faults("devices", devices)
+    terms = terms or Terms()
+    faults = [*_count_faults("devices", devices), *terms.faults()]
+    row = Pool.objects.filter(name=name).first()
     if not _NAME.fullmatch(name):
         faults.append(Fault("name", f"is {name[:80]!r}; {_IN_FORM}"))
-    elif Pool.objects.filter(name=name).exists():
+    elif row is not None and row.devices is not None:
         faults.append(Fault("name", f"is {name!r}, which is declared already; change it instead", "taken"))
     if memory_bytes is not None and not 0 < memory_bytes < 2**60:
         faults.append(Fault("memory_bytes", f"is {memory_bytes}; give more than 0, or leave it out", "range"))
     refuse(faults)
-    Pool.objects.create(name=name, devices=devices, device_type=device_type, memory_bytes=memory_bytes)
-    _record(actor, "pool.declare", "pool", name, {"devices": devices})
+    values = {"devices": devices, "device_type": device_type, "memory_bytes": memory_bytes, **asdict(terms)}
+    Pool.objects.update_or_create(name=name, defaults=values)
+    _record(actor, "pool.declare", "pool", name, {"devices": devices, **asdict(terms)})
     return pool_named(name)
 
 
 @transaction.atomic
-def resize_pool(*, actor: User, name: str, devices: int) -> PoolInfo:
-    """Give so many of a pool's devices to trials."""
+def change_pool(*, actor: User, name: str, devices: int | None = None, terms: Terms | None = None) -> PoolInfo:
+    """Give so many of a pool's devices to trials, or give them on other terms; None leaves as it is."""
     require_admin(actor, "change pools")
     found = pool_named(name)
-    refuse(_count_faults("devices", devices))
-    defaults = {"devices": devices}
-    if not found.declared:
-        Pool.objects.create(name=name, **defaults)
-    else:
-        Pool.objects.filter(name=name).update(**defaults)
-    _record(actor, "pool.change", "pool", name, {"devices": devices, "before": found.size})
+    terms = terms or Terms(found.min_run_seconds, found.price)
+    refuse([*(_count_faults("devices", devices) if devices is not None else []), *terms.faults()])
+    values = asdict(terms) | ({} if devices is None else {"devices": devices})
+    Pool.objects.update_or_create(name=name, defaults=values)
+    before = {"devices": found.size, "min_run_seconds": found.min_run_seconds, "price": found.price}
+    _record(actor, "pool.change", "pool", name, {**values, "before": before})
     return pool_named(name)
 
 
@@ -179,7 +207,14 @@ def share_of(actor: User, team: str, pool: str) -> PoolShare:
 
 @transaction.atomic
 def set_share(
-    *, actor: User, team: str, pool: str, guaranteed: int = 0, cap: int | None = None, weight: float = 1.0
+    *,
+    actor: User,
+    team: str,
+    pool: str,
+    guaranteed: int = 0,
+    cap: int | None = None,
+    weight: float = 1.0,
+    lends: int | None = None,
 ) -> PoolShare:
     """Give a team a share of a pool, in place of the one that it may have."""
     require_admin(actor, "share out pools")
@@ -194,8 +229,15 @@ def set_share(
             faults.append(Fault("cap", f"is {cap}, less than the {guaranteed} that are guaranteed; raise it", "range"))
     if not 0 < weight <= MOST_WEIGHT:
         faults.append(Fault("weight", f"is {weight:g}; give more than 0, at most {MOST_WEIGHT:g}", "range"))
+    if lends is not None:
+        faults += _count_faults("lends", lends)
+        if lends > guaranteed >= 0:
+            message = (
+                f"is {lends}, more than the {guaranteed} that are guaranteed; lower it, or leave it out to lend all"
+            )
+            faults.append(Fault("lends", message, "range"))
     refuse(faults)
-    values = {"guaranteed": guaranteed, "cap": cap, "weight": weight}
+    values = {"guaranteed": guaranteed, "cap": cap, "weight": weight, "lends": lends}
     share, _ = PoolShare.objects.update_or_create(team=row, pool=pool, defaults=values)
     _record(actor, "share.set", "share", f"{row.name}/{pool}", values)
     return share

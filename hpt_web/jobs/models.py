@@ -246,6 +246,7 @@ class UsageEntry(models.Model):
     devices = models.PositiveSmallIntegerField()
     seconds = models.FloatField()  # from the reservation, when nobody else could have them any more, to the end
     gpu_seconds = models.FloatField()  # times the GPUs that it held; of one that it shared, the part of its memory
+    cost = models.FloatField(db_default=0.0)  # at its pool's price when it ended
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     ended_at = models.DateTimeField()
 

@@ -105,6 +105,16 @@ def team(job: int, live: int, wanted: int, name: str, devices: int = 1) -> Deman
         ({"a": Share(0, 2)}, [team(1, 5, 9, "a"), team(2, 0, 9, "b")], [0, 3]),
         # Projects without a team share as one.
         ({}, [demand(1, 0, 9), demand(2, 0, 9, "other"), team(3, 0, 9, "b")], [2, 2, 4]),
+        # Of an idle guarantee only so much is lent; the team has the rest at once,...
+        ({"a": Share(6, lends=2)}, [team(2, 0, 9, "b")], [4]),
+        ({"a": Share(6, lends=0)}, [team(1, 0, 1, "a"), team(2, 0, 9, "b")], [1, 2]),
+        ({"a": Share(6, lends=2)}, [team(1, 0, 9, "a"), team(2, 4, 9, "b")], [4, 0]),
+        ({"a": Share(6, lends=6)}, [team(2, 0, 9, "b")], [8]),
+        ({"a": Share(6, lends=0)}, [team(1, 6, 6, "a"), team(2, 0, 9, "b")], [0, 2]),  # what it uses is not idle
+        # ...also from another team that is within its own guarantee, beyond what it keeps for itself.
+        ({"a": Share(4, lends=2), "b": Share(4, lends=0)}, [team(1, 0, 9, "a"), team(3, 2, 2, "c")], [2, 0]),
+        # A trial that takes more than is ever lent never starts, and keeps nothing from others.
+        ({"a": Share(6, lends=0)}, [team(1, 0, 2, "b", 3), team(2, 0, 9, "c")], [0, 2]),
         # A trial that would go beyond the guarantee is not within it.
         ({"a": Share(2), "b": Share(5)}, [team(1, 0, 9, "a", 3), team(2, 0, 8, "b")], [1, 5]),
         # 6 of 8 go to b whenever it wants them, so 3 would never come free: they are not kept for nothing.
@@ -243,6 +253,20 @@ def test_a_reason_names_the_bound_and_who_holds_what(
     assert grants[job].text == reason
 
 
+def test_what_is_not_lent_is_told() -> None:
+    of = {("a", CPU): Share(6, lends=1)}
+    text = plan([Pool(CPU, 8)], [team(2, 3, 9, "b")], shares=of)[2].reason
+    assert text == (
+        "6 more trials could run, but this host runs 8 at once: job-2 3. Of the 5 that are free, other teams lend 0."
+    )
+    never = plan([Pool(CPU, 8)], [team(2, 0, 1, "b", 4)], shares=of)[2]
+    assert never.reason == (
+        "1 more trial could run, but each takes 4 at once, and this host runs 8 at once, of which other teams never "
+        "lend 5: none can start."
+    )
+    assert never.place == 0
+
+
 def test_a_teams_cap_is_named() -> None:
     grants = plan([Pool(CPU, 8)], [team(1, 0, 9, "vision")], shares={("vision", CPU): Share(0, 2)})
     assert grants[1].reason == (
@@ -287,7 +311,10 @@ def test_a_gang_waits_for_as_many_as_it_needs() -> None:
 POOLS = st.tuples(st.integers(0, 12), st.integers(0, 9)).map(
     lambda sizes: [Pool(CPU, sizes[0]), Pool(GPU, sizes[1], CPU)]
 )
-SHARE = st.builds(Share, st.integers(0, 6), st.none() | st.integers(0, 9), st.sampled_from([0.5, 1.0, 3.0]))
+SHARE = st.builds(
+    Share, st.integers(0, 6), st.none() | st.integers(0, 9), st.sampled_from([0.5, 1.0, 3.0]),
+    st.none() | st.integers(0, 6),
+)  # fmt: skip
 SHARES = st.dictionaries(st.tuples(st.sampled_from(["", "a", "b"]), st.sampled_from([CPU, GPU])), SHARE, max_size=4)
 LIMIT = st.builds(
     Limit, st.integers(0, 8), st.sampled_from([None, "p", "q"]), st.sampled_from([None, "ann", "ben"]),
@@ -368,8 +395,13 @@ def test_what_holds_always(
         assert grant.missing == missing >= 0
         # It is explained exactly when something is missing.
         assert bool(grant.reason) == bool(grant.text) == (missing > 0)
-        # Whatever is missing could not start, or what is free is kept for a trial with several devices.
-        if missing and all(after[bound] >= amount for bound, amount in costs(one, limits).items() if bound in after):
+        # Whatever is missing could not start, is not lent, or what is free is kept for a trial with several devices.
+        lent = not any(share.reserved for share in shares.values())
+        if (
+            missing
+            and lent
+            and all(after[bound] >= amount for bound, amount in costs(one, limits).items() if bound in after)
+        ):
             assert "kept for" in grant.reason and any(other.devices > 1 for other in demands)
     # With what was granted in place, nothing more is granted: the plan is complete.
     again = plan(pools, later, shares=shares, limits=limits, usage=usage)

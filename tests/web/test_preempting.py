@@ -57,6 +57,9 @@ def give_way(grants: dict[int, Grant]) -> dict[int, list[int]]:
         # Whoever has just started is left alone.
         ({}, [job(1, 4, 9, spot=True, ran=59.0), job(2, 0, 1)], {}),
         ({}, [job(1, 4, 9, spot=True, ran=60.0), job(2, 0, 1)], {2: [13]}),
+        # What another team does not lend has to come free besides.
+        ({"b": Share(2, lends=0)}, [job(1, 2, 9, spot=True), job(2, 0, 1)], {2: [11]}),
+        ({"b": Share(2, lends=0)}, [job(1, 2, 9, spot=True), job(2, 0, 2, team="b")], {}),
         # Whoever holds most gives way first, then the other one.
         ({}, [job(1, 1, 9, spot=True), job(3, 3, 9, spot=True), job(2, 0, 1)], {2: [32]}),
         ({}, [job(1, 1, 9, spot=True), job(3, 3, 9, spot=True), job(2, 0, 3)], {2: [32, 31, 30]}),
@@ -88,6 +91,12 @@ def test_who_gives_way(shares: dict[str, Share], demands: list[Demand], expected
     of = {(team, GPU): share for team, share in shares.items()}
     assert give_way(plan(POOLS, demands, shares=of)) == expected
     assert give_way(plan(POOLS, demands[::-1], shares=of)) == expected
+
+
+def test_a_pool_says_for_how_long_nobody_is_disturbed() -> None:
+    demands = [job(1, 4, 9, spot=True, ran=100.0), job(2, 0, 1)]
+    for seconds, expected in ((0.0, {2: [13]}), (100.0, {2: [13]}), (101.0, {})):
+        assert give_way(plan([Pool(CPU, 20), Pool(GPU, 4, CPU, seconds)], demands)) == expected
 
 
 def test_a_persons_limit_is_met_by_their_own_spot_trials() -> None:

@@ -2466,6 +2466,9 @@ export interface components {
         };
         PatchedPoolChangeRequest: {
             devices?: number;
+            min_run_seconds?: number | null;
+            /** Format: double */
+            price?: number | null;
         };
         PatchedProjectChangeRequest: {
             description?: string;
@@ -2477,6 +2480,7 @@ export interface components {
         PatchedShareChangeRequest: {
             cap?: number | null;
             guaranteed?: number;
+            lends?: number | null;
             /** Format: double */
             weight?: number;
         };
@@ -2503,16 +2507,26 @@ export interface components {
             devices: number;
             /** @description Of each device. */
             memory_bytes: number | null;
+            /** @description A spot trial gives way once it has run for so long; null: 60 seconds. */
+            min_run_seconds: number | null;
             name: string;
             /** @description How many this host has; null if it does not know the pool. */
             present: number | null;
+            /**
+             * Format: double
+             * @description Of a device for an hour, in the money of the installation.
+             */
+            price: number | null;
         };
         PoolRequest: {
             device_type?: string;
             devices: number;
             memory_bytes?: number | null;
+            min_run_seconds?: number | null;
             /** @description A new name, or that of one of the host's pools, to give less of it. */
             name: string;
+            /** Format: double */
+            price?: number | null;
         };
         PoolState: {
             device_type: string;
@@ -2892,6 +2906,8 @@ export interface components {
             cap: number | null;
             /** @description Devices that the team gets before all others. */
             guaranteed: number;
+            /** @description Of the guaranteed devices so many are lent while it does not use them; null: all. */
+            lends: number | null;
             pool: string;
             /**
              * Format: double
@@ -2902,6 +2918,7 @@ export interface components {
         ShareRequest: {
             cap?: number | null;
             guaranteed?: number;
+            lends?: number | null;
             pool: string;
             /** Format: double */
             weight?: number;
@@ -2923,6 +2940,7 @@ export interface components {
             guaranteed: number;
             /** Format: double */
             held: number;
+            lends: number | null;
             pool: string;
             /** @description Empty: the projects that are in no team. */
             team: string;
@@ -3145,6 +3163,11 @@ export interface components {
         };
         UsageEntry: {
             attempt: number;
+            /**
+             * Format: double
+             * @description Of the devices of its pool, at their price when it ended.
+             */
+            cost: number;
             devices: number;
             /** Format: date-time */
             ended_at: string;
@@ -3173,6 +3196,8 @@ export interface components {
         UsageSum: {
             attempts: number;
             /** Format: double */
+            cost: number;
+            /** Format: double */
             gpu_seconds: number;
             /** @description null: all that are not listed. */
             key: string | null;
@@ -3181,6 +3206,8 @@ export interface components {
         };
         UsageTotal: {
             attempts: number;
+            /** Format: double */
+            cost: number;
             /** Format: double */
             gpu_seconds: number;
             /** Format: double */

@@ -15,6 +15,12 @@ class Pool(Shape):
     declared = serializers.BooleanField(help_text="An administrator has set the number of devices.")
     device_type = serializers.CharField()
     memory_bytes = serializers.IntegerField(allow_null=True, help_text="Of each device.")
+    min_run_seconds = serializers.IntegerField(
+        allow_null=True, help_text="A spot trial gives way once it has run for so long; null: 60 seconds."
+    )
+    price = serializers.FloatField(
+        allow_null=True, help_text="Of a device for an hour, in the money of the installation."
+    )
 
 
 class PoolRequest(Shape):
@@ -22,13 +28,17 @@ class PoolRequest(Shape):
     devices = serializers.IntegerField()
     device_type = serializers.CharField(required=False)
     memory_bytes = serializers.IntegerField(required=False, allow_null=True)
+    min_run_seconds = serializers.IntegerField(required=False, allow_null=True)
+    price = serializers.FloatField(required=False, allow_null=True)
 
     class Meta:
         ref_name = "Pool"
 
 
 class PoolChange(Shape):
-    devices = serializers.IntegerField()
+    devices = serializers.IntegerField(required=False)
+    min_run_seconds = serializers.IntegerField(required=False, allow_null=True)
+    price = serializers.FloatField(required=False, allow_null=True)
 
 
 class Share(Shape):
@@ -36,6 +46,9 @@ class Share(Shape):
     guaranteed = serializers.IntegerField(help_text="Devices that the team gets before all others.")
     cap = serializers.IntegerField(allow_null=True, help_text="Devices that it may hold at most; null: no cap.")
     weight = serializers.FloatField(help_text="Its part of what is not guaranteed to anybody.")
+    lends = serializers.IntegerField(
+        allow_null=True, help_text="Of the guaranteed devices so many are lent while it does not use them; null: all."
+    )
 
 
 class ShareRequest(Shape):
@@ -43,6 +56,7 @@ class ShareRequest(Shape):
     guaranteed = serializers.IntegerField(required=False)
     cap = serializers.IntegerField(required=False, allow_null=True)
     weight = serializers.FloatField(required=False)
+    lends = serializers.IntegerField(required=False, allow_null=True)
 
     class Meta:
         ref_name = "Share"
@@ -52,6 +66,7 @@ class ShareChange(Shape):
     guaranteed = serializers.IntegerField(required=False)
     cap = serializers.IntegerField(required=False, allow_null=True)
     weight = serializers.FloatField(required=False)
+    lends = serializers.IntegerField(required=False, allow_null=True)
 
 
 class Team(Shape):
@@ -163,6 +178,7 @@ class Standing(Shape):
     guaranteed = serializers.IntegerField(source="share.guaranteed")
     cap = serializers.IntegerField(source="share.cap", allow_null=True)
     weight = serializers.FloatField(source="share.weight")
+    lends = serializers.IntegerField(source="share.lends", allow_null=True)
     held = serializers.FloatField()
     used_seconds = serializers.FloatField(
         help_text="Device-seconds, of which half is forgotten with every half-life; of equals the lower comes first."

@@ -17,6 +17,7 @@ class UsageEntry(Shape):
     devices = serializers.IntegerField()
     seconds = serializers.FloatField(help_text="For which it held them.")
     gpu_seconds = serializers.FloatField()
+    cost = serializers.FloatField(help_text="Of the devices of its pool, at their price when it ended.")
     outcome = serializers.ChoiceField(Entry.Outcome.choices)
     ended_at = serializers.DateTimeField()
 
@@ -26,12 +27,14 @@ class UsageSum(Shape):
     attempts = serializers.IntegerField()
     seconds = serializers.FloatField()
     gpu_seconds = serializers.FloatField()
+    cost = serializers.FloatField()
 
 
 class UsageTotal(Shape):
     attempts = serializers.IntegerField()
     seconds = serializers.FloatField()
     gpu_seconds = serializers.FloatField()
+    cost = serializers.FloatField()
 
 
 class Usage(Shape):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from hpt_web.accounts import sharing
 from hpt_web.accounts.models import PoolShare, Quota, Team
 from hpt_web.accounts.pools import PoolInfo, pools
-from hpt_web.accounts.sharing import MOST_DEVICES, MOST_WEIGHT, Scope
+from hpt_web.accounts.sharing import MOST_DEVICES, MOST_WEIGHT, Scope, Terms
 from hpt_web.api.pagination import page
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of
 from hpt_web.api.serializers import quotas as shapes
@@ -53,6 +53,7 @@ class PoolsView(View):
                 devices=_devices(document, "devices"),
                 device_type=document.text("device_type", default="", longest=100),
                 memory_bytes=document.whole("memory_bytes", low=1, high=2**60, optional=True),
+                terms=_terms(document, Terms()),
             )
         return _pool(pool, 201)
 
@@ -62,14 +63,30 @@ class PoolView(View):
                gives=shapes.Pool)  # fmt: skip
     def patch(self, request: Request, pool: str) -> Response:
         sharing.require_admin(person(request), "change pools")
+        before = sharing.pool_named(pool)
         with reading(request) as document:
-            found = sharing.resize_pool(actor=person(request), name=pool, devices=_devices(document, "devices"))
+            found = sharing.change_pool(
+                actor=person(request),
+                name=pool,
+                devices=_devices(document, "devices") if document.has("devices") else None,
+                terms=_terms(document, Terms(before.min_run_seconds, before.price)),
+            )
         return _pool(found)
 
     @operation("withdrawPool", "Take back what was declared of a pool", tag=_TAG, status=204)
     def delete(self, request: Request, pool: str) -> Response:
         sharing.withdraw_pool(actor=person(request), name=pool)
         return Response(status=204)
+
+
+def _terms(document: Document, before: Terms) -> Terms:
+    """What is given of them, null among it; the rest as it was."""
+    seconds = document.whole("min_run_seconds", low=0, high=sharing.LONGEST_MIN_RUN, optional=True)
+    price = document.number("price", low=0, high=sharing.MOST_PRICE)
+    return Terms(
+        seconds if document.has("min_run_seconds") else before.min_run_seconds,
+        price if document.has("price") else before.price,
+    )
 
 
 def _devices(document: Document, name: str, default: int | None = None) -> int:
@@ -171,6 +188,7 @@ class SharesView(View):
                 guaranteed=_devices(document, "guaranteed", 0),
                 cap=document.whole("cap", low=0, high=MOST_DEVICES, optional=True),
                 weight=_weight(document, 1.0),
+                lends=document.whole("lends", low=0, high=MOST_DEVICES, optional=True),
             )
         return _share(share, 201)
 
@@ -181,14 +199,15 @@ class ShareView(View):
         before = sharing.share_of(person(request), team, pool)
         with reading(request) as document:
             cap = document.whole("cap", low=0, high=MOST_DEVICES, optional=True)
-            given = isinstance(request.data, dict) and "cap" in request.data  # null takes it away
+            lends = document.whole("lends", low=0, high=MOST_DEVICES, optional=True)  # null takes it away, as a cap
             share = sharing.set_share(
                 actor=person(request),
                 team=team,
                 pool=pool,
                 guaranteed=_devices(document, "guaranteed", before.guaranteed),
-                cap=cap if given else before.cap,
+                cap=cap if document.has("cap") else before.cap,
                 weight=_weight(document, before.weight),
+                lends=lends if document.has("lends") else before.lends,
             )
         return _share(share)
 

@@ -40,7 +40,7 @@ _KEYS = {
 _COLUMNS = {
     "id": "id", "project": "project_slug", "user": "user__username", "job": "job_name", "trial": "trial_number",
     "attempt": "attempt_number", "pool": "pool", "devices": "devices", "seconds": "seconds",
-    "gpu_seconds": "gpu_seconds", "outcome": "outcome", "ended_at": "ended_at",
+    "gpu_seconds": "gpu_seconds", "cost": "cost", "outcome": "outcome", "ended_at": "ended_at",
 }  # fmt: skip
 FILTERS = [
     query("user", "Only of jobs of this person."),
@@ -144,25 +144,33 @@ def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     days = _grouped(entries.annotate(key=_PERIODS[period]("ended_at", tzinfo=UTC)), newest_first=True)
     found = {name: _grouped(entries.annotate(key=key)) for name, key in _KEYS.items()}
     found["by_period"] = [{**row, "key": row["key"] and f"{row['key']:%Y-%m-%d}"} for row in days]
-    total = entries.aggregate(attempts=Count("pk"), seconds=Sum("seconds"), gpu_seconds=Sum("gpu_seconds"))
+    total = entries.aggregate(
+        attempts=Count("pk"), seconds=Sum("seconds"), gpu_seconds=Sum("gpu_seconds"), cost=Sum("cost")
+    )
     return Response(shapes.Usage({"total": {name: value or 0 for name, value in total.items()}, **found}).data)
 
 
 def _grouped(entries: QuerySet[Any], *, newest_first: bool = False) -> list[dict[str, object]]:
     """The sums for each key, the largest first; those that are too many as one without a key."""
     sums = entries.order_by().values("key").annotate(
-        attempts=Count("pk"), total=Sum("seconds"), gpu_total=Sum("gpu_seconds")
+        attempts=Count("pk"), total=Sum("seconds"), gpu_total=Sum("gpu_seconds"), price=Sum("cost")
     )  # fmt: skip
     order = ["-key"] if newest_first else ["-gpu_total", "-total", "key"]
     rows = [
-        {"key": row["key"], "attempts": row["attempts"], "seconds": row["total"], "gpu_seconds": row["gpu_total"]}
+        {
+            "key": row["key"],
+            "attempts": row["attempts"],
+            "seconds": row["total"],
+            "gpu_seconds": row["gpu_total"],
+            "cost": row["price"],
+        }
         for row in sums.order_by(*order)
     ]
     return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
 
 
 def _together(rows: Sequence[dict[str, object]]) -> dict[str, object]:
-    names = ("attempts", "seconds", "gpu_seconds")
+    names = ("attempts", "seconds", "gpu_seconds", "cost")
     return {"key": None, **{name: sum(row[name] for row in rows) for name in names}}  # type: ignore[misc]
 
 

@@ -17,10 +17,13 @@ that it declares; those of a pool of GPUs take a slot of the host's CPUs besides
 the turn is judged by that of the two of which it holds more (its dominant resource): a team that fills its slots with
 trials on CPUs does not come first for GPUs as well. Without one on the slots, the guarantee of the GPUs alone counts.
 
+What a team does not lend of its guarantee is there for it at any moment: nobody else starts if less would be left.
+
 A trial gets all of its devices or none. If it is the turn of one that needs more than is free, what is free is kept for
 it, else smaller trials would pass it for ever: this is the only way in which anything stays idle that is wanted. It is
 not kept from those who have used less lately, so that large and small trials take turns and neither waits for nothing;
-nor if others may claim so much as guaranteed to them that it would never be enough.
+nor if others may claim so much as guaranteed to them that it would never be enough. Between teams claims come before
+that: who is within a guarantee passes who is not, and nobody beyond one passes a team that is short of its own.
 
 The cost is O((n + starts) log n) for n jobs, and for each trial that is pre-empted the number of running spot trials.
 """
@@ -147,7 +150,7 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
         if found.lacking:
             in_line.setdefault(found.demand.pool, []).append(found)
         else:
-            reason = waiting.never(found.room, found.missing, found.needs)
+            reason = waiting.never(found.room, found.missing, found.needs, found.back)
             grants[found.demand.job] = replace(grants[found.demand.job], reason=reason, missing=found.missing)
     for members in in_line.values():
         for place, found in enumerate(members, 1):
@@ -156,7 +159,9 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
             known = [time for time in times if time is not None]
             grants[demand.job] = replace(
                 grants[demand.job],
-                reason=waiting.why(demand.project, found.room, found.missing, demand.devices, kept=found.kept),
+                reason=waiting.why(
+                    demand.project, found.room, found.missing, demand.devices, kept=found.kept, back=found.back
+                ),
                 missing=found.missing,
                 place=place,
                 waiting=len(members),
@@ -195,7 +200,7 @@ class _Line:
         if table.within(demand):
             return 0, max(amount / share.guaranteed for amount, _, share in held), *rest
         levels = [(amount + 1 - share.guaranteed) / share.weight / table.size(pool) for amount, pool, share in held]
-        return 2 if demand.spot else 1, max(levels), *rest
+        return 2 if demand.spot and not table.is_short(demand) else 1, max(levels), *rest
 
     def first(self) -> Demand:
         """The job whose turn is next."""

@@ -26,6 +26,7 @@ from hpt_web.jobs.models import EXTERNAL, TuningJob
 from hpt_web.jobs.rows import select
 from hpt_web.jobs.sharing import checking, devices, ledger, placing
 from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, Spent, plan
+from hpt_web.jobs.sharing.demands import MIN_RUN_SECONDS
 from hpt_web.jobs.sharing.devices import Wish
 from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
 from tuning.states import JobState, TrialState
@@ -54,13 +55,18 @@ class Situation(NamedTuple):
     unchecked: Collection[int] = ()  # the jobs whose first trial is checked before the rest start
 
     def plan(self) -> dict[int, Grant]:
-        found = [Pool(pool.name, pool.size, CPU if pool.has_gpus else "") for pool in self.pools]
+        found = [_pool(pool) for pool in self.pools]
         planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
         planned = devices.bounded(planned, self.wishes, {job: place.pool for job, place in self.places.items()})
         for job in self.unchecked:
             if not planned[job].missing:
                 planned[job] = replace(planned[job], reason=checking.REASON)
         return planned
+
+
+def _pool(pool: PoolInfo) -> Pool:
+    min_run = MIN_RUN_SECONDS if pool.min_run_seconds is None else pool.min_run_seconds
+    return Pool(pool.name, pool.size, CPU if pool.has_gpus else "", min_run)
 
 
 def situation(asking: int = 0) -> Situation:
@@ -332,8 +338,8 @@ def _declared() -> _Declared:
 
 
 def _shares() -> dict[tuple[str, str], Share]:
-    rows = PoolShare.objects.values_list("team__name", "pool", "guaranteed", "cap", "weight")
-    return {(team, pool): Share(guaranteed, cap, weight) for team, pool, guaranteed, cap, weight in rows}
+    rows = PoolShare.objects.values_list("team__name", "pool", "guaranteed", "cap", "weight", "lends")
+    return {(team, pool): Share(g, cap, weight, lends) for team, pool, g, cap, weight, lends in rows}
 
 
 def _quotas() -> list[Quota]:

@@ -10,25 +10,37 @@ from hpt_web.jobs.sharing import waiting
 from tuning.contracts import Number
 
 CPU = "cpu"  # the pool of this host's slots; every other one is of GPUs
+MIN_RUN_SECONDS = 60.0  # a start is dear: nobody gives way who has run for less, unless a pool says otherwise
 ENTRY_SECONDS = 60.0  # each start costs so much of usage besides its time: trials that fail at once are not free
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """`size` devices of one kind, or slots for trials on CPUs. A trial takes one slot of `host` besides."""
+    """`size` devices of one kind, or slots for trials on CPUs. A trial takes one slot of `host` besides. Spot trials
+    give way once they have run for `min_run` seconds."""
 
     name: str
     size: int
     host: str = ""
+    min_run: float = MIN_RUN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a team has of a pool: `guaranteed` devices, `cap` at most, and of the rest in proportion to `weight`."""
+    """What a team has of a pool: `guaranteed` devices, `cap` at most, and of the rest in proportion to `weight`.
+
+    Of what is guaranteed to it and idle it `lends` so many; None: all of them.
+    """
 
     guaranteed: int = 0
     cap: int | None = None
     weight: float = 1.0
+    lends: int | None = None
+
+    @property
+    def reserved(self) -> int:
+        """What is there for the team at any moment."""
+        return 0 if self.lends is None else max(0, self.guaranteed - self.lends)
 
 
 @dataclass(frozen=True, slots=True)

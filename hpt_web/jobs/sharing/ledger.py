@@ -49,11 +49,14 @@ def enter(attempt: Attempt, state: TrialState) -> None:
     sql = """
         INSERT INTO jobs_usageentry (
             attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, user_id,
-            pool, devices, seconds, gpu_seconds, outcome, ended_at
+            pool, devices, seconds, gpu_seconds, cost, outcome, ended_at
         )
         SELECT
             a.id, a.number, t.number, j.id, j.name, p.id, p.slug, j.created_by_id, a.pool, a.device_count,
-            held.seconds, held.seconds * %s, %s, a.ended_at
+            held.seconds, held.seconds * %s,
+            held.seconds * a.device_count * a.share / 3600
+                * COALESCE((SELECT price FROM accounts_pool WHERE name = a.pool), 0),
+            %s, a.ended_at
         FROM jobs_attempt a
         JOIN jobs_trial t ON t.id = a.trial_id
         JOIN jobs_tuningjob j ON j.id = t.job_id

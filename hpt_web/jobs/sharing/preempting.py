@@ -3,7 +3,7 @@
 A place is asked back for a trial that waits within what is guaranteed to its team, and for one of a job that is no spot
 job. Only those give way that their team holds beyond its guarantee; and those of the waiting job's own team, if that
 job is no spot job and within the guarantee: whoever gives way must not come first again at once. Nobody gives way who
-has run for less than PROTECTED_SECONDS, as a start is dear.
+has run for less than its pool's `min_run`, as a start is dear.
 
 The youngest trial goes first, of the job that holds most, of the person who holds most, of the team that is furthest
 above its guarantee by its weight. What was asked to stop already counts as free: it is on its way.
@@ -20,7 +20,6 @@ from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Preemption
 from hpt_web.jobs.sharing.seating import Blocked, Table
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
-PROTECTED_SECONDS = 60.0
 _Order = tuple[bool, float, float, float, int]
 
 
@@ -88,7 +87,7 @@ def _candidates(demands: Sequence[Demand], table: Table) -> list[_Candidate]:
         for demand in demands
         if demand.spot
         for holding in demand.running
-        if not holding.ending and holding.ran >= PROTECTED_SECONDS
+        if not holding.ending and holding.ran >= table.min_run(holding.pool)
     ]
 
 
@@ -104,7 +103,10 @@ def _serve(
         if demand.spot and not (within and table.within(demand)):
             break
         after = books.copy()
-        short = {room.bound: amount - room.free - books.coming[room.bound] for room, amount in rooms}
+        short = {
+            room.bound: amount + _kept_back(demand, room, amount, turn, table) - room.free - books.coming[room.bound]
+            for room, amount in rooms
+        }
         victims = _victims(demand, {bound: n for bound, n in short.items() if n > 0}, candidates, after, table)
         if victims is None:
             break
@@ -115,6 +117,14 @@ def _serve(
             after.coming[room.bound] -= amount
         books = after
     return found, books
+
+
+def _kept_back(demand: Demand, room: Room, amount: float, turn: int, table: Table) -> float:
+    """What other teams do not lend to the trial that comes after `turn` others of its job."""
+    kind, pool, *_ = room.bound
+    if kind is not Kind.POOL:
+        return 0
+    return table.kept_back(pool, demand.team, table.held(pool, demand.team) + (turn + 1) * amount)
 
 
 def _victims(

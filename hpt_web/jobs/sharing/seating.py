@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
-from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Limit, Pool, Share, Shares, Usage
+from hpt_web.jobs.sharing.demands import (
+    CPU,
+    MIN_RUN_SECONDS,
+    Demand,
+    Holding,
+    Limit,
+    Pool,
+    Share,
+    Shares,
+    Usage,
+)
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
 
@@ -20,6 +30,7 @@ class Blocked(NamedTuple):
     needs: float  # of it
     lacking: tuple[tuple[Room, float], ...] = ()  # each with what has to come free there; empty: too small for ever
     kept: bool = False  # what was free is kept for it
+    back: float = 0  # what other teams do not lend, of the first
 
 
 @dataclass(slots=True)
@@ -37,6 +48,7 @@ class Table:
     _kept: dict[Bound, Demand] = field(default_factory=dict)
     _wanted: dict[tuple[str, str], float] = field(default_factory=dict)  # devices of a pool, by a team
     _used_by_team: dict[tuple[str, str], float] = field(default_factory=dict)
+    _reserved: dict[str, dict[str, int]] = field(default_factory=dict)  # by pool and team
 
     def __post_init__(self) -> None:
         self._pool = {pool.name: pool for pool in self.pools}
@@ -45,6 +57,8 @@ class Table:
         for (team, name), share in self.shares.items():
             if share.cap is not None:
                 self._add(Room(Bound(Kind.TEAM, name, team), share.cap))
+            if share.reserved:
+                self._reserved.setdefault(name, {})[team] = share.reserved
         for limit in self.limits:
             self._add(Room(Bound(Kind.LIMIT, limit.pool, "", limit.project, limit.user), limit.most))
         for (team, _, name), seconds in self.usage.items():
@@ -58,6 +72,10 @@ class Table:
 
     def size(self, pool: str) -> int:
         return max(1, self._pool[pool].size) if pool in self._pool else 1
+
+    def min_run(self, pool: str) -> float:
+        """For how many seconds a spot trial runs before it may be asked for its place."""
+        return self._pool[pool].min_run if pool in self._pool else MIN_RUN_SECONDS
 
     def host_of(self, pool: str) -> str:
         """The pool of which a trial in `pool` takes a slot besides; "" if there is none."""
@@ -74,6 +92,14 @@ class Table:
         if user is None:
             return self._used_by_team.get((team, pool), 0.0)
         return self.usage.get((team, user, pool), 0.0)
+
+    def kept_back(self, pool: str, team: str, after: float) -> float:
+        """What other teams do not lend of a pool to this one, which would hold so much of it `after` the next start.
+        Nothing, if that is within what it does not lend itself."""
+        reserved = self._reserved.get(pool)
+        if not reserved or after <= reserved.get(team, 0):
+            return 0
+        return sum(max(0, most - self.held(pool, other)) for other, most in reserved.items() if other != team)
 
     def claims(self, demand: Demand) -> list[tuple[str, float]]:
         """The pools by which the turn of a job is judged, with what a trial takes of each: its own, and the host's if
@@ -109,10 +135,32 @@ class Table:
         return True
 
     def _lacks(self, demand: Demand, room: Room, amount: float) -> bool:
-        return room.free < amount or (room.kept is not None and not self._may_pass(demand, self._kept[room.bound]))
+        return room.free - self._back(demand, room, amount) < amount or (
+            room.kept is not None
+            and not self._within_reserved(demand, room, amount)
+            and not self._may_pass(demand, self._kept[room.bound])
+        )
+
+    def _back(self, demand: Demand, room: Room, amount: float) -> float:
+        if room.bound.kind is not Kind.POOL:
+            return 0
+        pool = room.bound.pool
+        return self.kept_back(pool, demand.team, self.held(pool, demand.team) + amount)
+
+    def _within_reserved(self, demand: Demand, room: Room, amount: float) -> bool:
+        kind, pool, *_ = room.bound
+        most = self._reserved.get(pool, {}).get(demand.team, 0)
+        return kind is Kind.POOL and self.held(pool, demand.team) + amount <= most
 
     def _may_pass(self, demand: Demand, other: Demand) -> bool:
-        """Whether what is kept for another job is not kept from this one: it has used less lately."""
+        """Whether what is kept for another job is not kept from this one: it has used less lately, unless only one of
+        them may claim it as guaranteed to its team."""
+        if demand.team != other.team:
+            within = self.within(demand)
+            if within and not self.within(other):
+                return True
+            if not within and self.is_short(other):
+                return False
         if demand.spot and not other.spot:  # it would only be taken back
             return False
         pool = other.pool
@@ -120,6 +168,12 @@ class Table:
             return self.used(pool, demand.team, demand.user) < self.used(pool, other.team, other.user)
         weights = [self.share(team, pool).weight for team in (demand.team, other.team)]
         return self.used(pool, demand.team) / weights[0] < self.used(pool, other.team) / weights[1]
+
+    def is_short(self, demand: Demand) -> bool:
+        """Whether the job's team holds less than is guaranteed to it, though the next trial may take more than that."""
+        return all(
+            self.held(pool, demand.team) < self.share(demand.team, pool).guaranteed for pool, _ in self.claims(demand)
+        )
 
     def block(self, demand: Demand) -> Blocked:
         """The job gets nothing more this time. What is free where it lacks some is kept for it: of a limit that it
@@ -129,18 +183,29 @@ class Table:
             rooms.append((Room(Bound(Kind.POOL, demand.pool), 0), demand.devices))
         missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
         for room, amount in rooms:
-            if room.size < amount:
-                return Blocked(demand, missing, room, amount)
+            never = self._never_lent(demand, room, amount)
+            if room.size - never < amount:
+                return Blocked(demand, missing, room, amount, back=never)
         lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
-        in_line = tuple([(room, room.queue(amount)) for room, amount in lacking])
+        backs = [self._back(demand, room, amount) for room, amount in lacking]
+        in_line = tuple(
+            [(room, room.queue(amount) + back) for (room, amount), back in zip(lacking, backs, strict=True)]
+        )
         first, needs = lacking[0]
         kept = False
-        for room, amount in lacking:
+        for (room, amount), back in zip(lacking, backs, strict=True):
             same = (room.bound.kind is Kind.POOL) is (first.bound.kind is Kind.POOL)
-            if same and self._may_come(demand, room, amount) and room.keep(demand.project, demand.name, amount):
+            if same and self._may_come(demand, room, amount) and room.keep(demand.project, demand.name, amount, back):
                 self._kept[room.bound] = demand
                 kept = True
-        return Blocked(demand, missing, first, needs, in_line, kept)
+        return Blocked(demand, missing, first, needs, in_line, kept, backs[0])
+
+    def _never_lent(self, demand: Demand, room: Room, amount: float) -> float:
+        """What other teams do not lend of a pool if they hold nothing of it, nor the job's own."""
+        reserved = self._reserved.get(room.bound.pool, {}) if room.bound.kind is Kind.POOL else {}
+        if not reserved or amount <= reserved.get(demand.team, 0):
+            return 0
+        return sum(reserved.values()) - reserved.get(demand.team, 0)
 
     def _may_come(self, demand: Demand, room: Room, amount: float) -> bool:
         """Whether so much of a pool can ever come free beside what other teams claim as guaranteed to them."""
@@ -149,7 +214,7 @@ class Table:
         if kind is not Kind.POOL or self.held(pool, demand.team) + amount <= own:
             return True
         claims = (
-            min(share.guaranteed, self.held(pool, team) + self._wanted.get((pool, team), 0))
+            max(share.reserved, min(share.guaranteed, self.held(pool, team) + self._wanted.get((pool, team), 0)))
             for (team, name), share in self.shares.items()
             if name == pool and team != demand.team
         )

@@ -61,11 +61,12 @@ class Room:
         if left is not None:
             self._releases.append((left, amount))
 
-    def keep(self, project: str, job: str, amount: float) -> bool:
-        """Keep what is free for a job that needs more; False if there is nothing to keep, or it is kept already."""
-        if self.free <= 0 or self.kept is not None:
+    def keep(self, project: str, job: str, amount: float, back: float = 0) -> bool:
+        """Keep what is free, but for what is kept `back` from it, for a job that needs more; False if there is nothing
+        to keep, or it is kept already."""
+        if self.free <= back or self.kept is not None:
             return False
-        self.kept = Kept(project, job, self.free, amount)
+        self.kept = Kept(project, job, self.free - back, amount)
         return True
 
     def queue(self, amount: float) -> float:
@@ -94,9 +95,12 @@ class Room:
         return last * amount / total
 
 
-def why(project: str, room: Room, missing: int, devices: float, *, kept: bool) -> str:
-    """Why `missing` more trials of a job in `project` do not start now; `kept`: what is free there is kept for it."""
+def why(project: str, room: Room, missing: int, devices: float, *, kept: bool, back: float = 0) -> str:
+    """Why `missing` more trials of a job in `project` do not start now; `kept`: what is free there is kept for it;
+    `back`: so much other teams do not lend to it."""
     text = f"{count(missing, 'more trial')} could run, but {_bound(room)}: {_holders(project, room)}."
+    if back and room.free > 0:
+        text += f" Of the {number(room.free)} that are free, other teams lend {number(max(0.0, room.free - back))}."
     if room.kept is None:
         return text
     owner, job, free, needed = room.kept[0], room.kept[1], number(room.kept.free), number(room.kept.needed)
@@ -107,9 +111,11 @@ def why(project: str, room: Room, missing: int, devices: float, *, kept: bool) -
     return f"{text} The {free} that {are} free {are} kept for {whose} {needed} at once."
 
 
-def never(room: Room, missing: int, needed: float) -> str:
+def never(room: Room, missing: int, needed: float, back: float = 0) -> str:
     """Why the trials of a job can never start while things stand as they do."""
     text = f"{count(missing, 'more trial')} could run, but each takes {number(needed)} at once"
+    if back:
+        return f"{text}, and {_bound(room)}, of which other teams never lend {number(back)}: none can start."
     return f"{text}, and {_bound(room)}: none can start until that is raised."
 
 

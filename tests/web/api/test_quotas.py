@@ -74,6 +74,10 @@ def test_pools_are_declared_changed_and_withdrawn(root: Api, alice: Api) -> None
     made = root.post("pools", {"name": "h100", "devices": 8, "device_type": "H100", "memory_bytes": 8 * 10**10})
     assert (made.status, made.json["present"], made.json["declared"]) == (201, None, True)
     assert root.patch("pools/h100", {"devices": 6}).json["devices"] == 6
+    terms = root.patch("pools/h100", {"price": 2.5, "min_run_seconds": 600}).json
+    assert (terms["devices"], terms["price"], terms["min_run_seconds"]) == (6, 2.5, 600)
+    terms = root.patch("pools/h100", {"price": None}).json
+    assert (terms["price"], terms["min_run_seconds"]) == (None, 600)
     assert root.patch("pools/gpu-80gb", {"devices": 1}).json["devices"] == 1
     assert root.patch("pools/gpu-80gb", {"devices": 9}).json["devices"] == 2  # not more than are there
     assert root.delete("pools/gpu-80gb").status == 204
@@ -83,7 +87,15 @@ def test_pools_are_declared_changed_and_withdrawn(root: Api, alice: Api) -> None
     assert root.patch("pools/h100", {"devices": 6}).status == 404
     assert not Pool.objects.exists()
     actions = list(AuditEvent.objects.order_by("id").values_list("action", flat=True))[-6:]
-    assert actions == ["pool.declare", "pool.change", "pool.change", "pool.change", "pool.withdraw", "pool.withdraw"]
+    assert actions == ["pool.change"] * 4 + ["pool.withdraw"] * 2
+
+
+def test_a_price_does_not_say_how_many_devices_there_are(root: Api, settings: Settings) -> None:
+    assert root.patch("pools/gpu-80gb", {"price": 3}).json["declared"] is False
+    assert root.delete("pools/gpu-80gb").status == 409
+    settings.HPT_GPUS = "0:80GB,1:80GB,2:80GB"
+    assert [(pool["devices"], pool["price"]) for pool in root.get("pools").json][1] == (3, 3.0)
+    assert root.post("pools", {"name": "gpu-80gb", "devices": 1}).json["declared"] is True
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,9 @@ def test_pools_are_declared_changed_and_withdrawn(root: Api, alice: Api) -> None
         ("teams", {"name": "-", "projects": ["lab", "nowhere"]}, {"name", "projects[1]"}),
         ("teams", {"name": "vision", "projects": "lab"}, {"name", "projects"}),
         ("teams/vision/shares", {"pool": "z", "guaranteed": 5, "cap": 4, "weight": 0}, {"pool", "cap", "weight"}),
+        ("pools", {"name": "x", "devices": 1, "price": -1, "min_run_seconds": 1e9}, {"price", "min_run_seconds"}),
         ("teams/vision/shares", {"pool": "cpu", "guaranteed": "all"}, {"guaranteed"}),
+        ("teams/vision/shares", {"pool": "cpu", "guaranteed": 2, "lends": 3}, {"lends"}),
         ("quotas", {}, {"resource", "limit"}),
         ("quotas", {"resource": "devices", "limit": -1, "user": "no"}, {"limit", "user", "pool"}),
         ("quotas", {"resource": "queued_jobs", "limit": 1.5, "project": "no"}, {"limit", "project"}),
@@ -119,10 +133,12 @@ def test_a_team_has_projects_and_shares(root: Api) -> None:
     made = root.post("teams", {"name": "vision", "projects": ["lab"]})
     assert (made.status, made.json["projects"], made.json["shares"]) == (201, ["lab"], [])
     share = root.post("teams/vision/shares", {"pool": "cpu", "guaranteed": 2})
-    assert share.json == {"pool": "cpu", "guaranteed": 2, "cap": None, "weight": 1.0}
-    assert root.patch("teams/vision/shares/cpu", {"cap": 3, "weight": 2}).json == {
-        "pool": "cpu", "guaranteed": 2, "cap": 3, "weight": 2.0,
+    assert share.json == {"pool": "cpu", "guaranteed": 2, "cap": None, "weight": 1.0, "lends": None}
+    assert root.patch("teams/vision/shares/cpu", {"cap": 3, "weight": 2, "lends": 1}).json == {
+        "pool": "cpu", "guaranteed": 2, "cap": 3, "weight": 2.0, "lends": 1,
     }  # fmt: skip
+    assert root.patch("teams/vision/shares/cpu", {"guaranteed": 0}).fields["lends"].startswith("is 1, more than the 0")
+    assert root.patch("teams/vision/shares/cpu", {"lends": None}).json["lends"] is None
     assert root.patch("teams/vision/shares/cpu", {"guaranteed": 4}).fields["cap"].startswith("is 3, less than the 4")
     assert root.patch("teams/vision/shares/cpu", {"cap": None}).json["cap"] is None
     assert [found["pool"] for found in root.get("teams/vision/shares").json] == ["cpu"]

@@ -34,7 +34,17 @@ def ledger(world: World) -> World:
     for number in range(1, 8):
         entry(world, number)
     entry(world, 8, outcome="failed", user=world.bob)
-    entry(world, 9, pool="a100", devices=4, gpu_seconds=360.0, outcome="early_stopped", job=None, job_name="second")
+    entry(
+        world,
+        9,
+        pool="a100",
+        devices=4,
+        gpu_seconds=360.0,
+        cost=0.25,
+        outcome="early_stopped",
+        job=None,
+        job_name="second",
+    )
     entry(world, 40, project=other, project_slug="other", user=world.charlie, job=None, job_name="theirs")
     return world
 
@@ -53,7 +63,7 @@ def listed(api: Api, path: str, query: str = "") -> list[dict[str, Any]]:
 def total(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {
         "attempts": len(rows), "seconds": sum(row["seconds"] for row in rows),
-        "gpu_seconds": sum(row["gpu_seconds"] for row in rows),
+        "gpu_seconds": sum(row["gpu_seconds"] for row in rows), "cost": sum(row["cost"] for row in rows),
     }  # fmt: skip
 
 
@@ -109,7 +119,7 @@ def test_the_rows_are_the_newest_first(ledger: World, alice: Api) -> None:
     assert [row["trial"] for row in rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert rows[0] | {"id": 0} == {
         "id": 0, "project": "lab", "user": "alice", "job": "second", "trial": 9, "attempt": 1, "pool": "a100",
-        "devices": 4, "seconds": 90.0, "gpu_seconds": 360.0, "outcome": "early_stopped",
+        "devices": 4, "seconds": 90.0, "gpu_seconds": 360.0, "cost": 0.25, "outcome": "early_stopped",
         "ended_at": "2026-03-11T00:00:00.000Z",
     }  # fmt: skip
 
@@ -131,7 +141,7 @@ def test_many_keys_are_summed_beyond_the_first(ledger: World, alice: Api, monkey
     monkeypatch.setattr(usage, "MOST_KEYS", 3)
     by_period = alice.get("projects/lab/usage?period=day").json["by_period"]
     assert [row["key"] for row in by_period] == ["2026-03-11", "2026-03-10", "2026-03-09", None]
-    assert by_period[3] == {"key": None, "attempts": 6, "seconds": 210.0, "gpu_seconds": 0.0}
+    assert by_period[3] == {"key": None, "attempts": 6, "seconds": 210.0, "gpu_seconds": 0.0, "cost": 0.0}
 
 
 def test_faults_of_the_query_are_named_at_once(alice: Api) -> None:

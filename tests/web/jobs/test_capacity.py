@@ -67,10 +67,10 @@ def test_pools_are_made_from_what_the_host_has(slots: Settings, root: User) -> N
     assert {name: (pool.size, pool.ids) for name, pool in found.items()} == {
         "cpu": (4, ()), "gpu-80gb": (2, ("0", "1")), "gpu-24gb": (1, ("2",)),
     }  # fmt: skip
-    sharing.resize_pool(actor=root, name="gpu-80gb", devices=1)
+    sharing.change_pool(actor=root, name="gpu-80gb", devices=1)
     sharing.declare_pool(actor=root, name="elsewhere", devices=8, device_type="H100")
-    sharing.resize_pool(actor=root, name="gpu-24gb", devices=9)  # not more than are there
-    sharing.resize_pool(actor=root, name="cpu", devices=6)
+    sharing.change_pool(actor=root, name="gpu-24gb", devices=9)  # not more than are there
+    sharing.change_pool(actor=root, name="cpu", devices=6)
     assert {pool.name: pool.size for pool in pools()} == {"cpu": 6, "gpu-80gb": 1, "gpu-24gb": 1, "elsewhere": 8}
     sharing.withdraw_pool(actor=root, name="cpu")
     assert pools()[0].size == 4
@@ -154,7 +154,7 @@ def test_lowering_a_limit_kills_nothing(
     if bound == "slots":
         slots.HPT_TRIAL_SLOTS = 2
     elif bound == "pool":
-        sharing.resize_pool(actor=root, name="cpu", devices=2)
+        sharing.change_pool(actor=root, name="cpu", devices=2)
     elif bound == "cap":
         sharing.create_team(actor=root, name="vision", projects=["lab"])
         sharing.set_share(actor=root, team="vision", pool="cpu", cap=2)

@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from hpt_web.accounts.models import Pool
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
 from hpt_web.jobs.queries import gpu_hours_of
@@ -109,6 +110,17 @@ def test_devices_of_a_pool_of_gpus_are_gpu_seconds(
     entry = UsageEntry.objects.get(job=job)
     assert entry.gpu_seconds == pytest.approx(4 * entry.seconds)
     assert entry.gpu_seconds == pytest.approx(4 * 3600, rel=0.01) == 3600 * gpu_hours_of(job)
+
+
+def test_an_attempt_costs_what_its_pool_says_at_its_end(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 2, "max_parallel": 2})
+    Attempt.objects.update(created_at=timezone.now() - timedelta(hours=2), device_count=3, share=0.5)
+    Pool.objects.create(name="cpu", price=4.0)
+    end_all(backend, follower)
+    costs = UsageEntry.objects.filter(job=job).values_list("cost", flat=True)
+    assert list(costs) == [pytest.approx(2 * 3 * 0.5 * 4.0, rel=0.01)] * 2
 
 
 def test_of_a_gpu_that_is_shared_its_part_counts(
