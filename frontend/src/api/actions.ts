@@ -5,6 +5,7 @@ import type {
   CleanUpDocument,
   JobChanges,
   JobDocumentRequest,
+  PoolChanges,
   PoolRequest,
   QuotaRequest,
   Role,
@@ -166,6 +167,10 @@ export const declarePool = (body: PoolRequest) => bodyOf(rest.POST("/api/v1/pool
 
 export const resizePool = (pool: string, devices: number) =>
   bodyOf(rest.PATCH("/api/v1/pools/{pool}", { params: { path: { pool } }, body: { devices } }));
+
+/** Its terms; null takes one away. */
+export const changePool = (pool: string, body: PoolChanges) =>
+  bodyOf(rest.PATCH("/api/v1/pools/{pool}", { params: { path: { pool } }, body }));
 
 export const withdrawPool = (pool: string) =>
   rest.DELETE("/api/v1/pools/{pool}", { params: { path: { pool } } });

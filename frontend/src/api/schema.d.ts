@@ -2485,6 +2485,11 @@ export interface components {
             weight?: number;
         };
         PatchedTeamChangeRequest: {
+            /** @description All that are fixed from now on. */
+            fixed?: {
+                [key: string]: number | string;
+            };
+            images?: string[];
             name?: string;
             /** @description All that are in it from now on. */
             projects?: string[];
@@ -2996,6 +3001,12 @@ export interface components {
         Team: {
             /** Format: date-time */
             created_at: string;
+            /** @description Settings that all of its jobs have. */
+            fixed: {
+                [key: string]: number | string;
+            };
+            /** @description Containers of its jobs are made from these alone; none: from any. */
+            images: string[];
             name: string;
             /** @description Their slugs. */
             projects: string[];
@@ -3006,6 +3017,12 @@ export interface components {
             next: string | null;
         };
         TeamRequest: {
+            /** @description `spot`, `check_first` or `runs_in` with its value. */
+            fixed?: {
+                [key: string]: number | string;
+            };
+            /** @description Patterns, in which * is any text. */
+            images?: string[];
             name: string;
             projects?: string[];
         };

@@ -36,6 +36,7 @@ export type Member = Schemas["Member"];
 export type MetricDefinition = Schemas["MetricDefinition"];
 export type Parameter = Schemas["Parameter"];
 export type Pool = Schemas["Pool"];
+export type PoolChanges = Schemas["PatchedPoolChangeRequest"];
 export type PoolRequest = Schemas["PoolRequest"];
 export type PoolState = Schemas["PoolState"];
 export type Problem = Schemas["Problem"];

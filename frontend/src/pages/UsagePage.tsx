@@ -24,6 +24,8 @@ import {
   MEASURES,
   type Measure,
   measureOf,
+  measuresOf,
+  moneyOf,
   OUTCOMES,
   type Outcome,
   type Period,
@@ -221,7 +223,7 @@ function OverTime({ usage, filter, period, measure, set }: Omit<FiguresProps, "p
         <>
           <SegmentedControl
             aria-label="Measure"
-            data={Object.entries(MEASURES).map(([value, label]) => ({ value, label }))}
+            data={measuresOf(usage).map((value) => ({ value, label: MEASURES[value] }))}
             value={measure}
             onChange={(value) => set({ measure: value })}
           />
@@ -254,6 +256,7 @@ function Totals({ usage, measure }: { usage: Usage; measure: Measure }) {
   const facts = [
     { name: "GPU-hours", value: hoursOf(usage.total.gpu_seconds) },
     { name: "Trial-hours", value: hoursOf(usage.total.seconds) },
+    ...(usage.total.cost > 0 ? [{ name: "Cost", value: moneyOf(usage.total.cost) }] : []),
     { name: "Attempts", value: usage.total.attempts.toLocaleString("en-US") },
     { name: "Early stopped", value: percent(partOf(usage.by_outcome, ["early_stopped"], measure)) },
     { name: "Failed or lost", value: percent(partOf(usage.by_outcome, WASTED, measure)) },

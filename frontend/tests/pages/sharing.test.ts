@@ -16,6 +16,7 @@ import {
 } from "../../src/pages/admin/sharing";
 import { othersOf, seatsOf, totalsOf } from "../../src/pages/queue/seats";
 import {
+  amountOf,
   measureOf,
   partOf,
   percent,
@@ -109,6 +110,7 @@ describe("shares of a pool", () => {
     guaranteed,
     cap,
     weight,
+    lends: null,
   });
   const fair = (size: number, ...shares: TeamShare[]) =>
     Object.fromEntries(
@@ -168,6 +170,7 @@ describe("usage", () => {
     attempts: 1,
     seconds,
     gpu_seconds: 0,
+    cost: 0,
   });
 
   it("is shown for all periods, also those without", () => {
@@ -201,8 +204,13 @@ describe("usage", () => {
     expect(partOf([sum("failed", 1), sum("completed", 3)], ["failed", "lost"], "seconds")).toBe(0.25);
     expect(partOf([], ["failed"], "seconds")).toBe(0);
     expect([0, 0.001, 0.255].map(percent)).toEqual(["0 %", "< 1 %", "26 %"]);
-    const usage = { total: { attempts: 1, seconds: 1, gpu_seconds: 1 } } as never;
+    const usage = { total: { attempts: 1, seconds: 1, gpu_seconds: 1, cost: 0 } } as never;
     expect([measureOf(usage, null), measureOf(usage, "seconds")]).toEqual(["gpu_seconds", "seconds"]);
+    expect(measureOf(usage, "cost")).toBe("gpu_seconds"); // no pool has a price
+    const priced = { total: { attempts: 1, seconds: 1, gpu_seconds: 1, cost: 2.5 } } as never;
+    expect(measureOf(priced, "cost")).toBe("cost");
+    expect(amountOf({ ...sum("x", 7200), cost: 3 }, "seconds")).toBe(2);
+    expect(amountOf({ ...sum("x", 7200), cost: 3 }, "cost")).toBe(3);
     expect([0, 42, 3600, 720_000].map(formatHours)).toEqual(["0 h", "42 s", "1.00 h", "200 h"]);
   });
 });

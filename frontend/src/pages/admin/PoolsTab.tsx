@@ -15,6 +15,7 @@ import { readNumber } from "../../components/typing";
 import { CPU, poolLabel } from "../queue/seats";
 import { FormDialog } from "./FormDialog";
 import classes from "./PoolsTab.module.css";
+import { PoolTerms } from "./PoolTerms";
 import { ShareBar } from "./ShareBar";
 import { ShareForm } from "./ShareForm";
 import { fairShares, loweringWords, promiseRemark, sharesOf, type TeamShare } from "./sharing";
@@ -84,6 +85,7 @@ function PoolPanel({ pool, state, held, teams, refresh }: PoolPanelProps) {
       actions={
         <>
           <ResizePool pool={pool} state={state} refresh={refresh} />
+          <PoolTerms pool={pool} refresh={refresh} />
           {pool.declared && <WithdrawPool pool={pool} refresh={refresh} />}
           {others.length > 0 && (
             <ShareForm pool={pool} teams={others.map((team) => team.name)} refresh={refresh} />
@@ -123,7 +125,8 @@ const Fact = ({ name, value }: { name: string; value: number | string }) => (
 function noteOf(pool: Pool): string {
   const size = pool.memory_bytes ? `${formatBytes(pool.memory_bytes)} each` : "";
   const set = pool.declared ? "set by an administrator" : "as the host has it";
-  return [pool.device_type, size, set].filter(Boolean).join(", ");
+  const price = pool.price ? `${formatNumber(pool.price)} a device-hour` : "";
+  return [pool.device_type, size, set, price].filter(Boolean).join(", ");
 }
 
 const NoShares = ({ any }: { any: boolean }) => (
@@ -153,6 +156,9 @@ function Shares({ pool, shares, held, refresh }: SharesProps) {
           <th>Team</th>
           <th style={{ width: "32%", minWidth: "8rem" }}>Holds now</th>
           <th className="num">Guaranteed</th>
+          <th className="num" title="Of the guaranteed, to others while the team leaves them idle">
+            Lends
+          </th>
           <th className="num">At most</th>
           <th className="num">Weight</th>
           <th
@@ -182,6 +188,7 @@ function Shares({ pool, shares, held, refresh }: SharesProps) {
               />
             </td>
             <td className="num">{share.guaranteed}</td>
+            <td className="num">{share.lends ?? <span className="quiet">all</span>}</td>
             <td className="num">{share.cap ?? <span className="quiet">no cap</span>}</td>
             <td className="num">{formatNumber(share.weight)}</td>
             <td className="num">{formatNumber(fair.get(share.team) ?? 0, 2)}</td>

@@ -25,6 +25,7 @@ export function ShareForm({ pool, teams, share, refresh }: ShareFormProps) {
     guaranteed: String(share?.guaranteed ?? 0),
     cap: share?.cap == null ? "" : String(share.cap),
     weight: String(share?.weight ?? 1),
+    lends: share?.lends == null ? "" : String(share.lends),
   };
   const [draft, setDraft] = useState(now);
   const set = (part: Partial<typeof now>) => setDraft({ ...draft, ...part });
@@ -34,12 +35,13 @@ export function ShareForm({ pool, teams, share, refresh }: ShareFormProps) {
       guaranteed: readNumber(draft.guaranteed) as number,
       cap: readNumber(draft.cap) as number | null,
       weight: readNumber(draft.weight) as number,
+      lends: readNumber(draft.lends) as number | null,
     }).then(refresh);
   return (
     <FormDialog
       title={share ? `${first}'s share of ${poolLabel(pool.name)}` : `Share of ${poolLabel(pool.name)}`}
       verb={share ? "Change the share" : "Give the share"}
-      fields={["guaranteed", "cap", "weight"]}
+      fields={["guaranteed", "cap", "weight", "lends"]}
       begin={() => setDraft(now)}
       act={save}
       trigger={(open) =>
@@ -78,6 +80,15 @@ export function ShareForm({ pool, teams, share, refresh }: ShareFormProps) {
             value={draft.guaranteed}
             error={faults.at("guaranteed")}
             onChange={(event) => set({ guaranteed: event.currentTarget.value })}
+          />
+          <TextInput
+            label="Lends"
+            description="Of the guaranteed so many to others while the team leaves them idle. Empty: all."
+            placeholder="all"
+            inputMode="numeric"
+            value={draft.lends}
+            error={faults.at("lends")}
+            onChange={(event) => set({ lends: event.currentTarget.value })}
           />
           <TextInput
             label="At most"

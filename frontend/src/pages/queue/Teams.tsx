@@ -21,6 +21,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
             <th>Pool</th>
             <th style={{ width: "30%", minWidth: "8rem" }}>Holds</th>
             <th className="num">Guaranteed</th>
+            <th className="num">Lends</th>
             <th className="num">Borrowed</th>
             <th className="num">At most</th>
             <th className="num">Weight</th>
@@ -42,6 +43,9 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
                 />
               </td>
               <td className="num">{standing.guaranteed}</td>
+              <td className="num">
+                {standing.guaranteed > 0 ? (standing.lends ?? "all") : <span className="quiet">–</span>}
+              </td>
               <td className="num">{formatNumber(Math.max(0, standing.held - standing.guaranteed), 3)}</td>
               <td className="num">{standing.cap ?? <span className="quiet">no cap</span>}</td>
               <td className="num">{formatNumber(standing.weight)}</td>

@@ -9,7 +9,7 @@ import { MoreRows, rowsOf } from "../../components/MoreRows";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { CPU, poolLabel } from "../queue/seats";
-import { hoursOf, OUTCOMES } from "./ledger";
+import { hoursOf, moneyOf, OUTCOMES } from "./ledger";
 
 interface EntriesProps {
   project: string | null;
@@ -21,6 +21,7 @@ interface EntriesProps {
 export function Entries({ project, filter, className }: EntriesProps) {
   const list = useInfiniteQuery(usageEntries(project, filter));
   const rows = rowsOf(list.data);
+  const priced = rows.some((row) => row.cost > 0);
   return (
     <Panel
       className={className}
@@ -42,11 +43,12 @@ export function Entries({ project, filter, className }: EntriesProps) {
               <th>Held</th>
               <th className="num">For</th>
               <th className="num">GPU-hours</th>
+              {priced && <th className="num">Cost</th>}
             </tr>
           </thead>
           <tbody>
             {rows.map((row) => (
-              <Row key={row.id} row={row} />
+              <Row key={row.id} row={row} priced={priced} />
             ))}
           </tbody>
         </table>
@@ -56,7 +58,7 @@ export function Entries({ project, filter, className }: EntriesProps) {
   );
 }
 
-function Row({ row }: { row: UsageEntry }) {
+function Row({ row, priced }: { row: UsageEntry; priced: boolean }) {
   const outcome = OUTCOMES[row.outcome];
   const job = `/projects/${row.project}/jobs/${row.job}`;
   return (
@@ -76,6 +78,7 @@ function Row({ row }: { row: UsageEntry }) {
       <td>{heldWords(row)}</td>
       <td className="num">{formatDuration(row.seconds)}</td>
       <td className="num">{row.gpu_seconds ? hoursOf(row.gpu_seconds) : <span className="quiet">–</span>}</td>
+      {priced && <td className="num">{row.cost ? moneyOf(row.cost) : <span className="quiet">–</span>}</td>}
     </tr>
   );
 }

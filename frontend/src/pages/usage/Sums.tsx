@@ -5,7 +5,16 @@ import type { Usage, UsageSum } from "../../api/types";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { poolLabel } from "../queue/seats";
-import { hoursOf, type Measure, OUTCOMES, type Outcome, type Period, percent, periodWords } from "./ledger";
+import {
+  hoursOf,
+  type Measure,
+  moneyOf,
+  OUTCOMES,
+  type Outcome,
+  type Period,
+  percent,
+  periodWords,
+} from "./ledger";
 import classes from "./Sums.module.css";
 
 type Kind = "project" | "user" | "job" | "outcome" | "pool" | "period";
@@ -37,6 +46,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
   const rows: readonly UsageSum[] = usage[`by_${kind}`];
   const largest = Math.max(...rows.map((row) => row[measure]), Number.MIN_VALUE);
   const total = usage.total[measure];
+  const priced = usage.total.cost > 0;
   return (
     <Panel
       className={className}
@@ -61,6 +71,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
             <th className="num">GPU-hours</th>
             <th className="num">Trial-hours</th>
             <th className="num">Attempts</th>
+            {priced && <th className="num">Cost</th>}
           </tr>
         </thead>
         <tbody>
@@ -77,7 +88,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
                   <span className={classes.percent}>{percent(total > 0 ? row[measure] / total : 0)}</span>
                 </span>
               </td>
-              <Amounts of={row} />
+              <Amounts of={row} priced={priced} />
             </tr>
           ))}
         </tbody>
@@ -85,7 +96,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
           <tr className={classes.total}>
             <th scope="row">All</th>
             <td />
-            <Amounts of={usage.total} />
+            <Amounts of={usage.total} priced={priced} />
           </tr>
         </tfoot>
       </table>
@@ -93,11 +104,12 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
   );
 }
 
-const Amounts = ({ of }: { of: Pick<UsageSum, "attempts" | "seconds" | "gpu_seconds"> }) => (
+const Amounts = ({ of, priced }: { of: Omit<UsageSum, "key">; priced: boolean }) => (
   <>
     <td className="num">{hoursOf(of.gpu_seconds)}</td>
     <td className="num">{hoursOf(of.seconds)}</td>
     <td className="num">{of.attempts.toLocaleString("en-US")}</td>
+    {priced && <td className="num">{moneyOf(of.cost)}</td>}
   </>
 );
 

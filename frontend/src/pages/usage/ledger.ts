@@ -3,7 +3,7 @@ import type { Usage, UsageEntry, UsageSum } from "../../api/types";
 import type { FigureDocument } from "../../live/join";
 
 export type Period = "day" | "week" | "month";
-export type Measure = "gpu_seconds" | "seconds";
+export type Measure = "gpu_seconds" | "seconds" | "cost";
 export type Outcome = UsageEntry["outcome"];
 
 export const OUTCOMES: Record<Outcome, { label: string; state: string }> = {
@@ -14,7 +14,7 @@ export const OUTCOMES: Record<Outcome, { label: string; state: string }> = {
   lost: { label: "Lost", state: "Lost" },
   paused: { label: "Paused", state: "Paused" },
   suspended: { label: "Suspended", state: "Paused" },
-  preempted: { label: "Preempted", state: "Paused" },
+  preempted: { label: "Pre-empted", state: "Paused" },
 };
 
 /** What was spent without a result: the attempt failed or vanished. */
@@ -46,17 +46,32 @@ export function partOf(sums: readonly UsageSum[], keys: readonly string[], measu
 export const percent = (part: number): string =>
   part > 0 && part < 0.01 ? "< 1 %" : `${Math.round(100 * part)} %`;
 
-export const MEASURES: Record<Measure, string> = { gpu_seconds: "GPU-hours", seconds: "Trial-hours" };
+export const MEASURES: Record<Measure, string> = {
+  gpu_seconds: "GPU-hours",
+  seconds: "Trial-hours",
+  cost: "Cost",
+};
+
+/** What of it there is: no cost where no pool has a price. */
+export const measuresOf = (usage: Usage): Measure[] =>
+  (Object.keys(MEASURES) as Measure[]).filter((measure) => measure !== "cost" || usage.total.cost > 0);
+
+/** In the unit in which a measure is told: hours, or the money of the installation. */
+export const amountOf = (sum: Pick<UsageSum, Measure>, measure: Measure): number =>
+  measure === "cost" ? sum.cost : sum[measure] / 3600;
 
 /** Asked for in the address; else GPU-hours where GPUs were used. */
 export function measureOf(usage: Usage, asked: string | null): Measure {
-  if (asked !== null && asked in MEASURES) return asked as Measure;
+  const known = measuresOf(usage).find((measure) => measure === asked);
+  if (known) return known;
   return usage.total.gpu_seconds > 0 ? "gpu_seconds" : "seconds";
 }
 
 /** All with as many digits, so that one can add them up. */
-export const hoursOf = (seconds: number): string =>
-  (seconds / 3600).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+export const hoursOf = (seconds: number): string => moneyOf(seconds / 3600);
+
+export const moneyOf = (amount: number): string =>
+  amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 const NEXT: Record<Period, (day: Date) => void> = {
   day: (day) => day.setUTCDate(day.getUTCDate() + 1),
@@ -87,7 +102,7 @@ export function periodsOf(
   for (const day = beginningOf(from, period); found.length < MOST_BARS; NEXT[period](day)) {
     const key = day.toISOString().slice(0, 10);
     if (key > last) break;
-    found.push(known.get(key) ?? { key, attempts: 0, seconds: 0, gpu_seconds: 0 });
+    found.push(known.get(key) ?? { key, attempts: 0, seconds: 0, gpu_seconds: 0, cost: 0 });
   }
   return found;
 }
@@ -105,7 +120,7 @@ export function usageFigure(
       {
         type: "bar",
         x: rows.map((row) => periodWords(row.key ?? "", period)),
-        y: rows.map((row) => row[measure] / 3600),
+        y: rows.map((row) => amountOf(row, measure)),
         customdata: rows.map((row) => row.attempts),
         marker: { color: colour },
         hovertemplate: `%{x}<br><b>%{y:.3~r}</b> ${words}<br>%{customdata} attempts<extra></extra>`,
