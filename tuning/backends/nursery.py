@@ -126,7 +126,7 @@ def _start() -> _Started:
                 stderr=write_end,
                 pass_fds=(theirs.fileno(),),
                 cwd="/",
-                env={"LC_ALL": "C.UTF-8"},
+                env={"LC_ALL": "C.UTF-8", "LD_BIND_NOW": "1"},  # symbols are looked up once, not by each warden
                 start_new_session=True,
             )
         finally:

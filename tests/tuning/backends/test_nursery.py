@@ -35,7 +35,7 @@ class TestLife:
             processes.run("pass")
         assert nursery() == first
         assert sorted(Path(f"/proc/{first}/fd").iterdir()) == before
-        assert Path(f"/proc/{first}/environ").read_bytes() == b"LC_ALL=C.UTF-8\0"
+        assert Path(f"/proc/{first}/environ").read_bytes() == b"LC_ALL=C.UTF-8\0LD_BIND_NOW=1\0"
         assert Path(f"/proc/{first}/cwd").readlink() == Path("/")
         poll(lambda: len(Path(f"/proc/{first}/task/{first}/children").read_text().split()) == 2)  # no zombies
 
