@@ -41,6 +41,11 @@ class Engine:
         self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.options = options
+        # dockerd takes it for NVIDIA's and gives out GPUs that there are none of: a container is told their ids.
+        hook = self.folder / "bin" / "nvidia-container-runtime-hook"
+        hook.parent.mkdir()
+        hook.write_text("#!/bin/sh\n")
+        hook.chmod(0o755)
         containerd = self.folder / "containerd"
         containerd.mkdir()
         (containerd / "config.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
@@ -78,7 +83,13 @@ class Engine:
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / "engine.log").open("ab") as output:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+                command,
+                env={**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
             )
 
     def _answers(self) -> bool:

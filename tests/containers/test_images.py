@@ -62,8 +62,9 @@ class TestRefusals:
         assert not containers.base(spec.attempt).exists()
         assert containers.backend.status(spec.attempt).phase is Phase.UNKNOWN
 
-    def test_gpus_without_their_runtime(self, containers: ContainerTrials) -> None:
+    def test_gpus_without_their_runtime(self, containers: ContainerTrials, monkeypatch: pytest.MonkeyPatch) -> None:
         """The engine makes such a container, and cannot start it: nothing of it may stay."""
+        monkeypatch.setattr("tuning.backends.docker.container.GPU_USES", ["gpu", "of no driver here"])
         spec = containers.spec("", gpus=("0",))
         with pytest.raises(BackendError, match="NVIDIA Container Toolkit") as error:
             containers.launch(spec)

@@ -4,7 +4,9 @@ image. The worker and the follower are killed while they run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from tests.containers.harness import BARE, PYTHON
 from tests.faults.lab import Lab
 from tests.service import Service, wait_for
 from tuning.backends.docker import DockerBackend
+from tuning.errors import BackendError
 
 LINES = 20
+DEVICES = ["GPU-a", "GPU-b"]
 TRAINER = "hpt-test/trainer:1"
 # Knows nothing of HPT: it reads and writes the folders below /opt/ml, as SageMaker's documentation has it.
 TRAIN = f"""#!/bin/busybox sh
@@ -37,7 +41,7 @@ print("secrets", [name for name in os.environ if "SECRET" in name or "DATABASE" 
 for i in range(1, {LINES} + 1):
     print(f"x={{a.x}} score={{i}}", flush=True)
     pathlib.Path(os.environ["HPT_CHECKPOINTS"], "step").write_text(str(i))
-    time.sleep(a.pause)
+    time.sleep(0 if a.resume_from else a.pause)
 """
 VERSION = {
     "hyperparameters": [
@@ -63,7 +67,8 @@ def trainer(engine: engines.Engine, pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="module")
 def service(engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON}
+    gpus = ",".join(f"{device}:1000MiB" for device in DEVICES)
+    settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON, "HPT_GPUS": gpus}
     running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False, settings=settings).start()
     yield running
     running.stop()
@@ -204,12 +209,73 @@ def test_a_container_that_is_kept_serves_trial_after_trial_of_its_job(
     wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 
+HOLDER = """
+import argparse, os, time
+p = argparse.ArgumentParser()
+p.add_argument("--x", type=float)
+p.add_argument("--pause", type=float)
+a = p.parse_args()
+begun = time.monotonic()
+time.sleep(0.3)
+print(f"score={a.x} held {begun} {time.monotonic()} of {os.environ['SM_NUM_GPUS']}", flush=True)
+"""
+
+
+def attempt_of(lab: Lab, job: str, trial: int) -> tuple[dict[str, Any], list[str]]:
+    """A trial's only attempt, and the words that it printed."""
+    (attempt,) = lab.get(f"/projects/lab/jobs/{job}/trials/{trial}")["attempts"]
+    return attempt, log(lab, job, trial)[0].split()
+
+
+@pytest.mark.timeout(300)
+def test_kept_containers_have_the_gpus_of_the_trials_that_they_serve(
+    service: Service, lab: Lab, engine: engines.Engine
+) -> None:
+    """Two jobs take turns with the two GPUs: no GPU is ever held by two trials at once, whoever keeps a container."""
+    algorithm(lab, "holder", source={"files": {"train.py": HOLDER}}, entry_point="train.py", base_image=PYTHON)
+    resources = {"gpus": 1, "cpus": 0.5, "memory_mb": 256, "keep_alive_seconds": 600}
+    for job in ("one", "two"):
+        lab.post("/projects/lab/jobs", document(job, "holder", trials=4, resources=resources))
+    backend = DockerBackend(service.home / "containers", engine.url)
+    served: dict[str, list[str]] = {}  # the devices of the container that served an attempt
+
+    def over() -> bool:
+        for name in backend._pool.names():
+            record = backend._pool.record(name)
+            if record is not None and record.attempt is not None and record.attempt not in served:
+                with contextlib.suppress(BackendError):  # it is being made
+                    served[record.attempt] = given(name)
+        return all(lab.job(job)["state"] == "Completed" for job in ("one", "two"))
+
+    def given(name: str) -> list[str]:
+        with backend.engine.client("looking at a container") as client:
+            requests = client.inspect_container(name)["HostConfig"]["DeviceRequests"]
+        return [device for request in requests for device in request["DeviceIDs"]]
+
+    wait_for(over, 120, "both jobs are over")
+    backend.close()
+    assert len(served) == 8
+    held: dict[str, list[tuple[float, float]]] = {device: [] for device in DEVICES}
+    attempts = [attempt_of(lab, job, trial) for job in ("one", "two") for trial in range(1, 5)]
+    for attempt, words in attempts:
+        (device,) = attempt["devices"]
+        held[device].append((float(words[2]), float(words[3])))
+        assert words[-1] == "1"
+    assert sorted(attempt["devices"] for attempt, _ in attempts) == sorted(served.values())
+    assert any(attempt["kept_container"] for attempt, _ in attempts)
+    for times in held.values():
+        assert times, "both GPUs are used"
+        assert all(ended <= begun for (_, ended), (begun, _) in pairwise(sorted(times))), times
+    wait_for(lambda: not containers(service, engine), 30, "no container is left")
+
+
 @pytest.mark.timeout(300)
 def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     service: Service, lab: Lab, engine: engines.Engine
 ) -> None:
     algorithm(lab, "resumed", source={"files": {"train.py": SCRIPT}}, entry_point="train.py", base_image=PYTHON)
-    lab.post("/projects/lab/jobs", document("resumed", "resumed", trials=2, static={"pause": 1}))
+    static = {"pause": 15}  # none ends by itself, however busy the machine
+    lab.post("/projects/lab/jobs", document("resumed", "resumed", trials=2, static=static))
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
     service.interrupt()
     assert service.wait() == 0, service.console()

@@ -163,6 +163,19 @@ class TestMatching:
         same = change == {"gpus": ()}  # no GPUs, and those of the host, are the same container
         assert (warm.served_by(one) == warm.served_by(two)) is same
 
+    def test_the_gpus_that_it_was_made_with(self, warm: WarmTrials) -> None:
+        def devices(attempt: str) -> list[str]:
+            variables = Path(f"/proc/{warm.served_by(attempt)}/environ").read_bytes().decode().split("\0")
+            return [variable for variable in variables if variable.startswith("NVIDIA_VISIBLE_DEVICES=")]
+
+        one, two = warm.first(gpus=("GPU-a",)), warm.first(gpus=("GPU-b",))
+        three, four = warm.first(gpus=("GPU-a",)), warm.first(gpus=("GPU-a", "GPU-b"))
+        wardens = [warm.served_by(attempt) for attempt in (one, two, three, four)]
+        assert wardens[0] == wardens[2] and len(set(wardens)) == 3
+        assert [devices(attempt) for attempt in (one, two, three, four)] == [
+            [f"NVIDIA_VISIBLE_DEVICES={ids}"] for ids in ("GPU-a", "GPU-b", "GPU-a", "GPU-a,GPU-b")
+        ]
+
     def test_another_dataset(self, warm: WarmTrials, tmp_path: Path) -> None:
         data = tmp_path / "data"
         data.mkdir()

@@ -40,13 +40,14 @@ def check_the_ledger(lab: Lab, name: str, trials: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_ctrl_c_leaves_no_process_and_the_next_start_goes_on(service: Service, lab: Lab) -> None:
-    lab.create_job("interrupted", trials=4, parallel=3, pause=1.0)
+    lab.create_job("interrupted", trials=4, parallel=3, pause=15)  # none ends by itself, however busy the machine
     wait_for(lambda: lab.job("interrupted")["counts"].get("Running", 0) >= 3, 60, "trials run")
     service.interrupt()
     assert service.wait() == 0, service.console()
     assert not trial_processes(service)
     assert not service.processes()
 
+    (lab.folder / "interrupted.hurry").touch()
     service.start()
     job = lab.wait_for_state("interrupted", {"Completed", "Failed", "Stopped"})
     assert job["state"] == "Completed", job["reason"]
