@@ -58,6 +58,11 @@ class Postgres:
             "unix_socket_permissions": "0700",
             "max_connections": "100",
             "log_checkpoints": "off",
+            # All queries are small: neither a compiler nor a second process makes one of them faster.
+            "jit": "off",
+            "max_parallel_workers_per_gather": "0",
+            # After each checkpoint a page that changes is written whole, once more.
+            "checkpoint_timeout": "15min",
             **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
