@@ -10,7 +10,7 @@ from hpt_web.crash import Step
 from tests.chaos import faults, giving_way, kept, stages
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Fault, kill_at, signal_to
-from tests.chaos.stages import Opening
+from tests.chaos.stages import Opening, Stage
 from tests.chaos.work import Work
 
 USUAL = "I1 I2 I3 I4 I5 I6 I7 I8"
@@ -40,6 +40,7 @@ class Row:
     says: str = ""
     kills: int = 0  # of trials, that its fault does not count by itself
     pages: int = 3
+    beside: Callable[[Stage], str] | None = None  # starts another web process first; its address
     own: bool = False  # only on a service of our own
     proves: Callable[[Evidence], Iterator[str]] = as_said
 
@@ -113,12 +114,14 @@ ROWS = [
         *("R15", "one of two web processes", "SIGKILL with 50 sockets", "metric.line", f"{USUAL} I9", faults.web(KILL)),
         work=LONG,
         pages=50,
+        beside=faults.second_web,
     ),
     Row(
         *("R16", "both web processes in turn", "SIGTERM with 50 sockets", "rolling deploy", f"{USUAL} I9"),
         *(faults.web(TERM),),
         work=LONG,
         pages=50,
+        beside=faults.second_web,
     ),
     Row("R17", "Valkey", "SHUTDOWN NOSAVE, its data lost", "metric.line", f"{USUAL} I9", faults.lose_queue),
     Row("R18", "Valkey", "CLIENT PAUSE 20 s", "any", USUAL, faults.pause_queue(20), work=LONG),
