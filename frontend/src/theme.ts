@@ -14,6 +14,14 @@ const ink: MantineColorsTuple = [
   "#11171a",
 ];
 
+/** Of a filled button: right in both schemes, as it is written with the surface's colour. */
+const filledWith = (colour: string) => ({
+  background: colour,
+  hover: `color-mix(in srgb, ${colour} 85%, var(--surface))`,
+  color: "var(--surface)",
+  border: "1px solid transparent",
+});
+
 /** Mantine's own dark greys are neutral; these belong to tokens.css. Seat 6 is an input's ground, 7 the page's. */
 const dark: MantineColorsTuple = [
   "#e6ecec",
@@ -32,16 +40,12 @@ export const theme = createTheme({
   primaryColor: "ink",
   primaryShade: { light: 8, dark: 1 },
   colors: { ink, dark },
-  // Filled with ink, written with the surface's colour: right in both schemes.
-  variantColorResolver: (input) =>
-    input.variant === "filled" && (input.color === undefined || input.color === "ink")
-      ? {
-          background: "var(--ink)",
-          hover: "color-mix(in srgb, var(--ink) 85%, var(--surface))",
-          color: "var(--surface)",
-          border: "1px solid transparent",
-        }
-      : defaultVariantColorsResolver(input),
+  variantColorResolver: (input) => {
+    if (input.variant === "filled" && (input.color === undefined || input.color === "ink"))
+      return filledWith("var(--ink)");
+    if (input.variant === "filled" && input.color === "red") return filledWith("var(--bad)");
+    return defaultVariantColorsResolver(input);
+  },
   fontFamily: '"IBM Plex Sans Variable", system-ui, sans-serif',
   fontFamilyMonospace:
     'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
