@@ -230,7 +230,7 @@ ROWS = [
     ),
 ]
 BY_NAME = {row.name: row for row in ROWS}
-SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R27"]
+SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R38", "R27"]
 
 
 def chosen(names: str) -> list[Row]:

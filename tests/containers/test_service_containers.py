@@ -269,7 +269,7 @@ def test_kept_containers_have_the_gpus_of_the_trials_that_they_serve(
     wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     service: Service, lab: Lab, engine: engines.Engine
 ) -> None:
