@@ -6,13 +6,13 @@ None of them stops anything that runs; they only bound what may start.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
-from hpt_web.accounts import audit
+from hpt_web.accounts import audit, policies
 from hpt_web.accounts.actions import held_by, refuse, set_quota
 from hpt_web.accounts.errors import Conflict, Fault, Forbidden, NotVisible
 from hpt_web.accounts.models import NAME_PATTERN, Pool, PoolShare, Project, Quota, Team, User
@@ -132,35 +132,53 @@ def team_named(actor: User, name: str) -> Team:
 
 
 @transaction.atomic
-def create_team(*, actor: User, name: str, projects: Collection[str] = ()) -> Team:
-    """A new team of these projects, which leave the teams that they were in."""
+def create_team(
+    *,
+    actor: User,
+    name: str,
+    projects: Collection[str] = (),
+    images: Sequence[str] = (),
+    fixed: Mapping[str, object] | None = None,
+) -> Team:
+    """A new team of these projects, which leave the teams that they were in; its policies see `policies`."""
     require_admin(actor, "make teams")
     rows, faults = _projects(projects)
-    faults += _team_name_faults(name)
+    faults += [*_team_name_faults(name), *policies.faults(images, fixed or {})]
     refuse(faults)
-    team = Team.objects.create(name=name)
+    team = Team.objects.create(name=name, images=list(images), fixed=dict(fixed or {}))
     rows.update(team=team)
-    _record(actor, "team.create", "team", name, {"projects": sorted(projects)})
+    _record(actor, "team.create", "team", name, {"projects": sorted(projects), "images": team.images, "fixed": fixed})
     return team
 
 
 @transaction.atomic
-def change_team(*, actor: User, team: str, name: str | None = None, projects: Collection[str] | None = None) -> Team:
+def change_team(
+    *,
+    actor: User,
+    team: str,
+    name: str | None = None,
+    projects: Collection[str] | None = None,
+    images: Sequence[str] | None = None,
+    fixed: Mapping[str, object] | None = None,
+) -> Team:
     """Change what is given; None leaves it as it is. `projects` are all that are in it from now on."""
     require_admin(actor, "change teams")
     row = team_named(actor, team)
     found, faults = _projects(projects or ())
     if name is not None and name != row.name:
         faults += _team_name_faults(name, own=row.pk)
+    faults += policies.faults(images or (), fixed or {})
     refuse(faults)
     before = row.name
-    if name is not None:
-        row.name = name
-        row.save(update_fields=["name"])
+    row.name = row.name if name is None else name
+    row.images = row.images if images is None else list(images)
+    row.fixed = row.fixed if fixed is None else dict(fixed)
+    row.save(update_fields=["name", "images", "fixed"])
     if projects is not None:
         row.projects.update(team=None)
         found.update(team=row)
-    _record(actor, "team.change", "team", before, {"name": name, "projects": projects and sorted(projects)})
+    data = {"name": name, "projects": projects and sorted(projects), "images": images, "fixed": fixed}
+    _record(actor, "team.change", "team", before, data)
     return row
 
 

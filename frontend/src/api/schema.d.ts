@@ -2487,7 +2487,7 @@ export interface components {
         PatchedTeamChangeRequest: {
             /** @description All that are fixed from now on. */
             fixed?: {
-                [key: string]: number | string;
+                [key: string]: unknown;
             };
             images?: string[];
             name?: string;
@@ -3003,7 +3003,7 @@ export interface components {
             created_at: string;
             /** @description Settings that all of its jobs have. */
             fixed: {
-                [key: string]: number | string;
+                [key: string]: unknown;
             };
             /** @description Containers of its jobs are made from these alone; none: from any. */
             images: string[];
@@ -3017,9 +3017,9 @@ export interface components {
             next: string | null;
         };
         TeamRequest: {
-            /** @description `spot`, `check_first` or `runs_in` with its value. */
+            /** @description `spot`, `check_first` or `runs_in`, each with its value. */
             fixed?: {
-                [key: string]: number | string;
+                [key: string]: unknown;
             };
             /** @description Patterns, in which * is any text. */
             images?: string[];

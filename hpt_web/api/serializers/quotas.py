@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from hpt_web.accounts.models import Quota as QuotaRow
-from hpt_web.api.serializers.common import Shape
+from hpt_web.api.serializers.common import ObjectField, Shape
 
 
 class Pool(Shape):
@@ -73,12 +73,20 @@ class Team(Shape):
     name = serializers.CharField()
     projects = serializers.ListField(child=serializers.CharField(), help_text="Their slugs.")
     shares = Share(many=True)
+    images = serializers.ListField(
+        child=serializers.CharField(), help_text="Containers of its jobs are made from these alone; none: from any."
+    )
+    fixed = ObjectField(help_text="Settings that all of its jobs have.")
     created_at = serializers.DateTimeField()
 
 
 class TeamRequest(Shape):
     name = serializers.CharField()
     projects = serializers.ListField(child=serializers.CharField(), required=False)
+    images = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Patterns, in which * is any text."
+    )
+    fixed = ObjectField(required=False, help_text="`spot`, `check_first` or `runs_in`, each with its value.")
 
     class Meta:
         ref_name = "Team"
@@ -89,6 +97,8 @@ class TeamChange(Shape):
     projects = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="All that are in it from now on."
     )
+    images = serializers.ListField(child=serializers.CharField(), required=False)
+    fixed = ObjectField(required=False, help_text="All that are fixed from now on.")
 
 
 class Quota(Shape):

@@ -102,6 +102,8 @@ def _teams(rows: Sequence[Team]) -> list[dict[str, object]]:
             "name": team.name,
             "projects": sorted(project.slug for project in team.projects.all()),
             "shares": sorted(team.shares.all(), key=lambda share: share.pool),
+            "images": team.images,
+            "fixed": team.fixed,
             "created_at": team.created_at,
         }
         for team in rows
@@ -125,7 +127,11 @@ class TeamsView(View):
         sharing.require_admin(person(request), "make teams")
         with reading(request) as document:
             team = sharing.create_team(
-                actor=person(request), name=document.text("name"), projects=_slugs(document) or ()
+                actor=person(request),
+                name=document.text("name"),
+                projects=_texts(document, "projects", "slugs") or (),
+                images=_texts(document, "images", "patterns") or (),
+                fixed=_fixed(document),
             )
         return _team(request, team.name, 201)
 
@@ -140,7 +146,12 @@ class TeamView(View):
         sharing.require_admin(person(request), "change teams")
         with reading(request) as document:
             row = sharing.change_team(
-                actor=person(request), team=team, name=optional_text(document, "name"), projects=_slugs(document)
+                actor=person(request),
+                team=team,
+                name=optional_text(document, "name"),
+                projects=_texts(document, "projects", "slugs"),
+                images=_texts(document, "images", "patterns"),
+                fixed=_fixed(document),
             )
         return _team(request, row.name)
 
@@ -150,13 +161,21 @@ class TeamView(View):
         return Response(status=204)
 
 
-def _slugs(document: Document) -> list[str] | None:
-    """The projects, None if they are absent."""
-    value = document.raw("projects")
+def _texts(document: Document, name: str, what: str) -> list[str] | None:
+    """A list of texts, None if it is absent."""
+    value = document.raw(name)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(slug, str) for slug in value):
-        document.fault("projects", "is no list of slugs; give one", "type")
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        document.fault(name, f"is no list of {what}; give one", "type")
+        return None
+    return value
+
+
+def _fixed(document: Document) -> dict[str, object] | None:
+    value = document.raw("fixed")
+    if value is not None and not isinstance(value, dict):
+        document.fault("fixed", "is no object; give settings with their values", "type")
         return None
     return value
 

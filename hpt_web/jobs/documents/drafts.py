@@ -9,11 +9,15 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from django.conf import settings as django_settings
+
+from hpt_web.accounts import policies
 from hpt_web.accounts.models import Project, User
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.documents import fitting
 from hpt_web.jobs.models import Trial, TuningJob
 from hpt_web.jobs.running import continuing
+from hpt_web.jobs.running.backends import CONTAINER
 from hpt_web.jobs.running.images import keep_alive_faults, placed
 from hpt_web.jobs.search.parents import outline, outline_of
 from hpt_web.jobs.sharing.quotas import place_faults, quota_faults
@@ -42,15 +46,20 @@ class Draft:
 
 def draft(user: User, project: Project, document: object) -> Draft:
     """Read `document` and hold it against `project`; nothing is written."""
+    given, document = document, policies.filled(document, project.team)
     spec, faults = specification.read(document)
     version = _algorithm(project, spec.algorithm, faults)
     channels = _channels(project, spec, version, faults)
     if version is not None:
         asked = spec.resources
+        if version.kind == AlgorithmVersion.Kind.EXTERNAL and not (isinstance(given, Mapping) and given.get("runs_in")):
+            spec = replace(spec, runs_in=None)  # a team's policy is about what runs here
         spec, missing = specification.pinned(_with_defaults(spec, version, channels))
         faults += [*missing, *_objective_faults(spec, version), *_strategy_faults(spec, version)]
         faults += place_faults(user, project, spec)
+        wanted = spec.image or version.image or version.base_image or django_settings.HPT_BASE_IMAGE
         spec, misplaced = placed(spec, version)
+        faults += _policy_faults(project, spec, wanted)
         faults += [*misplaced, *keep_alive_faults(asked, spec, version)]
         if spec.has_space:
             faults += [*fitting.space_faults(spec, version, document), *fitting.static_faults(spec, version)]
@@ -193,6 +202,15 @@ def _objective_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:
         pairs = ", ".join(f"{goal} {metric}" for metric, goal in allowed)
         return [Fault("objective", f"is {spec.goal} {spec.metric}; the algorithm is made for: {pairs}", "invalid")]
     return []
+
+
+def _policy_faults(project: Project, spec: JobSpec, image: str) -> list[Fault]:
+    """What the project's team has decided for all of its jobs. Trials that run elsewhere run in nothing of ours."""
+    settings: dict[str, object] = {"spot": spec.spot, "check_first": spec.check_first}
+    if spec.runs_in is not None:
+        settings["runs_in"] = spec.runs_in
+    found = policies.job_faults(project.team, settings, image if spec.runs_in == CONTAINER else None)
+    return [Fault(fault.field, fault.message, fault.code) for fault in found]
 
 
 def _strategy_faults(spec: JobSpec, version: AlgorithmVersion) -> list[Fault]:

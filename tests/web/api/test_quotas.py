@@ -156,6 +156,20 @@ def test_a_team_has_projects_and_shares(root: Api) -> None:
     assert not Team.objects.exists() and Project.objects.filter(team=None).count() == 2
 
 
+def test_a_team_has_policies(root: Api) -> None:
+    made = root.post("teams", {"name": "vision", "images": ["python:*"], "fixed": {"spot": True}}).json
+    assert (made["images"], made["fixed"]) == (["python:*"], {"spot": True})
+    changed = root.patch("teams/vision", {"fixed": {"runs_in": "container", "check_first": False}}).json
+    assert (changed["images"], changed["fixed"]) == (["python:*"], {"runs_in": "container", "check_first": False})
+    audited = AuditEvent.objects.filter(action="team.change").latest("id").data
+    assert audited["fixed"] == {"runs_in": "container", "check_first": False}
+    bad = root.patch("teams/vision", {"images": ["a b", "ok"], "fixed": {"seed": 1, "spot": "yes", "runs_in": "vm"}})
+    assert set(bad.fields) == {"images[0]", "fixed.seed", "fixed.spot", "fixed.runs_in"}
+    assert bad.fields["fixed.runs_in"] == "is 'vm'; give process or container"
+    assert set(root.patch("teams/vision", {"images": "x", "fixed": []}).fields) == {"images", "fixed"}
+    assert root.patch("teams/vision", {"images": [], "fixed": {}}).json["fixed"] == {}
+
+
 def test_a_pool_that_is_shared_out_stays(root: Api) -> None:
     root.post("teams", {"name": "vision"})
     root.post("pools", {"name": "h100", "devices": 8})

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from hpt_web.accounts import policies
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
-from hpt_web.accounts.models import Quota
+from hpt_web.accounts.models import Project, Quota
+from hpt_web.accounts.models import Team as TeamRow
 from hpt_web.catalog.actions import add_algorithm_version
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Event, TuningJob
@@ -28,6 +30,31 @@ def faults(team: Team, **changes: Any) -> dict[str, str]:
     check = actions.check_job(actor=team.alice, project="lab", document=job_document(**changes))
     assert {fault.field: fault.message for fault in check.faults} == found
     return found
+
+
+def test_a_teams_policies_hold_for_its_jobs(team: Team, backend: ScriptedBackend) -> None:
+    """What is left open is filled in; what says otherwise is refused with the value and whose policy it is."""
+    project = Project.objects.get(slug="lab")
+    project.team = TeamRow.objects.create(name="vision", images=["registry.example/vision/*"], fixed={"spot": True})
+    project.save()
+    told = "is false; team vision has it true: leave it out"
+    assert faults(team, spot=False, limits={"max_trials": 0}).items() >= {"spot": told}.items()
+    job = actions.create_job(actor=team.alice, project="lab", document=job_document(name="open"))
+    assert job.spec["spot"] is True
+    TeamRow.objects.update(fixed={"runs_in": "container"})
+    found = faults(team, runs_in="process")
+    assert found["runs_in"] == "is process; team vision has it container: leave it out"
+
+
+def test_images_are_those_that_the_team_allows() -> None:
+    row = TeamRow(name="vision", images=["registry.example/vision/*", "python:3.12"])
+    for image in ("registry.example/vision/a:1", "registry.example/vision/a@sha256:00", "python:3.12@sha256:11"):
+        assert policies.job_faults(row, {}, image) == []
+    for image in ("registry.example/visions", "python:3.13", "evil/registry.example/vision/a"):
+        (fault,) = policies.job_faults(row, {}, image)
+        assert (fault.field, fault.code) == ("image", "policy")
+        assert image in fault.message and "allows registry.example/vision/*, python:3.12" in fault.message
+    assert policies.job_faults(TeamRow(name="free"), {}, "any") == []
 
 
 @pytest.mark.parametrize(
