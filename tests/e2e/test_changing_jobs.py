@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Console
 from tests.e2e.people import HYPERPARAMETERS, METRICS, Person
+from tests.service import wait_for
 
 SignIn = Callable[[str], Page]
 
@@ -157,6 +158,27 @@ def test_a_failed_trial_is_retried_and_run_again(
     expect(changed.get_by_role("region", name="Decisions")).to_contain_text(why)
     expect(changed.get_by_role("region", name="Use")).to_contain_text(re.compile("looked at|processors"))
 
+    # What they left goes by prefix, once one has seen what that is; the job itself is the owner's.
+    left = lambda: alice.get(f"/projects/{resumable}/storage")["checkpoints"]  # noqa: E731
+    wait_for(left, 60, "what the trials left is counted")
+    page.goto(f"/projects/{resumable}/storage")
+    cleaning = page.get_by_role("region", name="Clean up")
+    expect(cleaning.get_by_role("checkbox", name="Whole jobs")).to_be_disabled()
+    cleaning.get_by_label("Names that begin with").fill("frag")
+    cleaning.get_by_role("button", name="Show what would go").click()
+    expect(cleaning.get_by_role("status").first).to_contain_text("fragile/1: it is the best of its job")
+    cleaning.get_by_role("checkbox", name="The best trial's, too").check()
+    expect(cleaning.get_by_role("button", name=re.compile("^Delete"))).to_have_count(0)  # that was another question
+    cleaning.get_by_role("button", name="Show what would go").click()
+    expect(cleaning.get_by_role("status").first).to_contain_text(
+        re.compile("Would be deleted: the files of [123] trials?")
+    )
+    assert left() > 0
+    say(ask(cleaning, cleaning.get_by_role("button", name=re.compile("^Delete")).inner_text()), "Delete")
+    expect(cleaning.get_by_role("status").first).to_contain_text("Deleted: the files of")
+    page.goto(f"/projects/{resumable}/jobs/fragile?trial=1")
+    expect(trial.get_by_role("region", name="Files")).to_contain_text("None in model/")
+
 
 def test_a_viewer_looks_and_changes_nothing(sign_in: SignIn, lab: str) -> None:
     page = sign_in("bob")
@@ -166,3 +188,6 @@ def test_a_viewer_looks_and_changes_nothing(sign_in: SignIn, lab: str) -> None:
     expect(
         page.get_by_role("button", name=re.compile("^(Extend|Limits|Pause|Resume|Retry|Re-run|Stop)$"))
     ).to_have_count(0)
+    page.goto(f"/projects/{lab}/storage")
+    expect(page.get_by_role("region", name="By job").get_by_role("link", name="first")).to_be_visible()
+    expect(page.get_by_role("region", name="Clean up")).to_have_count(0)

@@ -111,7 +111,9 @@ def test_an_administrator_shares_out_a_pool(sign_in: SignIn, root: Person, proje
     page.get_by_label("At most").fill("")
     submit(page, "Give the share")
     expect(cpu.get_by_role("row", name=re.compile("vision.*2.*no cap"))).to_be_visible()
-    assert root.get("/teams/vision")["shares"] == [{"pool": "cpu", "guaranteed": 2, "cap": None, "weight": 1.0}]
+    assert root.get("/teams/vision")["shares"] == [
+        {"pool": "cpu", "guaranteed": 2, "cap": None, "weight": 1.0, "lends": None}
+    ]
 
 
 def test_an_administrator_sets_limits_beside_what_is_used(

@@ -22,10 +22,10 @@ const attempt = (number: number, part: Partial<Attempt> = {}): Attempt => ({
 
 describe("an attempt", () => {
   it.each([
-    [{}, "Ended", ""],
+    [{}, "Ended", "exit code 0"],
     [{ exit_code: 3 }, "Failed", "exit code 3"],
     [{ exit_code: null, signal: 9 }, "Failed", "signal 9"],
-    [{ failure: "no value of its objective" }, "Failed", ""],
+    [{ failure: "no value of its objective" }, "Failed", "exit code 0"],
     [{ outcome: "preempted", exit_code: null, signal: 15 }, "Pre-empted", "signal 15"],
     [{ outcome: "lost", exit_code: null }, "Lost", ""],
     [{ outcome: null, ended_at: null, exit_code: null }, "Live", ""],

@@ -131,7 +131,9 @@ describe("shares of a pool", () => {
     expect(promiseRemark(8, [share("a", 4), share("b", 4)])).toBeNull();
   });
   it("are found among the teams", () => {
-    const teams = [{ name: "eyes", projects: [], created_at: "", shares: [share("", 1)] }] as Team[];
+    const teams = [
+      { name: "eyes", projects: [], created_at: "", shares: [share("", 1)] },
+    ] as unknown as Team[];
     expect(sharesOf("cpu", teams).map((each) => each.team)).toEqual(["eyes"]);
     expect(sharesOf("gpu", teams)).toEqual([]);
   });

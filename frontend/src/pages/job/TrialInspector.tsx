@@ -174,7 +174,11 @@ function Content({ project, view, row, external }: ContentProps) {
         </>
       )}
       <Part title="Attempts">
-        <Attempts attempts={detail.data?.attempts ?? []} origin={detail.data?.origin} />
+        {detail.data || row.attempt === 0 ? (
+          <Attempts attempts={detail.data?.attempts ?? []} origin={detail.data?.origin} />
+        ) : (
+          <Loading rows={2} />
+        )}
       </Part>
     </>
   );

@@ -22,10 +22,10 @@ export function outcomeOf(attempt: Attempt): { state: string; label: string } {
   return OUTCOMES[outcome];
 }
 
-/** How its process ended, as the system told it; empty if there is nothing beyond the outcome. */
+/** How its process ended, as the system told it; empty if it did not. */
 export function exitWords({ exit_code, signal }: Pick<Attempt, "exit_code" | "signal">): string {
   if (signal !== null) return `signal ${signal}`;
-  return exit_code === null || exit_code === 0 ? "" : `exit code ${exit_code}`;
+  return exit_code === null ? "" : `exit code ${exit_code}`;
 }
 
 /** From which checkpoint it went on; empty if it began anew. */
