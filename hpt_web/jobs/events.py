@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from channels.layers import get_channel_layer
 from django.db import transaction
@@ -22,16 +22,18 @@ from django.db import transaction
 from hpt_web.jobs import rows
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.queries import job_row, trial_row
+from hpt_web.jobs.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["job", "trial", "points", "decision"]
-_APPEND = """
-    WITH taken AS (UPDATE jobs_eventcursor SET seq = seq + %s WHERE job_id = %s RETURNING job_id, seq)
-    INSERT INTO jobs_event (job_id, seq, kind, data)
-    SELECT taken.job_id, taken.seq - %s + entry.place, entry.item ->> 0, (entry.item -> 1)::jsonb
-    FROM taken, json_array_elements(%s::json) WITH ORDINALITY AS entry (item, place)
-    RETURNING seq, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+_TELLING = """
+    taken AS (UPDATE jobs_eventcursor SET seq = seq + %s{given} WHERE job_id = %s RETURNING job_id, seq),
+    told AS (
+        INSERT INTO jobs_event (job_id, seq, kind, data)
+        SELECT taken.job_id, taken.seq - %s + entry.place, entry.item ->> 0, (entry.item -> 1)::jsonb
+        FROM taken, json_array_elements(%s::json) WITH ORDINALITY AS entry (item, place)
+    )
 """
 MOST_CARRIED = 16_384  # characters of events that a ring takes along; sockets read more than that from the database
 
@@ -43,8 +45,8 @@ class Entry(NamedTuple):
     data: dict[str, object]
 
 
-def job_entry(job: TuningJob) -> Entry:
-    return Entry("job", dict(job_row(job)))
+def job_entry(job: TuningJob, tally: Tally | None = None) -> Entry:
+    return Entry("job", dict(job_row(job, tally)))
 
 
 def trial_entry(trial: Trial) -> Entry:
@@ -104,16 +106,33 @@ def append(job_id: int, entries: Iterable[Entry]) -> None:
     entries = list(entries)
     if not entries:
         return
-    texts = [json.dumps(entry.data) for entry in entries]
-    listed = ",".join(f'["{entry.kind}",{text}]' for entry, text in zip(entries, texts, strict=True))
-    numbers = sorted(rows.select(_APPEND, len(entries), job_id, len(entries), f"[{listed}]"))
-    told = None
-    if len(listed) <= MOST_CARRIED:
-        told = ",".join(
-            event_text(seq, at, entry.kind, text)
-            for (seq, at), entry, text in zip(numbers, entries, texts, strict=True)
-        )
-    transaction.on_commit(partial(doorbell.ring, job_id, numbers[-1][0], told, first=numbers[0][0]))
+    telling = Telling(job_id, entries)
+    [answer] = rows.select(f"WITH {telling.parts} SELECT {telling.ANSWER} FROM taken", *telling.arguments)  # noqa: S608
+    telling.done(*answer)
+
+
+class Telling:
+    """Events as parts of a statement: `taken` numbers them, `told` stores them. `given` names a part before these:
+    they are numbered after its row is written, and not at all if it has none."""
+
+    # The last number, and when they were stored: the default of the column.
+    ANSWER = "taken.seq, to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+    def __init__(self, job_id: int, entries: Sequence[Entry], *, given: str = "") -> None:
+        self._job = job_id
+        self._kinds, self._texts = [entry.kind for entry in entries], [json.dumps(entry.data) for entry in entries]
+        listed = ",".join(f'["{kind}",{text}]' for kind, text in zip(self._kinds, self._texts, strict=True))
+        self._carried = len(listed) <= MOST_CARRIED
+        self.parts = _TELLING.format(given=f" FROM {given}" if given else "")
+        self.arguments: list[Any] = [len(entries), job_id, len(entries), f"[{listed}]"]
+
+    def done(self, last: int, at: str) -> None:
+        """The statement has answered `ANSWER`: have the sockets told, once it is committed."""
+        first, told = last - len(self._kinds) + 1, None
+        if self._carried:
+            numbered = zip(range(first, last + 1), self._kinds, self._texts, strict=True)
+            told = ",".join(event_text(seq, at, kind, text) for seq, kind, text in numbered)
+        transaction.on_commit(partial(doorbell.ring, self._job, last, told, first=first))
 
 
 def event_text(seq: int, at: str, kind: str, data: str) -> str:

@@ -69,19 +69,28 @@ def reopen_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
 
 def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
     """Move `trial`, with whatever else changes at the same moment (`reason`, `objective`, ...)."""
+    return rows.update(trial, moved(trial, to, **fields), TRIAL_SOURCES[to])
+
+
+def moved(trial: Trial, to: TrialState, **fields: object) -> dict[str, object]:
+    """What changes in `trial` with this move."""
     fields["state"] = to
     now = timezone.now()
     if to is TrialState.RUNNING and trial.started_at is None:
         fields["started_at"] = now
     if to.terminal:
         fields["ended_at"] = now
-    return rows.update(trial, fields, TRIAL_SOURCES[to])
+    return fields
 
 
 def end_attempt(attempt: Attempt, outcome: Attempt.Outcome, **fields: object) -> bool:
     """Close a live attempt, which gives its reservation back. Exactly one caller is told that it did."""
-    fields |= {"outcome": outcome, "ended_at": timezone.now()}
-    return rows.update(attempt, fields, "ended_at IS NULL")
+    return rows.update(attempt, ended(outcome, **fields), "ended_at IS NULL")
+
+
+def ended(outcome: Attempt.Outcome, **fields: object) -> dict[str, object]:
+    """What changes in an attempt with its end."""
+    return fields | {"outcome": outcome, "ended_at": timezone.now()}
 
 
 def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Sum
 from django.db.models.functions import Now
 
 from hpt_web.accounts.access import project_for
@@ -29,6 +29,7 @@ from hpt_web.jobs.models import (
     UsageEntry,
 )
 from hpt_web.jobs.rows import select
+from hpt_web.jobs.tally import Tally
 from tuning.completion import Criteria, Result, Standing
 from tuning.states import Goal, TrialState
 from tuning.warmstart import WarmStartType
@@ -113,8 +114,8 @@ def trial_for(user: Person, project: str, name: str, number: int, at_least: Role
 def counts_by_state(jobs: Iterable[int]) -> dict[int, dict[str, int]]:
     """For each job id, the number of its trials per state; one query for all."""
     counts: dict[int, dict[str, int]] = {job: {} for job in jobs}
-    rows = Trial.objects.filter(job__in=list(counts)).values_list("job", "state").annotate(n=Count("pk")).order_by()
-    for job, state, number in rows:
+    sql = "SELECT job_id, state, count(*) FROM jobs_trial WHERE job_id = ANY(%s) GROUP BY job_id, state"
+    for job, state, number in select(sql, list(counts)):
         counts[job][state] = number
     return counts
 
@@ -158,7 +159,7 @@ def overall_bests(jobs: Iterable[TuningJob]) -> dict[int, OverallBest]:
     return found
 
 
-def standing_of(job: TuningJob, counts: dict[str, int], criteria: Criteria) -> Standing:
+def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -> Standing:
     """Where the job stands for its completion rules; only what they ask is filled in, each by an index.
 
     `counts` are its trials by state.
@@ -221,16 +222,29 @@ def median_objectives(jobs: Iterable[int]) -> dict[int, float]:
         WHERE known.n > 0
     """  # noqa: S608 - the condition is ours
     rows = select(sql, list(jobs))
-    return {job: low if low == high else _middle(low, high) for job, low, high in rows}
+    return {job: _median(low, high) for job, low, high in rows}
 
 
-def _middle(low: float, high: float) -> float:
+def _median(low: float, high: float) -> float:
+    """Of the two values in the middle."""
+    if low == high:
+        return low
     middle = (low + high) / 2
     return middle if math.isfinite(middle) else low / 2 + high / 2
 
 
-def job_row(job: TuningJob) -> JobRow:
-    return job_rows([job])[job.pk]
+def job_row(job: TuningJob, tally: Tally | None = None) -> JobRow:
+    """The moving part of a job; with the `tally` of its trials nothing is asked that grows with their number."""
+    if tally is None:
+        return job_rows([job])[job.pk]
+    best, pair = tally.best(Goal(job.goal)), tally.middle()
+    return _moving(
+        job,
+        dict(tally.counts),
+        best and Best(trial=best[0], objective=best[1]),
+        overall_bests([job]).get(job.pk),
+        pair and _median(*pair),
+    )
 
 
 def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
@@ -240,20 +254,26 @@ def job_rows(jobs: Sequence[TuningJob]) -> dict[int, JobRow]:
     overall = overall_bests(jobs)
     medians = median_objectives(job.pk for job in jobs)
     return {
-        job.pk: JobRow(
-            state=job.state,
-            reason=job.reason,
-            counts=counts[job.pk],
-            best=_best(best.get(job.pk)),
-            overall_best=overall.get(job.pk),
-            median=medians.get(job.pk),
-            started_at=iso(job.started_at),
-            ended_at=iso(job.ended_at),
-            max_trials=job.max_trials,
-            max_parallel=job.max_parallel,
-        )
+        job.pk: _moving(job, counts[job.pk], _best(best.get(job.pk)), overall.get(job.pk), medians.get(job.pk))
         for job in jobs
     }
+
+
+def _moving(
+    job: TuningJob, counts: dict[str, int], best: Best | None, overall: OverallBest | None, median: float | None
+) -> JobRow:
+    return JobRow(
+        state=job.state,
+        reason=job.reason,
+        counts=counts,
+        best=best,
+        overall_best=overall,
+        median=median,
+        started_at=iso(job.started_at),
+        ended_at=iso(job.ended_at),
+        max_trials=job.max_trials,
+        max_parallel=job.max_parallel,
+    )
 
 
 def _best(trial: Trial | None) -> Best | None:

@@ -15,6 +15,7 @@ from django.db.models.expressions import DatabaseDefault
 
 Row = TypeVar("Row", bound=Model)
 Columns = tuple["Field[Any, Any]", ...]
+Conversions = list[tuple[int, Callable[..., Any]]]  # of the values at these places
 
 
 def select(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -37,11 +38,27 @@ def read(model: type[Row], where: str, *arguments: Any) -> list[Row]:
     return found
 
 
+def read_joined(models: tuple[type[Model], ...], sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    """For each answer of a statement one row of each of the tables; `{columns}` in it stands for what is asked of them,
+    by the tables' names."""
+    parts = [_columns(model) for model in models]
+    found = []
+    for answer in select(sql.replace("{columns}", ", ".join(names for names, _, _ in parts)), *arguments):
+        values, row = list(answer), []
+        for model, (_, names, conversions) in zip(models, parts, strict=True):
+            own, values = values[: len(names)], values[len(names) :]
+            for place, convert in conversions:
+                own[place] = convert(own[place], None, connection)
+            row.append(model.from_db(connection.alias, names, own))
+        found.append(tuple(row))
+    return found
+
+
 def update(row: Model, fields: dict[str, Any], where: str, *arguments: Any) -> bool:
     """Write `fields` to the table's row, and to `row` itself, if `where` (SQL) holds for it; whether it did."""
     model = type(row)
-    sql, columns = _update(model, tuple(fields), where)
-    values = [column.get_db_prep_save(fields[column.name], connection) for column in columns]
+    changes, values = assignments(model, fields)
+    sql = f'UPDATE "{model._meta.db_table}" SET {changes} WHERE id = %s AND ({where})'  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, (*values, row.pk, *arguments))
         moved: bool = cursor.rowcount == 1
@@ -49,6 +66,12 @@ def update(row: Model, fields: dict[str, Any], where: str, *arguments: Any) -> b
         for name, value in fields.items():
             setattr(row, name, value)
     return moved
+
+
+def assignments(model: type[Model], fields: dict[str, Any]) -> tuple[str, list[Any]]:
+    """What stands behind SET to write `fields` to a row, and its arguments."""
+    sql, columns = _assignments(model, tuple(fields))
+    return sql, [column.get_db_prep_save(fields[column.name], connection) for column in columns]
 
 
 def insert(*rows: Row) -> None:
@@ -75,20 +98,24 @@ def _made_for(row: Model) -> tuple[str, ...]:
 
 
 @cache
-def _read(model: type[Model], where: str) -> tuple[str, list[str], list[tuple[int, Callable[..., Any]]]]:
-    columns = model._meta.local_concrete_fields
+def _read(model: type[Model], where: str) -> tuple[str, list[str], Conversions]:
+    columns, names, conversions = _columns(model)
+    return f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {where}', names, conversions  # noqa: S608
+
+
+@cache
+def _columns(model: type[Model]) -> tuple[str, list[str], Conversions]:
+    columns, table = model._meta.local_concrete_fields, model._meta.db_table
     convert = ((place, getattr(column, "from_db_value", None)) for place, column in enumerate(columns))
-    names = ", ".join(f'"{column.column}"' for column in columns)
-    sql = f'SELECT {names} FROM "{model._meta.db_table}" WHERE {where}'  # noqa: S608
+    sql = ", ".join(f'"{table}"."{column.column}"' for column in columns)
     return sql, [column.attname for column in columns], [(place, one) for place, one in convert if one is not None]
 
 
 @cache
-def _update(model: type[Model], names: tuple[str, ...], where: str) -> tuple[str, Columns]:
+def _assignments(model: type[Model], names: tuple[str, ...]) -> tuple[str, Columns]:
     columns = tuple(column for column in model._meta.local_concrete_fields if column.name in names)
     assert len(columns) == len(names), f"one of {names} is no column of {model.__name__}"
-    values = ", ".join(f'"{column.column}" = %s' for column in columns)
-    return f'UPDATE "{model._meta.db_table}" SET {values} WHERE id = %s AND ({where})', columns  # noqa: S608
+    return ", ".join(f'"{column.column}" = %s' for column in columns), columns
 
 
 @cache

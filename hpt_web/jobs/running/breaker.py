@@ -7,6 +7,7 @@ has the job go on; what failed before that is not counted again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -53,7 +54,7 @@ def normalised(line: str) -> str:
     return " ".join("#" if any(map(str.isdigit, word)) else word for word in line.split())[:LONGEST_LINE]
 
 
-def tripped(job: TuningJob, counts: dict[str, int]) -> Trip | None:
+def tripped(job: TuningJob, counts: Mapping[str, int]) -> Trip | None:
     """Whether the last `limits.max_equal_failures` trials failed equally. `counts` are the job's trials by state."""
     most = job.spec["limits"].get("max_equal_failures", MAX_EQUAL_FAILURES)
     failed = counts.get(TrialState.FAILED, 0)

@@ -24,8 +24,9 @@ from hpt_web.jobs.queries import counts_by_state, live_attempts
 from hpt_web.jobs.running import breaker, launching
 from hpt_web.jobs.running.continuing import take_over
 from hpt_web.jobs.running.endings import End, settle
-from hpt_web.jobs.search import choosing
+from hpt_web.jobs.search import choosing, history
 from hpt_web.jobs.search.completion import Ending, completed, ending
+from hpt_web.jobs.search.history import Known
 from hpt_web.jobs.sharing import capacity, devices
 from tuning.backends import Phase, Status
 from tuning.contracts import Number
@@ -42,17 +43,16 @@ STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it 
 def advance(job_id: int) -> list[int]:
     """Bring the job as far as it can go now; the ids of other jobs that may have become able to go on."""
     with transaction.atomic():
-        job = (
-            TuningJob.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("algorithm_version", "project")
-            .filter(pk=job_id, ended_at__isnull=True)
-            .first()
-        )
-        if job is None:
+        found = rows.read(TuningJob, "id = %s AND ended_at IS NULL FOR NO KEY UPDATE", job_id)
+        if not found:
             return []
+        (job,) = found
         before = (job.state, job.reason)
-        entries, started = _step(job)
-        if entries or started or (job.state, job.reason) != before:
+        known = history.known(job, curves=choosing.learns_from_curves(job))
+        entries, started = _step(job, known)
+        if started:
+            append(job.pk, [*entries, job_entry(job, known.after(entries))])
+        elif entries or (job.state, job.reason) != before:
             append(job.pk, [*entries, job_entry(job)])
         if started:
             crash.at("trial.row_written")
@@ -67,8 +67,8 @@ def advance(job_id: int) -> list[int]:
     return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 
-def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
-    counts = counts_by_state([job.pk])[job.pk]
+def _step(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
+    counts = known.tally.counts
     given_up: list[Entry] = []
     if job.reopened is not None and not _active(counts):  # it promotes nobody: it only runs again what was asked for
         given_up = choosing.give_up_paused(job)
@@ -85,12 +85,12 @@ def _step(job: TuningJob) -> tuple[list[Entry], list[Attempt]]:
         return [], []
     if runs_elsewhere(job):
         return _end_if_nothing_comes(job, counts), []
-    return _start_trials(job, counts)
+    return _start_trials(job, known)
 
 
 def runs_elsewhere(job: TuningJob) -> bool:
     """Whether the job's trials are asked for and told of over REST; nothing of them runs on this host."""
-    return job.algorithm_version.kind == AlgorithmVersion.Kind.EXTERNAL
+    return launching.version_of(job.algorithm_version_id).kind == AlgorithmVersion.Kind.EXTERNAL
 
 
 # --- the end of a job -------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry
     return [*entries, *_wind_up(job, Ending(JobState.FAILED, reason) if failed else completed(job, counts, reason))]
 
 
-def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]:
+def _end_if_nothing_comes(job: TuningJob, counts: Mapping[str, int]) -> list[Entry]:
     """A job whose trials are asked for learns here that there is nothing more to ask for, if nobody asks."""
     unused = sum(counts.values()) < job.max_trials
     if _active(counts) or job.reopened is not None or (unused and not choosing.may_run_out(job)):
@@ -178,7 +178,7 @@ def _end_if_nothing_comes(job: TuningJob, counts: dict[str, int]) -> list[Entry]
     return end_without_more(job, choice.over, failed=choice.failed) if choice.over else []
 
 
-def _active(counts: dict[str, int]) -> bool:
+def _active(counts: Mapping[str, int]) -> bool:
     """Whether anything of the job runs, or is about to."""
     return any(n and not TrialState(state).terminal and state != TrialState.PAUSED for state, n in counts.items())
 
@@ -186,11 +186,12 @@ def _active(counts: dict[str, int]) -> bool:
 # --- the start of trials ----------------------------------------------------------------------------------------------
 
 
-def _start_trials(job: TuningJob, counts: dict[str, int]) -> tuple[list[Entry], list[Attempt]]:
+def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
+    counts = known.tally.counts
     likely = capacity.likely(job)
     queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
     crash.at("suggest.next")
-    choice = choosing.choose(job, counts, likely.start - len(queued))
+    choice = choosing.choose(job, counts, likely.start - len(queued), own=known.trials)
     if choice.size:
         crash.at("trial.suggested")
     if choice.over:

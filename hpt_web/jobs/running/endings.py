@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from hpt_web.jobs.events import Entry, decide, trial_entry
-from hpt_web.jobs.lifecycle import end_attempt, move_trial
+from hpt_web.jobs.lifecycle import end_attempt, move_trial, moved
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial
 from hpt_web.jobs.sharing import ledger
 from tuning.backends import Phase, Status
 from tuning.backends.warden.log import LIMIT_REACHED
-from tuning.states import TrialState
+from tuning.states import TRIAL_MOVES, TrialState
 
 PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
 # Reached from Running only by way of Stopping.
@@ -138,16 +138,41 @@ _QUEUED_BY = {
 def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
     """Write the end of `attempt` and of its trial; the events that tell it. Nothing if somebody else was first."""
     trial = attempt.trial
-    code = {"exit_code": status.exit_code, "signal": status.signal, "failure": end.failure}
-    if not end_attempt(attempt, end.outcome, **code):
+    if not end_attempt(attempt, end.outcome, **how(status, end)):
         return []
     ledger.enter(attempt, end.state)
-    if trial.state == TrialState.STARTING and (end.state.terminal or end.state is TrialState.PAUSED):
-        move_trial(trial, TrialState.STOPPING if attempt.stop_kind else TrialState.RUNNING)
-    elif trial.state == TrialState.RUNNING and end.state in _AFTER_A_STOP:
-        move_trial(trial, TrialState.STOPPING)
+    if by_way_of := _by_way_of(attempt, end):
+        move_trial(trial, by_way_of)
     if not move_trial(trial, end.state, reason=end.reason, failure=end.failure):
         return []
+    return told(trial, end)
+
+
+def how(status: Status, end: End) -> dict[str, object]:
+    """What is kept of an attempt that is over."""
+    return {"exit_code": status.exit_code, "signal": status.signal, "failure": end.failure}
+
+
+def _by_way_of(attempt: Attempt, end: End) -> TrialState | None:
+    """The state through which the trial goes on its way to the end, if there is one between."""
+    state = attempt.trial.state
+    if state == TrialState.STARTING and (end.state.terminal or end.state is TrialState.PAUSED):
+        return TrialState.STOPPING if attempt.stop_kind else TrialState.RUNNING
+    return TrialState.STOPPING if state == TrialState.RUNNING and end.state in _AFTER_A_STOP else None
+
+
+def becomes(attempt: Attempt, end: End) -> dict[str, object]:
+    """What changes in the trial with the end of its attempt; nothing if that does not lead there from where it is."""
+    trial = attempt.trial
+    by_way_of = _by_way_of(attempt, end)
+    if end.state not in TRIAL_MOVES[by_way_of or TrialState(trial.state)]:
+        return {}
+    between = moved(trial, by_way_of) if by_way_of else {}
+    return between | moved(trial, end.state, reason=end.reason, failure=end.failure)
+
+
+def told(trial: Trial, end: End) -> list[Entry]:
+    """The events of a trial whose attempt is over."""
     entries = [trial_entry(trial)]
     if end.state is TrialState.QUEUED:
         entries.append(decide(trial.job, _QUEUED_BY.get(end.outcome, Decision.Kind.RETRY), end.reason, trial=trial))

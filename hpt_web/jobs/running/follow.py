@@ -23,13 +23,15 @@ from django.db import DatabaseError, connection, transaction
 from hpt_web import crash
 from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, append, decide, trial_entry
-from hpt_web.jobs.lifecycle import move_trial
+from hpt_web.jobs.lifecycle import ended, moved
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.running.continuing import last_steps
-from hpt_web.jobs.running.endings import ending, losses, settle
+from hpt_web.jobs.running.endings import becomes, ending, how, losses, told
 from hpt_web.jobs.running.judging import Judge, carry_out, judge_for
-from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries, store_points
+from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries
+from hpt_web.jobs.running.reports import Report, write
 from tuning.backends import Backend, Phase, Status
+from tuning.contracts import Verdict
 from tuning.errors import BackendError
 from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
 from tuning.states import TrialState
@@ -44,18 +46,23 @@ TAIL_BYTES = 4096
 TAIL_LINES = 50
 REFUSALS_TOLD = 20  # values refused per trial that are worth a row; a script that prints nan for ever says nothing new
 _CLAIM = """
-    UPDATE jobs_attempt SET follower = %(me)s, lease_until = now() + make_interval(secs => %(lease)s)
-    WHERE id IN (
-        SELECT id FROM jobs_attempt
-        WHERE ended_at IS NULL AND backend <> %(external)s
-          AND (lease_until IS NULL OR lease_until < now() OR (follower = %(me)s AND %(ours)s) OR %(everybodys)s)
-        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-    ) RETURNING token
+    WITH leased AS (
+        UPDATE jobs_attempt SET follower = %s, lease_until = now() + make_interval(secs => %s)
+        WHERE id IN (
+            SELECT id FROM jobs_attempt
+            WHERE ended_at IS NULL AND backend <> %s
+              AND (lease_until IS NULL OR lease_until < now() OR (follower = %s AND %s) OR %s)
+            ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+        ) RETURNING *
+    )
+    SELECT {columns} FROM leased AS jobs_attempt
+    JOIN jobs_trial ON jobs_trial.id = jobs_attempt.trial_id
+    JOIN jobs_tuningjob ON jobs_tuningjob.id = jobs_trial.job_id ORDER BY jobs_attempt.id
 """
-_REFRESH = """
-    SELECT a.stop_kind, a.stop_reason, a.stop_requested_at, t.state, j.spec -> 'limits'
-    FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id JOIN jobs_tuningjob j ON j.id = t.job_id
-    WHERE a.id = %s
+_AGAIN = """
+    SELECT {columns} FROM jobs_attempt JOIN jobs_trial ON jobs_trial.id = jobs_attempt.trial_id
+    JOIN jobs_tuningjob ON jobs_tuningjob.id = jobs_trial.job_id
+    WHERE jobs_attempt.id = ANY(%s) AND jobs_attempt.ended_at IS NULL AND follower = %s
 """
 
 
@@ -79,6 +86,7 @@ class News:
     status: Status
     points: list[Point]
     rejected: list[Rejected]
+    since: int  # the log's offset from which it was read
     offset: int
     skipping: bool
     drained: bool  # the log holds nothing more
@@ -125,29 +133,28 @@ class Follower:
 
         `everybodys` takes them from whoever has them: for the shutdown, when nobody else follows any more.
         """
-        tokens = self._lease(ours=True, everybodys=everybodys)
+        leased = self._lease(ours=True, everybodys=everybodys)
         self._claimed_at = time.monotonic()
-        for token in self.followed.keys() - tokens:  # somebody else's now, or over
+        for token in self.followed.keys() - leased.keys():  # somebody else's now, or over
             del self.followed[token]
-        self._begin(tokens)
+        self._begin(leased)
         self.look(list(self.followed))  # nobody tells when a trial vanishes
 
     def claim_new(self) -> None:
         """Take the leases of attempts that have just been written."""
         self._begin(self._lease(ours=False, everybodys=False))
 
-    def _lease(self, *, ours: bool, everybodys: bool) -> set[str]:
-        """Lease what is free, and what is `ours` once more; the tokens of all that was leased now."""
-        arguments: dict[str, Any] = {"me": self.name, "lease": settings.HPT_LEASE_SECONDS, "external": EXTERNAL}
-        with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, arguments | {"ours": ours, "everybodys": everybodys})
-            return {token for (token,) in cursor.fetchall()}
+    def _lease(self, *, ours: bool, everybodys: bool) -> dict[str, Attempt]:
+        """Lease what is free, and what is `ours` once more: all that was leased now, by its tokens."""
+        lease = settings.HPT_LEASE_SECONDS
+        found = joined(_CLAIM, self.name, lease, EXTERNAL, self.name, ours, everybodys)
+        return {attempt.token: attempt for attempt in found}
 
-    def _begin(self, tokens: set[str]) -> None:
-        new = tokens - self.followed.keys()
+    def _begin(self, leased: dict[str, Attempt]) -> None:
+        new = [attempt for token, attempt in leased.items() if token not in self.followed]
+        for attempt in new:
+            self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
         if new:
-            for attempt in with_trials(rows.read(Attempt, "token = ANY(%s) ORDER BY id", list(new))):
-                self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
             crash.at("lease.taken")
 
     def look(self, tokens: Iterable[str]) -> None:
@@ -186,6 +193,7 @@ class Follower:
             status=status,
             points=reading.points,
             rejected=reading.rejected,
+            since=attempt.log_offset,
             offset=attempt.log_offset + reading.consumed,
             skipping=reading.skipping,
             drained=drained,
@@ -193,19 +201,14 @@ class Follower:
         )
 
     def _store(self, news: list[News]) -> None:
-        """One job's news in one transaction."""
+        """One job's news in one transaction, which is one statement if nothing else is to be done with it."""
         job = news[0].followed.attempt.trial.job
         ends = any(item.over for item in news)
         crash.at("child.exited" if ends else "metric.line")
+        ours = news
         try:
-            with transaction.atomic():
-                judge = judge_for(job) if any(item.points for item in news) else None  # before anything is written
-                entries: list[Entry] = []
-                for item in news:
-                    entries += self._store_one(item, judge)
-                append(job.pk, entries)
-                if ends:
-                    crash.at("result.written")
+            while ours and not self._stored(ours):
+                ours = self._still_ours(ours)
         except Exception:
             for item in news:  # what is in memory may be ahead of the database: read it again
                 self.followed.pop(item.followed.attempt.token, None)
@@ -218,38 +221,65 @@ class Follower:
             crash.at("result.committed")
             self.nudge(job.pk)
 
-    def _store_one(self, news: News, judge: Judge | None) -> list[Entry]:
-        """Move the offset and store what was read up to it; settle the attempt if it is over."""
-        attempt = news.followed.attempt
-        trial = attempt.trial
-        steps, points = number_steps(attempt, news.points, news.followed.known)
-        fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
-        if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
-            fields["started_at"] = moment(news.status.started_at or news.at)
-            if news.status.kept:
-                fields["kept_container"] = True
-        ours = "ended_at IS NULL AND follower = %s AND log_offset = %s"
-        if not rows.update(attempt, fields, ours, self.name, attempt.log_offset):
-            news.followed.gone = True
-            return []
-        store_points(attempt, points, news.at)
-        objectives = [point.value for point in points if point.metric == trial.job.metric]
-        entries = points_entries(trial, points, news.at)
-        objective = objective_after(trial, objectives)
-        if trial.state == TrialState.STARTING and move_trial(trial, TrialState.RUNNING, reason="", **objective):
-            entries.append(trial_entry(trial))
-        elif objective:
-            rows.update(trial, objective, "true")
-        entries += self._tell_refusals(news)
-        verdict = judge.hear(attempt, points, over=news.over) if judge else None
-        if news.over:
-            return entries + self._settle(news)
-        return entries + carry_out(attempt, verdict)
+    def _stored(self, news: list[News]) -> bool:
+        """Whether what it rests on still held; if not, nothing is stored."""
+        judge = judge_for(news[0].followed.attempt.trial.job) if any(item.points for item in news) else None
+        reports = [_report(item) for item in news]
+        verdicts = [_judged(judge, report, item) for report, item in zip(reports, news, strict=True)]
+        stops = [verdict for verdict in verdicts if verdict is not None and verdict.stop]
+        alone = len(news) == 1 and not stops  # so that nothing is locked after its events are numbered
+        if alone and not news[0].over and not news[0].rejected:
+            return write(reports[0], self.name, tell=True)
+        with transaction.atomic():
+            entries: list[Entry] = []
+            for item, report, verdict in zip(news, reports, verdicts, strict=True):
+                report.entries += self._tell_refusals(item)
+                if item.over:
+                    self._end(item, report)
+                if not write(report, self.name, tell=alone):
+                    transaction.set_rollback(True)
+                    return False
+                entries += [*report.entries, *carry_out(report.attempt, verdict)]
+            if not alone:
+                append(news[0].followed.attempt.trial.job_id, entries)
+            if any(item.over for item in news):
+                crash.at("result.written")
+        return True
+
+    def _still_ours(self, news: list[News]) -> list[News]:
+        """Read the rows anew; what of the news is still to be stored."""
+        found = {
+            attempt.pk: attempt for attempt in joined(_AGAIN, [item.followed.attempt.pk for item in news], self.name)
+        }
+        for item in news:
+            attempt = found.get(item.followed.attempt.pk)
+            item.followed.gone = attempt is None or attempt.log_offset != item.since
+            if attempt is not None:
+                item.followed.attempt = attempt
+        return [item for item in news if not item.followed.gone]
+
+    def _end(self, news: News, report: Report) -> None:
+        """Add the end of the attempt and what its trial becomes."""
+        attempt, status = report.attempt, news.status
+        if status.phase is not Phase.ENDED or status.ended_by == "wall_seconds":
+            limits = rows.select("SELECT spec -> 'limits' FROM jobs_tuningjob WHERE id = %s", attempt.trial.job_id)
+            attempt.trial.job.spec = {**attempt.trial.job.spec, "limits": json.loads(limits[0][0])}
+        lost = losses(attempt.trial) if attempt.number > 1 else 0
+        reported = attempt.trial.objective is not None
+        fine = status.exit_code == 0 and reported and not status.log_lost_bytes
+        end = ending(
+            attempt, status, reported=reported, lost_before=lost, log_tail="" if fine else self._tail(attempt.token)
+        )
+        report.of_attempt(ended(end.outcome, **how(status, end)))
+        report.ends = end.state
+        if moves := becomes(attempt, end):
+            report.of_trial(moves)
+            report.entries += told(attempt.trial, end)
 
     def _tell_refusals(self, news: News) -> list[Entry]:
         trial = news.followed.attempt.trial
-        told = news.rejected[: max(0, REFUSALS_TOLD - news.followed.refusals)]
-        news.followed.refusals += len(told)
+        refusals = news.rejected[: max(0, REFUSALS_TOLD - news.followed.refusals)]
+        news.followed.refusals += len(refusals)
         return [
             decide(
                 trial.job,
@@ -258,18 +288,8 @@ class Follower:
                 trial=trial,
                 numbers={"metric": refused.metric, "text": refused.text},
             )
-            for refused in told
+            for refused in refusals
         ]
-
-    def _settle(self, news: News) -> list[Entry]:
-        attempt = news.followed.attempt
-        refresh(attempt)
-        lost = losses(attempt.trial) if attempt.number > 1 else 0
-        tail = self._tail(attempt.token)
-        reported = attempt.trial.objective is not None
-        return settle(
-            attempt, news.status, ending(attempt, news.status, reported=reported, lost_before=lost, log_tail=tail)
-        )
 
     def _tail(self, token: str) -> str:
         size = self.backend.log_size(token)
@@ -277,23 +297,36 @@ class Follower:
         return "\n".join(data.decode("utf-8", "replace").replace("\x00", "").splitlines()[-TAIL_LINES:])
 
 
-def with_trials(attempts: list[Attempt]) -> list[Attempt]:
-    """The same, with their trials and these with their jobs."""
-    trials = {trial.pk: trial for trial in rows.read(Trial, "id = ANY(%s)", [a.trial_id for a in attempts])}
-    jobs = {job.pk: job for job in rows.read(TuningJob, "id = ANY(%s)", [t.job_id for t in trials.values()])}
-    for attempt in attempts:
-        attempt.trial = trials[attempt.trial_id]
-        attempt.trial.job = jobs[attempt.trial.job_id]
-    return attempts
+def _report(news: News) -> Report:
+    """What of the attempt and its trial changes with what was read."""
+    attempt = news.followed.attempt
+    trial, report = attempt.trial, Report.on(attempt, news.at)
+    steps, report.points = number_steps(attempt, news.points, news.followed.known)
+    fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
+    if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
+        fields["started_at"] = moment(news.status.started_at or news.at)
+    report.of_attempt(fields)
+    report.entries += points_entries(trial, report.points, news.at)
+    objective = objective_after(trial, [point.value for point in report.points if point.metric == trial.job.metric])
+    if trial.state == TrialState.STARTING:
+        report.of_trial(moved(trial, TrialState.RUNNING, reason="", **objective))
+        report.entries.append(trial_entry(trial))
+    elif objective:
+        report.of_trial(objective)
+    return report
 
 
-def refresh(attempt: Attempt) -> None:
-    """Read what others may have changed since it is followed: wishes to stop it, and its job's limits."""
-    trial, job = attempt.trial, attempt.trial.job
-    [(*wish, state, limits)] = rows.select(_REFRESH, attempt.pk)
-    attempt.stop_kind, attempt.stop_reason, attempt.stop_requested_at = wish
-    trial.state = state
-    job.spec = {**job.spec, "limits": json.loads(limits)}
+def _judged(judge: Judge | None, report: Report, news: News) -> Verdict | None:
+    return judge.hear(report.attempt, report.points, over=news.over) if judge else None
+
+
+def joined(sql: str, *arguments: Any) -> list[Attempt]:
+    """The attempts of such a statement with their trials, and these with their jobs."""
+    found = []
+    for attempt, trial, job in rows.read_joined((Attempt, Trial, TuningJob), sql, *arguments):
+        attempt.trial, trial.job = trial, job
+        found.append(attempt)
+    return found
 
 
 def steps_before(attempt: Attempt) -> dict[str, int]:

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
+from hpt_web.accounts.models import Project
 from hpt_web.accounts.pools import CPU
 from hpt_web.catalog import bundles, storage
-from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.catalog.models import Algorithm, AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
 from hpt_web.jobs.running import backends, images
 from hpt_web.jobs.running.endings import PROCESSES
@@ -58,12 +60,12 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     """Everything that the backend needs to run the attempt, from its rows alone."""
     trial = attempt.trial
     job = trial.job
-    version = job.algorithm_version
+    version = version_of(job.algorithm_version_id)
     values = {name: as_text(value) for name, value in {**job.spec["static"], **trial.hyperparameters}.items()}
     checkpoints = checkpoint_folder(trial)
     if trial.continues and attempt.number == 1:
         _copy_checkpoints(trial, checkpoints)
-    share = (job.spec["resources"] or version.resources).get("gpu_memory_mb")
+    share = _resources(job).get("gpu_memory_mb")
     contained = attempt.backend == CONTAINER
     shown = f"{BASE}/checkpoints" if contained else str(checkpoints)  # as the trial sees them
     return LaunchSpec(
@@ -81,15 +83,32 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         channels={name: _input(version) for name, version in channels_of(job.pk)},
         code=_code(version) if version.bundle else None,
         checkpoints=checkpoints,
-        names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": job.project.slug},
+        names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": _slug(job.project_id)},
         limits=_limits(job, contained=contained),
         gpus=_gpus(attempt),
         image=job.spec["image"] if contained else None,
         entrypoint=() if contained and version.bundle else None,
-        network=version.algorithm.network or None if contained else None,
+        network=_network(version) if contained else None,
         pool=str(job.pk) if contained else "",
         keep_alive_seconds=_keep_alive(job) if contained else 0,
     )
+
+
+@lru_cache(maxsize=64)
+def version_of(pk: int) -> AlgorithmVersion:
+    """A version of an algorithm, which never changes; the algorithm itself may."""
+    return AlgorithmVersion.objects.get(pk=pk)
+
+
+def _network(version: AlgorithmVersion) -> str | None:
+    """What an admin grants the algorithm's containers now."""
+    return Algorithm.objects.values_list("network", flat=True).get(pk=version.algorithm_id) or None
+
+
+@lru_cache(maxsize=64)
+def _slug(project: int) -> str:
+    """A project's, which never changes."""
+    return Project.objects.values_list("slug", flat=True).get(pk=project)
 
 
 @lru_cache(maxsize=64)
@@ -105,12 +124,18 @@ def _gpus(attempt: Attempt) -> tuple[str, ...] | None:
     return None if unknown else tuple(attempt.devices)
 
 
+def _resources(job: TuningJob) -> dict[str, Any]:
+    """What each trial of the job takes: the job's word, or else its algorithm's."""
+    resources: dict[str, Any] = job.spec["resources"] or version_of(job.algorithm_version_id).resources
+    return resources
+
+
 def _keep_alive(job: TuningJob) -> int:
-    return (job.spec["resources"] or job.algorithm_version.resources).get("keep_alive_seconds") or 0
+    return _resources(job).get("keep_alive_seconds") or 0
 
 
 def _limits(job: TuningJob, *, contained: bool) -> Limits:
-    resources = job.spec["resources"] or job.algorithm_version.resources
+    resources = _resources(job)
     memory = resources.get("memory_mb")
     most = int(MOST_OF_MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if contained else None
     return Limits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -16,7 +16,7 @@ from tuning.states import Goal
 
 _POINTS = """
     INSERT INTO jobs_metricpoint (attempt_id, metric, step, value, at)
-    SELECT %s, new.item ->> 0, (new.item ->> 1)::bigint, (new.item ->> 2)::float8, %s
+    SELECT {attempt}, new.item ->> 0, (new.item ->> 1)::bigint, (new.item ->> 2)::float8, %s
     FROM json_array_elements(%s::json) AS new (item)
 """
 
@@ -55,7 +55,12 @@ def store_points(attempt: Attempt, points: Sequence[Numbered], at: float) -> Non
     """One statement, whatever their number."""
     if points:
         with connection.cursor() as cursor:
-            cursor.execute(_POINTS, [attempt.pk, moment(at), json.dumps(points)])
+            cursor.execute(_POINTS.format(attempt="%s"), [attempt.pk, moment(at), json.dumps(points)])
+
+
+def storing(points: Sequence[Numbered], at: float, *, attempt: str) -> tuple[str, list[Any]]:
+    """The same as a part of a statement of which another part, `attempt`, has the row, and its arguments."""
+    return f"{_POINTS.format(attempt=f'{attempt}.id')}, {attempt}", [moment(at), json.dumps(points)]
 
 
 def points_entries(trial: Trial, points: Sequence[Numbered], at: float) -> list[Entry]:

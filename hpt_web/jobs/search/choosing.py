@@ -6,7 +6,7 @@ The choice is made of the stored history alone and writes nothing; what is writt
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed
-from tuning.history import History
+from tuning.history import History, Observation
 from tuning.space import SearchSpace
 from tuning.states import TrialState
 from tuning.watched import Missing
@@ -84,8 +84,16 @@ def may_run_out(job: TuningJob) -> bool:
     return space_of(job.pk).size is not None
 
 
-def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
-    """What the job would start in `room` free places. `counts` are its trials by state, as of now."""
+def learns_from_curves(job: TuningJob) -> bool:
+    """Whether the job's strategy is shown its trials' curves: of those that were cut short the model learns by them."""
+    return job.spec["early_stopping"] is not None or isinstance(strategy_of(job.pk), Scheduler)
+
+
+def choose(
+    job: TuningJob, counts: Mapping[str, int], room: int, *, own: tuple[Observation, ...] | None = None
+) -> Choice:
+    """What the job would start in `room` free places. `counts` are its trials by state, as of now; `own` are the trials
+    themselves as of then, with their curves if it learns from them, if they are known already."""
     total = sum(counts.values())
     left = 0 if job.reopened is not None else max(0, job.max_trials - total)
     paused = counts.get(TrialState.PAUSED, 0) if job.reopened is None else 0
@@ -96,9 +104,7 @@ def choose(job: TuningJob, counts: dict[str, int], room: int) -> Choice:
         return Choice()
     strategy = strategy_of(job.pk)
     scheduler = strategy if isinstance(strategy, Scheduler) else None
-    # Of trials that were cut short the model learns by their curves.
-    curves = scheduler is not None or job.spec["early_stopping"] is not None
-    history = whole_history(job, curves=curves, keep=True)
+    history = whole_history(job, curves=learns_from_curves(job), keep=True, own=own)
     promotions = _promote(scheduler, history, asked)
     numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
     fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)

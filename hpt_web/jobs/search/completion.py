@@ -6,6 +6,7 @@ off its indexes (`queries.standing_of`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpt_web.jobs.lifecycle import seconds_run
@@ -25,7 +26,7 @@ class Ending:
     numbers: dict[str, Number] = field(default_factory=dict)
 
 
-def ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
+def ending(job: TuningJob, counts: Mapping[str, int]) -> Ending | None:
     """The reason to end that holds now, if any. `counts` are the job's trials by state."""
     if job.stop_requested_at is not None:
         return Ending(JobState.STOPPED, job.reason or "Stopped on request.")
@@ -36,7 +37,7 @@ def ending(job: TuningJob, counts: dict[str, int]) -> Ending | None:
     return _by_rules(job, counts)
 
 
-def _after_runs_again(job: TuningJob, counts: dict[str, int]) -> Ending | None:
+def _after_runs_again(job: TuningJob, counts: Mapping[str, int]) -> Ending | None:
     """The end of a job that was over and runs some trials again: none of its rules is asked before they have ended.
 
     It is what the rules make of it then, or else what it was.
@@ -52,7 +53,7 @@ def _after_runs_again(job: TuningJob, counts: dict[str, int]) -> Ending | None:
     return Ending(JobState.STOPPED, f"It had failed ({reason.rstrip('.')}), and trials ran again since; resume it.")
 
 
-def _by_rules(job: TuningJob, counts: dict[str, int]) -> Ending | None:
+def _by_rules(job: TuningJob, counts: Mapping[str, int]) -> Ending | None:
     total = sum(counts.values())
     over = sum(n for state, n in counts.items() if TrialState(state).terminal)
     failed = _failed(counts)
@@ -68,7 +69,9 @@ def _by_rules(job: TuningJob, counts: dict[str, int]) -> Ending | None:
     return None
 
 
-def completed(job: TuningJob, counts: dict[str, int], reason: str, numbers: dict[str, Number] | None = None) -> Ending:
+def completed(
+    job: TuningJob, counts: Mapping[str, int], reason: str, numbers: dict[str, Number] | None = None
+) -> Ending:
     """The end of a job that has done what it could; one of which every trial failed has failed, too."""
     total = sum(counts.values())
     if total and _failed(counts) == total:
@@ -89,7 +92,7 @@ def criteria_of(job: TuningJob) -> Criteria:
     return Criteria(**rules, max_seconds=job.spec["limits"]["max_seconds"])
 
 
-def _failed(counts: dict[str, int]) -> int:
+def _failed(counts: Mapping[str, int]) -> int:
     return counts.get(TrialState.FAILED, 0) + counts.get(TrialState.LOST, 0)
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
+from hpt_web.jobs.events import Entry
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import curves_of
+from hpt_web.jobs.tally import Tally
 from tuning.history import Observation
 from tuning.states import TrialState
 
@@ -60,6 +62,7 @@ class _Kept:
     seq: int
     trials: Mapping[int, Observation]
     size: int
+    tally: Tally
 
 
 class _Shelf:
@@ -88,18 +91,41 @@ class _Shelf:
 shelf = _Shelf()
 
 
-def kept_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
-    """The same as `own_trials`, for little where that was asked before. The caller has written nothing of the job's
-    trials in its transaction: what may yet be taken back must not be kept."""
+class Known(NamedTuple):
+    """A job's trials by number as of one moment, and their sums."""
+
+    trials: tuple[Observation, ...]
+    tally: Tally
+
+    def after(self, entries: Iterable[Entry]) -> Tally:
+        """The sums with what these events tell of trials, each of which is told whenever it has changed."""
+        told: dict[int, Observation] = {}
+        for kind, data in entries:
+            row: Any = data
+            if kind == "trial":
+                told[row["number"]] = Observation(row["number"], {}, TrialState(row["state"]), row["objective"])
+        before = [self.trials[number - 1] for number in told if number <= len(self.trials)]
+        return self.tally.changed(before, told.values())
+
+
+def known(job: TuningJob, *, curves: bool = False) -> Known:
+    """The same as `own_trials` with their sums, for little where that was asked before. The caller has written nothing
+    of the job's trials in its transaction: what may yet be taken back must not be kept."""
     key = _Key(job.pk, job.created_at, curves)
     kept = shelf.get(key)
     kept = kept and _updated(job, kept, curves=curves)
     if kept is None:
-        kept = _updated(job, _Kept(-1, {}, 0), curves=curves)
+        kept = _updated(job, _Kept(-1, {}, 0, Tally.of(())), curves=curves)
     if kept is None:
-        return own_trials(job, curves=curves)
+        trials = own_trials(job, curves=curves)
+        return Known(trials, Tally.of(trials))
     shelf.put(key, kept)
-    return tuple(kept.trials.values())
+    return Known(tuple(kept.trials.values()), kept.tally)
+
+
+def kept_trials(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]:
+    """The trials alone."""
+    return known(job, curves=curves).trials
 
 
 def _updated(job: TuningJob, kept: _Kept, *, curves: bool) -> _Kept | None:
@@ -118,8 +144,9 @@ def _updated(job: TuningJob, kept: _Kept, *, curves: bool) -> _Kept | None:
     if seq < kept.seq or len(trials) != (newest or 0) or next(reversed(trials), 0) != (newest or 0):
         return None
     size = kept.size + sum(1 + len(trial.curve) for trial in changed.values())
-    size -= sum(1 + len(kept.trials[number].curve) for number in changed if number in kept.trials)
-    return _Kept(seq, trials, size)
+    before = [kept.trials[number] for number in changed if number in kept.trials]
+    size -= sum(1 + len(trial.curve) for trial in before)
+    return _Kept(seq, trials, size, kept.tally.changed(before, changed.values()))
 
 
 # One statement, as it sees all rows as of one moment: the number of the newest event and the trials belong together.

@@ -10,7 +10,7 @@ from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.models import SPEC_SCHEMA, TuningJob
 from hpt_web.jobs.search.history import kept_trials, own_trials
 from tuning import specification
-from tuning.history import History
+from tuning.history import History, Observation
 from tuning.specification import JobSpec
 from tuning.states import Goal, JobState
 from tuning.warmstart import Inherited, JobOutline, WarmStartType, inherit
@@ -83,13 +83,18 @@ def _parents_ended(job: TuningJob) -> tuple[datetime | None, ...]:
     return tuple(job.parent_links.values_list("parent__ended_at", flat=True))
 
 
-def whole_history(job: TuningJob, *, curves: bool = False, keep: bool = False) -> History:
+def whole_history(
+    job: TuningJob, *, curves: bool = False, keep: bool = False, own: tuple[Observation, ...] | None = None
+) -> History:
     """All that a strategy or a policy may know: the job's own trials, and what it inherits from its parents. `keep` is
-    for whoever asks for it again and again, and has written nothing of the job's trials yet (`kept_trials`)."""
+    for whoever asks for it again and again, and has written nothing of the job's trials yet (`kept_trials`); `own` for
+    whoever has asked already."""
     warm = job.spec["warm_start"]
+    if own is None:
+        own = kept_trials(job, curves=curves) if keep else own_trials(job, curves=curves)
     return History(
         goal=Goal(job.goal),
-        own=kept_trials(job, curves=curves) if keep else own_trials(job, curves=curves),
+        own=own,
         inherited=inherited(job.pk, _parents_ended(job), curves=curves).observations if warm else (),
         comparable=not warm or warm["type"] == WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
         budget=job.max_trials,

@@ -29,7 +29,7 @@ from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding
 from hpt_web.jobs.sharing.demands import MIN_RUN_SECONDS
 from hpt_web.jobs.sharing.devices import Wish
 from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
-from tuning.states import JobState, TrialState
+from tuning.states import JobState
 
 # Held from the last count of what runs to the commit of what will run: no two jobs see the same free place.
 ADMISSION_LOCK = 0x48505401
@@ -69,13 +69,12 @@ def _pool(pool: PoolInfo) -> Pool:
     return Pool(pool.name, pool.size, CPU if pool.has_gpus else "", min_run)
 
 
-def situation(asking: int = 0) -> Situation:
-    """All of it, in a fixed number of queries; the job `asking` would take whatever it gets."""
-    found, shares, quotas = _declared()
-    jobs = _jobs()
-    running = _running()
-    typical = ledger.typical_seconds(sorted(running))
-    waiting = _waiting(list(jobs))
+def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
+    """All of it, in a fixed number of queries; the job `asking` would take whatever it gets. `seen` is what has just
+    been seen, if it has."""
+    stamps, running = seen or _seen()
+    found, shares, quotas = _declared(stamps)
+    jobs = _jobs(running)
     limits = _limits(quotas)
     places, wishes = {}, {}
     for job, row in jobs.items():
@@ -86,10 +85,7 @@ def situation(asking: int = 0) -> Situation:
     unchecked = checking.unchecked([job for job, row in jobs.items() if row["spec__check_first"]])
     for job in unchecked:
         jobs[job]["max_parallel"] = 1
-    demands = [
-        _demand(row, running.get(job, ()), waiting.get(job, {}), places[job], typical.get(job), asks=job == asking)
-        for job, row in jobs.items()
-    ]
+    demands = [_demand(row, running.get(job, ()), places[job], asks=job == asking) for job, row in jobs.items()]
     spent = ledger.spent(quotas)
     return Situation(found, demands, shares, limits, _usage(jobs, running), spent, places, wishes, unchecked)
 
@@ -102,16 +98,30 @@ def demands(asking: int = 0) -> list[Demand]:
 # --- grants -----------------------------------------------------------------------------------------------------------
 
 
+class Seen(NamedTuple):
+    """What changes whenever a trial starts or ends, or a person changes anything."""
+
+    stamps: tuple[object, ...]  # the newest change by a person, and what is declared, as numbers
+    running: Mapping[int, Sequence[_Running]]  # what live attempts on this host hold, by the job's id
+
+    def same(self, other: Seen) -> bool:
+        """Whether the same runs, and nobody has changed anything."""
+        return self.stamps == other.stamps and self._attempts() == other._attempts()
+
+    def _attempts(self) -> list[int]:
+        return [held.attempt for attempts in self.running.values() for held in attempts]
+
+
 class _Shared(NamedTuple):
     """The newest plan of this process that was made for nobody in particular, and what it was made of."""
 
-    seen: tuple[object, ...]
+    seen: Seen
     at: float
     situation: Situation
     grants: Mapping[int, Grant]
 
-    def fits(self, seen: tuple[object, ...]) -> bool:
-        return self.seen == seen and time.monotonic() - self.at <= SHARED_SECONDS
+    def fits(self, seen: Seen) -> bool:
+        return self.seen.same(seen) and time.monotonic() - self.at <= SHARED_SECONDS
 
 
 _shared: _Shared | None = None  # replaced as a whole, as several threads use it
@@ -140,11 +150,11 @@ def likely(job: TuningJob) -> Grant:
 def granted(job: TuningJob) -> Granted:
     """The same for whoever holds the admission lock, exactly: what `likely` said if nothing has started or ended and
     nobody has changed anything since, else planned anew."""
-    known = _shared
-    if known is not None and not job.waits and job.pk in known.grants and known.fits(_seen()):
+    known, seen = _shared, _seen()
+    if known is not None and not job.waits and job.pk in known.grants and known.fits(seen):
         now, planned = known.situation, known.grants
     else:
-        now = situation(asking=job.pk)
+        now = situation(asking=job.pk, seen=seen)
         planned = now.plan()
     grant = planned[job.pk]
     room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
@@ -170,20 +180,19 @@ def _newest(needed: int | None = None) -> Mapping[int, Grant]:
     global _shared
     seen, now, known = _seen(), time.monotonic(), _shared
     if known is None or not known.fits(seen) or (needed and needed not in known.grants):
-        found = situation()
+        found = situation(seen=seen)
         known = _shared = _Shared(seen, now, found, found.plan())
     return known.grants
 
 
-def _seen() -> tuple[object, ...]:
-    """Changes whenever a trial starts or ends, or a person changes anything."""
-    sql = f"""
-        SELECT count(*), max(id), (SELECT max(id) FROM accounts_auditevent), {_DECLARED}
-        FROM jobs_attempt WHERE ended_at IS NULL
-    """  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return *cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS
+def _seen() -> Seen:
+    """All of it as of one moment, in one query."""
+    answers = select(_SEEN, EXTERNAL)
+    running: dict[int, list[_Running]] = {}
+    for job, *held in (answer[_STAMPS:] for answer in answers):
+        if job is not None:
+            running.setdefault(job, []).append(_Running(*held))
+    return Seen((*answers[0][:_STAMPS], settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS), running)
 
 
 def terms_for(user: User, project: Project) -> Terms:
@@ -203,31 +212,34 @@ _DECLARED = ", ".join(
 
 
 # Plain SQL, as a plan is made whenever a trial has ended: the ORM takes longer to write these than they take.
-_JOBS = """
+_JOBS = f"""
     SELECT j.id AS pk, j.name, j.state, j.waits, j.max_parallel, j.max_trials, j.reopened::text, j.project_id,
            p.slug AS project__slug, t.name AS project__team__name, j.created_by_id, u.username AS created_by__username,
            (j.spec->'resources')::text AS spec__resources, j.spec->'spot' = 'true' AS spec__spot,
            j.spec->'check_first' = 'true' AS spec__check_first,
            v.resources::text AS algorithm_version__resources,
-           COALESCE((SELECT max(number) FROM jobs_trial WHERE job_id = j.id), 0) AS total
+           COALESCE((SELECT max(number) FROM jobs_trial WHERE job_id = j.id), 0) AS total,
+           (SELECT count(*) FROM jobs_trial WHERE job_id = j.id AND state = 'Queued') AS queued,
+           (SELECT count(*) FROM jobs_trial WHERE job_id = j.id AND state = 'Paused') AS paused,
+           CASE WHEN j.id = ANY(%s) THEN {ledger.TYPICAL_SECONDS} END AS typical
     FROM jobs_tuningjob j JOIN accounts_project p ON p.id = j.project_id LEFT JOIN accounts_team t ON t.id = p.team_id
     JOIN accounts_user u ON u.id = j.created_by_id JOIN catalog_algorithmversion v ON v.id = j.algorithm_version_id
     WHERE j.ended_at IS NULL AND v.kind <> %s ORDER BY j.id
-"""
-_RUNNING = """
-    SELECT t.job_id, a.id, a.pool, a.device_count, a.share, a.created_at, a.stop_requested_at IS NOT NULL
-    FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
-    WHERE a.ended_at IS NULL AND a.backend <> %s ORDER BY a.id
-"""
-_WAITING = """
-    SELECT job_id, state, count(*) FROM jobs_trial
-    WHERE job_id = ANY(%s) AND state IN ('Queued', 'Paused') GROUP BY job_id, state
-"""
+"""  # noqa: S608
+_STAMPS = 4
+_SEEN = f"""
+    SELECT stamps.*, held.* FROM (SELECT (SELECT max(id) FROM accounts_auditevent), {_DECLARED}) stamps LEFT JOIN (
+        SELECT t.job_id, a.id, a.pool, a.device_count, a.share, a.created_at, a.stop_requested_at IS NOT NULL
+        FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
+        WHERE a.ended_at IS NULL AND a.backend <> %s
+    ) held ON true ORDER BY held.id
+"""  # noqa: S608
 
 
-def _jobs() -> dict[int, dict[str, Any]]:
+def _jobs(running: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Those that are not over, by their ids; how long a trial typically takes of those that are `running`."""
     with connection.cursor() as cursor:
-        cursor.execute(_JOBS, [AlgorithmVersion.Kind.EXTERNAL])
+        cursor.execute(_JOBS, [list(running), AlgorithmVersion.Kind.EXTERNAL])
         names = [column.name for column in cursor.description]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in found:
@@ -250,37 +262,13 @@ class _Running(NamedTuple):
     ending: bool
 
 
-def _running() -> dict[int, list[_Running]]:
-    """What live attempts on this host hold, by the job's id."""
-    found: dict[int, list[_Running]] = {}
-    for job, *held in select(_RUNNING, EXTERNAL):
-        found.setdefault(job, []).append(_Running(*held))
-    return found
-
-
-def _waiting(jobs: list[int]) -> dict[int, dict[str, int]]:
-    """The numbers of queued and of paused trials."""
-    found: dict[int, dict[str, int]] = {}
-    for job, state, number in select(_WAITING, jobs):
-        found.setdefault(job, {})[state] = number
-    return found
-
-
-def _demand(
-    row: dict[str, Any],
-    running: Sequence[_Running],
-    waiting: Mapping[str, int],
-    place: Place,
-    typical: float | None,
-    *,
-    asks: bool,
-) -> Demand:
-    now = timezone.now()
+def _demand(row: dict[str, Any], running: Sequence[_Running], place: Place, *, asks: bool) -> Demand:
+    now, typical = timezone.now(), row["typical"]
     return Demand(
         job=row["pk"],
         name=row["name"],
         project=row["project__slug"],
-        wanted=_wanted(row, live=len(running), waiting=waiting, asks=asks),
+        wanted=_wanted(row, live=len(running), asks=asks),
         user=row["created_by__username"],
         team=row["project__team__name"] or "",
         pool=place.pool,
@@ -301,15 +289,15 @@ def _holding(held: _Running, typical: float | None, now: datetime) -> Holding:
     return Holding(held.pool, held.devices * held.share, left, held.attempt, ran, held.ending)
 
 
-def _wanted(row: dict[str, Any], *, live: int, waiting: Mapping[str, int], asks: bool) -> int:
+def _wanted(row: dict[str, Any], *, live: int, asks: bool) -> int:
     """Paused trials want a place as much as new ones. A job whose strategy waits for results wants nothing more until
     it asks itself, which it does whenever something of it has moved."""
     if row["state"] not in STARTING:
         return live
-    more = waiting.get(TrialState.PAUSED, 0) + max(0, row["max_trials"] - row["total"])
+    more: int = row["paused"] + max(0, row["max_trials"] - row["total"])
     if row["reopened"] is not None:  # it only runs again what is queued
         more = 0
-    wanted = live + waiting.get(TrialState.QUEUED, 0) + (more if asks or not row["waits"] else 0)
+    wanted: int = live + row["queued"] + (more if asks or not row["waits"] else 0)
     most: int = row["max_parallel"]
     return max(live, min(most, wanted))
 
@@ -325,15 +313,12 @@ class _Declared(NamedTuple):
 _known: tuple[tuple[object, ...], float, _Declared] | None = None  # as of which rows, and when it was read
 
 
-def _declared() -> _Declared:
+def _declared(stamps: tuple[object, ...]) -> _Declared:
     """Read again if any of its rows has changed; the names in it may be a second old."""
     global _known
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_DECLARED}")
-        stamp, now = (*cursor.fetchone(), settings.HPT_TRIAL_SLOTS, settings.HPT_GPUS), time.monotonic()
-    known = _known
-    if known is None or known[0] != stamp or now - known[1] > SHARED_SECONDS:
-        known = _known = stamp, now, _Declared(pools(), _shares(), _quotas())
+    known, now = _known, time.monotonic()
+    if known is None or known[0] != stamps or now - known[1] > SHARED_SECONDS:
+        known = _known = stamps, now, _Declared(pools(), _shares(), _quotas())
     return known[2]
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -29,6 +29,13 @@ MEBIBYTE = 1024 * 1024
 REBUILT_EVERY = 600.0  # seconds; finds what was committed out of the order of its ids
 FORGOTTEN_AFTER = 10  # half-lives
 RECENT_TRIALS = 30  # of a job: what is typical of it
+# Of the job `j`: the median seconds of its newest attempts that were over by themselves, as SQL; flat in their number.
+TYPICAL_SECONDS = f"""(
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM (
+        SELECT seconds FROM jobs_usageentry
+        WHERE job_id = j.id AND outcome NOT IN ('lost', 'suspended', 'preempted') ORDER BY id DESC LIMIT {RECENT_TRIALS}
+    ) newest
+)"""  # noqa: S608
 _OF_OUTCOME = {
     Attempt.Outcome.LOST: UsageEntry.Outcome.LOST,
     Attempt.Outcome.PAUSED: UsageEntry.Outcome.PAUSED,
@@ -44,9 +51,16 @@ _OF_STATE = {
 
 def enter(attempt: Attempt, state: TrialState) -> None:
     """Write what an attempt has held that has just ended; `state` is what its trial becomes."""
-    outcome = _OF_OUTCOME.get(attempt.outcome) or _OF_STATE.get(state, UsageEntry.Outcome.FAILED)
+    sql, arguments = entering(attempt, state, attempt.outcome, ended="jobs_attempt")
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} WHERE a.id = %s", [*arguments, attempt.pk])
+
+
+def entering(attempt: Attempt, state: TrialState, outcome: str, *, ended: str) -> tuple[str, list[Any]]:
+    """The statement that writes it, and its arguments; `ended` names where the attempt's row is read."""
+    used = _OF_OUTCOME.get(outcome) or _OF_STATE.get(state, UsageEntry.Outcome.FAILED)
     # From the rows, as their times are the database's; the attempt's row is locked, as it has been ended just now.
-    sql = """
+    sql = f"""
         INSERT INTO jobs_usageentry (
             attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, user_id,
             pool, devices, seconds, gpu_seconds, cost, outcome, ended_at
@@ -57,15 +71,13 @@ def enter(attempt: Attempt, state: TrialState) -> None:
             held.seconds * a.device_count * a.share / 3600
                 * COALESCE((SELECT price FROM accounts_pool WHERE name = a.pool), 0),
             %s, a.ended_at
-        FROM jobs_attempt a
+        FROM {ended} a
         JOIN jobs_trial t ON t.id = a.trial_id
         JOIN jobs_tuningjob j ON j.id = t.job_id
         JOIN accounts_project p ON p.id = j.project_id,
         LATERAL (SELECT GREATEST(0, EXTRACT(EPOCH FROM a.ended_at - a.created_at)) AS seconds) held
-        WHERE a.id = %s
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [gpus_of(attempt), outcome, attempt.pk])
+    """  # noqa: S608
+    return sql, [gpus_of(attempt), used]
 
 
 def gpus_of(attempt: Attempt) -> float:
@@ -149,22 +161,6 @@ def spent(quotas: Sequence[Quota]) -> list[Spent]:
                 left = (ends - now).total_seconds()
                 found.append(Spent(used, quota.limit, period, f"{ends:%Y-%m-%d}", left, project, user))
     return found
-
-
-def typical_seconds(jobs: list[int]) -> dict[int, float]:
-    """For each job id, the median seconds of its newest attempts that were over by themselves; flat in their number."""
-    sql = """
-        SELECT asked.id, percentile_cont(0.5) WITHIN GROUP (ORDER BY newest.seconds)
-        FROM unnest(%s::bigint[]) AS asked(id), LATERAL (
-            SELECT seconds FROM jobs_usageentry
-            WHERE job_id = asked.id AND outcome NOT IN ('lost', 'suspended', 'preempted') ORDER BY id DESC LIMIT %s
-        ) newest GROUP BY asked.id
-    """
-    if not jobs:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [jobs, RECENT_TRIALS])
-        return dict(cursor.fetchall())
 
 
 class Recent:
