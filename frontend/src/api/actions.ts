@@ -10,6 +10,7 @@ import type {
   QuotaRequest,
   Role,
   ShareRequest,
+  TeamRequest,
   Value,
 } from "./types";
 
@@ -175,11 +176,10 @@ export const changePool = (pool: string, body: PoolChanges) =>
 export const withdrawPool = (pool: string) =>
   rest.DELETE("/api/v1/pools/{pool}", { params: { path: { pool } } });
 
-export const createTeam = (name: string, projects: string[]) =>
-  bodyOf(rest.POST("/api/v1/teams", { body: { name, projects } }));
+export const createTeam = (body: TeamRequest) => bodyOf(rest.POST("/api/v1/teams", { body }));
 
-export const changeTeam = (team: string, name: string, projects: string[]) =>
-  bodyOf(rest.PATCH("/api/v1/teams/{team}", { params: { path: { team } }, body: { name, projects } }));
+export const changeTeam = (team: string, body: TeamRequest) =>
+  bodyOf(rest.PATCH("/api/v1/teams/{team}", { params: { path: { team } }, body }));
 
 export const deleteTeam = (team: string) =>
   rest.DELETE("/api/v1/teams/{team}", { params: { path: { team } } });

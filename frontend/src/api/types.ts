@@ -54,6 +54,7 @@ export type ShareRequest = Schemas["ShareRequest"];
 export type Snapshot = Schemas["Snapshot"];
 export type Standing = Schemas["Standing"];
 export type Team = Schemas["Team"];
+export type TeamRequest = Schemas["TeamRequest"];
 export type Trial = Schemas["Trial"];
 export type TrialDetail = Schemas["TrialDetail"];
 export type TrialUsage = Schemas["TrialUsage"];

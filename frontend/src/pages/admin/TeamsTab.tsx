@@ -1,18 +1,19 @@
-import { ActionIcon, Button, MultiSelect, TextInput } from "@mantine/core";
+import { ActionIcon } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Fragment, useState } from "react";
+import { Fragment } from "react";
 import { Link } from "wouter";
-import { changeTeam, createTeam, deleteTeam } from "../../api/actions";
+import { deleteTeam } from "../../api/actions";
 import { projects as projectsQuery, queue as queueQuery, teams as teamsQuery } from "../../api/queries";
 import type { Team } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
-import { Empty, Failure, Loading, Notice } from "../../components/Feedback";
+import { Empty, Failure, Loading } from "../../components/Feedback";
 import { Icon } from "../../components/Icon";
 import { Moment } from "../../components/Moment";
 import { MoreRows, rowsOf } from "../../components/MoreRows";
 import { Panel } from "../../components/Panel";
 import { poolLabel } from "../queue/seats";
-import { FormDialog } from "./FormDialog";
+import { policyWords } from "./policies";
+import { TeamForm, type TeamProps } from "./TeamForm";
 
 /** Teams are projects that share pools; who is in a team is who is in its projects. */
 export function TeamsTab() {
@@ -50,6 +51,7 @@ export function TeamsTab() {
               <th>Team</th>
               <th>Projects</th>
               <th>Shares</th>
+              <th>Policies</th>
               <th>Since</th>
               <th>
                 <span className="visually-hidden">Change</span>
@@ -66,12 +68,6 @@ export function TeamsTab() {
       <MoreRows of={list} />
     </Panel>
   );
-}
-
-interface TeamProps {
-  slugs: readonly string[];
-  teams: readonly Team[];
-  refresh: () => Promise<unknown>;
 }
 
 function TeamRow({ team, ...more }: TeamProps & { team: Team }) {
@@ -105,6 +101,12 @@ function TeamRow({ team, ...more }: TeamProps & { team: Team }) {
         )}
       </td>
       <td>
+        {policyWords(team).map((words) => (
+          <div key={words}>{words}</div>
+        ))}
+        {policyWords(team).length === 0 && <span className="quiet">none</span>}
+      </td>
+      <td>
         <Moment at={team.created_at} />
       </td>
       <td className="num">
@@ -126,62 +128,5 @@ function TeamRow({ team, ...more }: TeamProps & { team: Team }) {
         </span>
       </td>
     </tr>
-  );
-}
-
-function TeamForm({ team, slugs, teams, refresh }: TeamProps & { team?: Team }) {
-  const [name, setName] = useState(team?.name ?? "");
-  const [projects, setProjects] = useState(team?.projects ?? []);
-  const moved = projects.flatMap((slug) => {
-    const from = teams.find((each) => each.name !== team?.name && each.projects.includes(slug));
-    return from ? [`${slug} leaves ${from.name}`] : [];
-  });
-  const save = () =>
-    (team ? changeTeam(team.name, name.trim(), projects) : createTeam(name.trim(), projects)).then(refresh);
-  return (
-    <FormDialog
-      title={team ? `Team ${team.name}` : "New team"}
-      verb={team ? "Change the team" : "Make the team"}
-      fields={["name"]}
-      begin={() => {
-        setName(team?.name ?? "");
-        setProjects(team?.projects ?? []);
-      }}
-      act={save}
-      trigger={(open) =>
-        team ? (
-          <ActionIcon color="gray" aria-label={`Change team ${team.name}`} onClick={open}>
-            <Icon name="limits" />
-          </ActionIcon>
-        ) : (
-          <Button leftSection={<Icon name="plus" />} onClick={open}>
-            New team
-          </Button>
-        )
-      }
-    >
-      {(faults) => (
-        <>
-          <TextInput
-            label="Name"
-            description="Letters, digits and hyphens."
-            data-autofocus
-            value={name}
-            error={faults.at("name")}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <MultiSelect
-            label="Projects"
-            description="A project is in one team at most."
-            placeholder={projects.length ? undefined : "none yet"}
-            data={[...slugs]}
-            value={projects}
-            searchable
-            onChange={setProjects}
-          />
-          {moved.length > 0 && <Notice>{moved.join(", ")}.</Notice>}
-        </>
-      )}
-    </FormDialog>
   );
 }
