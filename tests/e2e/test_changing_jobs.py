@@ -158,10 +158,16 @@ def test_a_failed_trial_is_retried_and_run_again(
     expect(changed.get_by_role("region", name="Decisions")).to_contain_text(why)
     expect(changed.get_by_role("region", name="Use")).to_contain_text(re.compile("looked at|processors"))
 
-    # What they left goes by prefix, once one has seen what that is; the job itself is the owner's.
-    left = lambda: alice.get(f"/projects/{resumable}/storage")["checkpoints"]  # noqa: E731
+    clean_up(page, alice, resumable)
+    page.goto(f"/projects/{resumable}/jobs/fragile?trial=1")
+    expect(trial.get_by_role("region", name="Files")).to_contain_text("None in model/")
+
+
+def clean_up(page: Page, alice: Person, project: str) -> None:
+    """What trials left goes by prefix, once one has seen what that is; the job itself is the owner's."""
+    left = lambda: alice.get(f"/projects/{project}/storage")["checkpoints"]  # noqa: E731
     wait_for(left, 60, "what the trials left is counted")
-    page.goto(f"/projects/{resumable}/storage")
+    page.goto(f"/projects/{project}/storage")
     cleaning = page.get_by_role("region", name="Clean up")
     expect(cleaning.get_by_role("checkbox", name="Whole jobs")).to_be_disabled()
     cleaning.get_by_label("Names that begin with").fill("frag")
@@ -176,8 +182,6 @@ def test_a_failed_trial_is_retried_and_run_again(
     assert left() > 0
     say(ask(cleaning, cleaning.get_by_role("button", name=re.compile("^Delete")).inner_text()), "Delete")
     expect(cleaning.get_by_role("status").first).to_contain_text("Deleted: the files of")
-    page.goto(f"/projects/{resumable}/jobs/fragile?trial=1")
-    expect(trial.get_by_role("region", name="Files")).to_contain_text("None in model/")
 
 
 def test_a_viewer_looks_and_changes_nothing(sign_in: SignIn, lab: str) -> None:
