@@ -304,7 +304,7 @@ def _report(news: News) -> Report:
     steps, report.points = number_steps(attempt, news.points, news.followed.known)
     fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
     if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
-        fields["started_at"] = moment(news.status.started_at or news.at)
+        fields |= {"started_at": moment(news.status.started_at or news.at), "kept_container": news.status.kept}
     report.of_attempt(fields)
     report.entries += points_entries(trial, report.points, news.at)
     objective = objective_after(trial, [point.value for point in report.points if point.metric == trial.job.metric])
