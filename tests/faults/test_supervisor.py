@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +22,11 @@ BACK_SECONDS = 60.0  # generous, as other tests keep the machine busy; the usual
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Service]:
-    made = Service(tmp_path / "home", example=False)
-    yield made
-    made.stop()
+def fresh() -> Iterator[Service]:
+    with tempfile.TemporaryDirectory(prefix="hpt-") as folder:  # so short that the sockets lie in it
+        made = Service(Path(folder), example=False)
+        yield made
+        made.stop()
 
 
 def remember(service: Service, text: str) -> None:
