@@ -276,6 +276,14 @@ class Quota(models.Model):
     def __str__(self) -> str:
         return f"{self.resource} <= {self.limit}"
 
+    @property
+    def whose(self) -> str:
+        """Whom it bounds, in words."""
+        project = self.project and f"project {self.project.slug!r}"
+        if self.user is None:
+            return project or "the installation"
+        return f"{self.user.username} in {project}" if project else self.user.username
+
 
 class AuditEvent(models.Model):
     """Who did what to which thing, when, and from where. Rows stay when what they speak of is deleted."""

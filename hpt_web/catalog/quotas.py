@@ -51,7 +51,7 @@ def refuse_storage(actor: User, project: Project, more: int) -> None:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [STORAGE_LOCK])
         used = stored_bytes(project=quota.project, user=quota.user)
         if used + more > quota.limit:
-            whose = f"project {project.slug!r}" if quota.project_id else "you" if quota.user_id else "the installation"
             raise OverQuota(
-                f"The storage quota of {whose} is {quota.limit:,} bytes; {used:,} are in use and this needs {more:,}."
+                f"The storage quota of {quota.whose} is {quota.limit:,} bytes; "
+                f"{used:,} are in use and this needs {more:,}."
             )

@@ -27,7 +27,7 @@ def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool
     limits = _limits(user, project)
     faults = []
     for quota in limits.filter(resource=Quota.Resource.TRIALS_PER_JOB, limit__lt=spec.limits.max_trials):
-        message = f"is {spec.limits.max_trials}; the quota allows {quota.limit} trials per job"
+        message = f"is {spec.limits.max_trials}; the quota of {quota.whose} allows {quota.limit} trials per job"
         faults.append(Fault("limits.max_trials", message, "quota"))
     if more_jobs:
         faults += [Fault("", message, "quota") for message in _queued(limits)]
@@ -119,7 +119,8 @@ def _queued(limits: QuerySet[Quota]) -> list[str]:
         jobs = jobs.filter(project=quota.project) if quota.project else jobs
         jobs = jobs.filter(created_by=quota.user) if quota.user else jobs
         if (unfinished := jobs.count()) >= quota.limit:
-            found.append(f"cannot be queued: {unfinished} jobs are not over yet, and the quota allows {quota.limit}")
+            unended = f"{unfinished} {'job is' if unfinished == 1 else 'jobs are'} not over yet"
+            found.append(f"cannot be queued: {unended}, and the quota of {quota.whose} allows {quota.limit}")
     return found
 
 
@@ -132,6 +133,6 @@ def _gpu_hours(limits: QuerySet[Quota]) -> list[str]:
         if used >= quota.limit:
             found.append(
                 f"cannot be given: {used:.1f} GPU-hours are used in the {period} from {since:%Y-%m-%d} on, "
-                f"and the quota allows {quota.limit}"
+                f"and the quota of {quota.whose} allows {quota.limit}"
             )
     return found

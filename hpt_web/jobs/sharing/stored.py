@@ -50,6 +50,6 @@ def storage_faults(quota: Quota) -> list[str]:
         return []
     trials = bytes_of_trials(project=quota.project, user=quota.user)
     return [
-        f"cannot be kept: {used:,} bytes are stored, {trials:,} of them by trials, and the storage quota allows "
-        f"{quota.limit:,}; have jobs keep fewer trials (keep), or clean up what is not needed"
+        f"cannot be kept: {used:,} bytes are stored, {trials:,} of them by trials, and the storage quota of "
+        f"{quota.whose} allows {quota.limit:,}; have jobs keep fewer trials (keep), or clean up what is not needed"
     ]

@@ -236,8 +236,8 @@ def test_a_limit_that_is_reached_refuses_with_its_numbers(root: Api, alice: Api)
     answer = alice.post("projects/lab/jobs", factories.job_document(name="second"))
     assert answer.status == 400
     assert answer.fields == {
-        "": "cannot be queued: 0 jobs are not over yet, and the quota allows 0",
-        "limits.max_trials": "is 10; the quota allows 4 trials per job",
+        "": "cannot be queued: 0 jobs are not over yet, and the quota of project 'lab' allows 0",
+        "limits.max_trials": "is 10; the quota of the installation allows 4 trials per job",
     }
 
 

@@ -246,7 +246,7 @@ def test_quotas_refuse_with_their_numbers(team: Team, new_job: Callable[..., Tun
     assert "allows 5 trials per job" in faults(team, limits={"max_trials": 6})["limits.max_trials"]
     new_job()
     Quota.objects.create(resource=Quota.Resource.QUEUED_JOBS, limit=1, project=TuningJob.objects.get().project)
-    assert "1 jobs are not over yet, and the quota allows 1" in faults(team, name="second")[""]
+    assert "1 job is not over yet, and the quota of project 'lab' allows 1" in faults(team, name="second")[""]
 
 
 # --- warm start (F5 to F21) -------------------------------------------------------------------------------------------

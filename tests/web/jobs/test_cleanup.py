@@ -78,7 +78,7 @@ def test_what_trials_leave_counts_as_stored_and_refuses_with_its_numbers(
         new_job(name="third")
     (fault,) = refused.value.faults
     assert f"{before + trials:,} bytes are stored, {trials:,} of them by trials" in fault.message
-    assert f"the storage quota allows {before + trials:,}" in fault.message
+    assert f"the storage quota of project 'lab' allows {before + trials:,}" in fault.message
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
