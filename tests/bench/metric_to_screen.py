@@ -60,6 +60,9 @@ SCREEN_PROBE = """
   requestAnimationFrame(look);
 }
 """
+CURVES_DRAWN = (
+    "[...document.querySelectorAll('.js-plotly-plot')].some(p => p.data?.some(t => t.meta?.role === 'curve'))"
+)
 
 
 def quantiles(latencies: Sequence[float]) -> dict[str, float | int]:
@@ -264,10 +267,8 @@ def screen(service: Service, session: str, seconds: float) -> dict[str, float | 
         context.add_cookies([{"name": "sessionid", "value": session, "url": service.url}])
         page = context.new_page()
         page.goto(f"{service.url}/projects/{PROJECT}/jobs/{JOB}")
-        page.wait_for_function(
-            "[...document.querySelectorAll('.js-plotly-plot')].some(p => p.data?.some(t => t.meta?.role === 'curve'))",
-            timeout=60_000,
-        )
+        # Asked from here: the page's own waiting evaluates a text, which its Content Security Policy forbids.
+        wait_for(lambda: page.evaluate(CURVES_DRAWN), 60, "the curves are drawn")
         page.evaluate(f"({SCREEN_PROBE})()")
         page.wait_for_timeout(seconds * 1000)
         ages: list[float] = page.evaluate("window.ages")
