@@ -49,7 +49,7 @@ class ContainedWarden(Warden):
 
     def may_go_on(self) -> bool:
         """Whether there is a next order; sleeps until there is. All of this attempt is given back by then."""
-        idle = self.idle_until is not None and warm.exists(self.folder + "/exit.json")
+        idle = self.idle_until is not None and self.reported
         posix.close(self.log.fd)
         if self.exit_fd >= 0:
             posix.close(self.exit_fd)

@@ -48,6 +48,7 @@ class Warden:
         self.pid = 0
         self.status: int | None = None  # of the command, as wait() gives it
         self.ended_by: str | None = None
+        self.reported = False  # how it ended can be read; it may be read and taken away at any moment from then on
         self.orphaned = False  # told to end by somebody other than the backend
         self.terminated = False
         self.signalled = False  # since the last time that the dead were collected
@@ -248,9 +249,12 @@ class Warden:
         or the last of the log; then folder.read_end finds no end, and the attempt has vanished.
         """
         deadline = time.monotonic() + WRITE_RETRY
-        while not publish(self.folder, self.exit_fd, self.exit_json()) and time.monotonic() < deadline:
+        while not (reported := publish(self.folder, self.exit_fd, self.exit_json())):
+            if time.monotonic() > deadline:
+                break
             time.sleep(LOOK)
             self.exit_fd = reserve(self.folder)
+        self.reported = reported
         for fd in (self.log.fd, self.exit_fd):
             try:
                 posix.fdatasync(fd)
