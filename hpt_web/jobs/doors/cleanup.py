@@ -157,24 +157,19 @@ def _delete_files(actor: User, job: TuningJob, what: list[str], cleaned: Cleaned
     trials = job.trials.filter(ended_at__isnull=False).order_by("number")
     for trial in trials:
         name = f"{job.name}/{trial.number}"
-        if champion is not None and trial.pk == champion.pk and not best:
-            if _bytes(trial.pk, what):
-                cleaned.kept.append(Item("trial", name, reason="it is the best of its job"))
-            continue
-        size = retention.discard(trial.pk, what, rehearsal=cleaned.rehearsal)
+        spared = champion is not None and trial.pk == champion.pk and not best
+        size = retention.discard(trial.pk, what, rehearsal=cleaned.rehearsal or spared)
         if size is None:
             cleaned.kept.append(
                 Item("trial", name, reason="it is about to be continued, or its files are just written")
             )
+        elif size and spared:
+            cleaned.kept.append(Item("trial", name, reason="it is the best of its job"))
         elif size:
             cleaned.gone.append(Item("trial", name, size))
     if cleaned.gone and not cleaned.rehearsal:
         data = {"what": what, "bytes": cleaned.bytes}
         record(actor=actor, action="job.clean", target_kind="job", target=job.name, project=job.project, data=data)
-
-
-def _bytes(trial: int, what: list[str]) -> int:
-    return retention.discard(trial, what, rehearsal=True) or 0
 
 
 # --- the catalogue ----------------------------------------------------------------------------------------------------
