@@ -35,7 +35,7 @@ def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
     if to is JobState.PAUSED:
         fields["paused_at"] = now
     elif job.paused_at is not None:
-        fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at)}
+        fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at), "asks_since": now}
     if to.terminal:
         fields |= {"ended_at": now, "reopened": None}
     return rows.update(job, fields, JOB_SOURCES[to])
@@ -46,8 +46,14 @@ def reopen_job(job: TuningJob, *, reason: str, **fields: object) -> bool:
     assert job.ended_at is not None
     fields |= {"state": JobState.RUNNING, "reason": reason, "ended_at": None, "stop_requested_at": None}
     fields |= {"waits": False, "idle_seconds": _idle_seconds(job, job.ended_at)}
-    fields["started_at"] = job.started_at or timezone.now()
+    fields["asks_since"] = now = timezone.now()
+    fields["started_at"] = job.started_at or now
     return rows.update(job, fields, _one_of(sorted(JOBS_REOPENED)))
+
+
+def ask_anew(job: TuningJob) -> None:
+    """A person has given a job something to run that it had not: what it waits for is counted from here."""
+    rows.update(job, {"asks_since": timezone.now()}, "true")
 
 
 def _idle_seconds(job: TuningJob, since: datetime) -> float:

@@ -45,6 +45,8 @@ class TuningJob(models.Model):
     stop_requested_at = models.DateTimeField(null=True)
     # Its strategy starts nothing more until something that runs has moved on: others may have its share meanwhile.
     waits = models.BooleanField(default=False)
+    # Before then it would have started no more trials even with room; null: it has asked for places since it was made.
+    asks_since = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
     # Seconds since its start in which it was paused or over, before it went on: max_seconds does not count them.
     idle_seconds = models.FloatField(default=0)
@@ -174,6 +176,10 @@ class Attempt(models.Model):
     device_count = models.PositiveSmallIntegerField(default=1)
     share = models.FloatField(default=1.0)  # the part of each device: of GPUs that it shares, of their memory
     devices = models.JSONField(default=list)  # the ids of GPUs
+    # How long it waited follows from these: its job asked for places since then, and so many that it may have at once
+    # were free when this one took the one that was free for longest. Null and 0 if it waits for nothing of this host.
+    asked_at = models.DateTimeField(null=True)
+    free_places = models.PositiveIntegerField(db_default=0)
     kept_container = models.BooleanField(default=False)  # it began in one that an earlier attempt had left
     # Continues from the checkpoint of the attempt before it, and goes on counting steps where that one stood.
     resumed = models.BooleanField(default=False)
@@ -247,6 +253,8 @@ class UsageEntry(models.Model):
     seconds = models.FloatField()  # from the reservation, when nobody else could have them any more, to the end
     gpu_seconds = models.FloatField()  # times the GPUs that it held; of one that it shared, the part of its memory
     cost = models.FloatField(db_default=0.0)  # at its pool's price when it ended
+    # From the moment when its job asked for it until it was reserved; null: not known, or nothing of this host.
+    waited = models.FloatField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     ended_at = models.DateTimeField()
 

@@ -20,7 +20,7 @@ from hpt_web.jobs.documents.amending import (
     must_have_no_heirs,
 )
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.lifecycle import move_job, reopen_job, reopen_trial
+from hpt_web.jobs.lifecycle import ask_anew, move_job, reopen_job, reopen_trial
 from hpt_web.jobs.models import Attempt, Decision, TuningJob
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.queries import job_for, live_attempts
@@ -178,6 +178,7 @@ def change_job(*, actor: User, project: str, name: str, document: object) -> Tun
         if not amended.changes:
             return job
         amended.write(job)
+        ask_anew(job)
         said = f"Changed by {actor.username}: {amended}."
         entries = [decide(job, Decision.Kind.CHANGE, said, numbers=_numbers(amended.changes))]
         if job.state in (JobState.COMPLETED, JobState.FAILED) and amended.changes.keys() != {"keep"}:

@@ -18,7 +18,7 @@ from hpt_web.accounts.models import Role, User
 from hpt_web.jobs import tasks
 from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_heirs
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.lifecycle import reopen_job, reopen_trial
+from hpt_web.jobs.lifecycle import ask_anew, reopen_job, reopen_trial
 from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import live_attempts, trial_for
 from hpt_web.jobs.running import dispatch, launching
@@ -143,6 +143,7 @@ def _why_copied(actor: User, origin: Trial, changes: Mapping[str, object]) -> st
 def _go_on(job: TuningJob, reason: str) -> None:
     """Have a job that is over run what was asked for, and nothing else."""
     if job.ended_at is None:
+        ask_anew(job)
         return
     must_have_no_heirs(job)
     reopen_job(job, reason=reason, reopened={"state": job.state, "reason": job.reason})

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models.functions import Least, Now
+from django.utils import timezone
 
 from hpt_web import crash
 from hpt_web.catalog.models import AlgorithmVersion
@@ -27,7 +29,7 @@ from hpt_web.jobs.running.endings import End, settle
 from hpt_web.jobs.search import choosing, history
 from hpt_web.jobs.search.completion import Ending, completed, ending
 from hpt_web.jobs.search.history import Known
-from hpt_web.jobs.sharing import capacity, devices
+from hpt_web.jobs.sharing import capacity, checking, devices
 from tuning.backends import Phase, Status
 from tuning.contracts import Number
 from tuning.errors import BackendError
@@ -209,8 +211,11 @@ def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attem
     starting = list(zip([*queued[: len(assigned)], *chosen], assigned, strict=False))
     first = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.STARTING]
     again = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.QUEUED]
-    attempts = [write_attempt(trial, place=place, gpus=gpus) for trial, gpus in again]
-    attempts += _write_first(first, place)
+    asks = Asks(_asks_since(job), job.max_parallel - grant.running)
+    attempts = [
+        write_attempt(trial, place=place, gpus=gpus, asks=asks.after(n)) for n, (trial, gpus) in enumerate(again)
+    ]
+    attempts += _write_first(first, place, asks.after(len(again)))
     say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
     return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
 
@@ -225,12 +230,39 @@ def _queued(job: TuningJob, most: int) -> list[Trial]:
 def say(job: TuningJob, reason: str, *, waits: str) -> None:
     """Why the job starts no more trials now: its strategy waits, or (`reason`) there is no room."""
     if (job.reason, job.waits) != (waits or reason, bool(waits)):
+        held_back = _is_held_back(job)
         job.reason, job.waits = waits or reason, bool(waits)
-        TuningJob.objects.filter(pk=job.pk).update(reason=job.reason, waits=job.waits)
+        fields: dict[str, object] = {"reason": job.reason, "waits": job.waits}
+        if held_back and not _is_held_back(job):
+            fields["asks_since"] = timezone.now()
+        TuningJob.objects.filter(pk=job.pk).update(**fields)
+
+
+class Asks(NamedTuple):
+    """Since when a job would run more trials than it does, and how many of its places are free."""
+
+    since: datetime
+    free: int
+
+    def after(self, taken: int) -> Asks:
+        return self._replace(free=max(0, self.free - taken))
+
+
+def _is_held_back(job: TuningJob) -> bool:
+    """Whether it is the job itself that starts nothing more, and not for want of room."""
+    return job.waits or job.reason == checking.REASON
+
+
+def _asks_since(job: TuningJob) -> datetime:
+    return timezone.now() if _is_held_back(job) else job.asks_since or job.created_at
 
 
 def write_attempt(
-    trial: Trial, backend: str = "", place: capacity.Place = capacity.ELSEWHERE, gpus: Sequence[str] = ()
+    trial: Trial,
+    backend: str = "",
+    place: capacity.Place = capacity.ELSEWHERE,
+    gpus: Sequence[str] = (),
+    asks: Asks | None = None,
 ) -> Attempt:
     """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
     backend = backend or launching.backend_of(trial.job)
@@ -241,7 +273,7 @@ def write_attempt(
         fields |= _reported(trial)
     move_trial(trial, TrialState.STARTING, **fields)
     continues = trial.continues and number == 1
-    attempt = _reservation(trial, number, backend, place, gpus)
+    attempt = _reservation(trial, number, backend, place, gpus, asks)
     attempt.resumed = base is not None or continues
     attempt.steps = base.steps if base else {}
     rows.insert(attempt)
@@ -250,7 +282,9 @@ def write_attempt(
     return attempt
 
 
-def _reservation(trial: Trial, number: int, backend: str, place: capacity.Place, gpus: Sequence[str]) -> Attempt:
+def _reservation(
+    trial: Trial, number: int, backend: str, place: capacity.Place, gpus: Sequence[str], asks: Asks | None
+) -> Attempt:
     """An attempt that holds its place once it is written."""
     return Attempt(
         trial=trial,
@@ -261,12 +295,17 @@ def _reservation(trial: Trial, number: int, backend: str, place: capacity.Place,
         device_count=place.devices,
         share=place.share,
         devices=list(gpus),
+        asked_at=asks and asks.since,
+        free_places=asks.free if asks else 0,
     )
 
 
-def _write_first(starting: Sequence[tuple[Trial, Sequence[str]]], place: capacity.Place) -> list[Attempt]:
+def _write_first(starting: Sequence[tuple[Trial, Sequence[str]]], place: capacity.Place, asks: Asks) -> list[Attempt]:
     """The first attempts of trials that were written just now, with one statement: there is nothing to go on from."""
-    attempts = [_reservation(trial, 1, launching.backend_of(trial.job), place, gpus) for trial, gpus in starting]
+    attempts = [
+        _reservation(trial, 1, launching.backend_of(trial.job), place, gpus, asks.after(n))
+        for n, (trial, gpus) in enumerate(starting)
+    ]
     if attempts:
         rows.insert(*attempts)
     return attempts

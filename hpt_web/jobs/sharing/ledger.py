@@ -36,6 +36,16 @@ TYPICAL_SECONDS = f"""(
         WHERE job_id = j.id AND outcome NOT IN ('lost', 'suspended', 'preempted') ORDER BY id DESC LIMIT {RECENT_TRIALS}
     ) newest
 )"""  # noqa: S608
+# Of the attempt `a` of the job `j`: its place was free since the end of the attempt that had it before (of those that
+# are free it takes the one that was so for longest), unless the job came to ask for it later, or the trial itself.
+_WAITED = """
+    CASE WHEN a.free_places > 0 THEN GREATEST(0, EXTRACT(EPOCH FROM a.created_at - GREATEST(
+        a.asked_at,
+        (SELECT e.ended_at FROM jobs_usageentry e WHERE e.job_id = j.id AND e.ended_at <= a.created_at
+         ORDER BY e.id DESC OFFSET a.free_places - 1 LIMIT 1),
+        (SELECT max(b.ended_at) FROM jobs_attempt b WHERE b.trial_id = a.trial_id AND b.number < a.number)
+    ))) END
+"""
 _OF_OUTCOME = {
     Attempt.Outcome.LOST: UsageEntry.Outcome.LOST,
     Attempt.Outcome.PAUSED: UsageEntry.Outcome.PAUSED,
@@ -63,14 +73,14 @@ def entering(attempt: Attempt, state: TrialState, outcome: str, *, ended: str) -
     sql = f"""
         INSERT INTO jobs_usageentry (
             attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, user_id,
-            pool, devices, seconds, gpu_seconds, cost, outcome, ended_at
+            pool, devices, seconds, gpu_seconds, cost, waited, outcome, ended_at
         )
         SELECT
             a.id, a.number, t.number, j.id, j.name, p.id, p.slug, j.created_by_id, a.pool, a.device_count,
             held.seconds, held.seconds * %s,
             held.seconds * a.device_count * a.share / 3600
                 * COALESCE((SELECT price FROM accounts_pool WHERE name = a.pool), 0),
-            %s, a.ended_at
+            {_WAITED}, %s, a.ended_at
         FROM {ended} a
         JOIN jobs_trial t ON t.id = a.trial_id
         JOIN jobs_tuningjob j ON j.id = t.job_id
