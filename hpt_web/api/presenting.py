@@ -11,12 +11,13 @@ from django.db.models import QuerySet
 from hpt_web.accounts.models import Project, Quota
 from hpt_web.catalog.quotas import stored_bytes
 from hpt_web.jobs.documents.drafts import Draft
-from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.outputs.artifacts import listing
 from hpt_web.jobs.outputs.retention import Stored, largest, stored
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.sampling import samples_of
+from hpt_web.jobs.sharing import sums
 from tuning import specification
 from tuning.profiles import Profile
 
@@ -60,6 +61,7 @@ def job(row: TuningJob) -> Row:
         **jobs([row])[0],
         "specification": specification.complete(row.spec),
         "bytes": _bytes(stored([row.pk])[row.pk]),
+        "usage": sums.total(UsageEntry.objects.filter(job=row)),
         "reopened": row.reopened is not None,
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
         "children": list(row.child_links.order_by("job__created_at").values_list("job__name", flat=True)),

@@ -1970,6 +1970,8 @@ export interface components {
             started_at: string | null;
             state: components["schemas"]["JobState"];
             strategy: string;
+            /** @description Of its attempts that are over, as the ledger of usage has them. */
+            usage: components["schemas"]["UsageTotal"];
         };
         /** @description The whole specification of a tuning job. */
         JobDocument: {
@@ -3175,6 +3177,8 @@ export interface components {
             by_period: components["schemas"]["UsageSum"][];
             by_pool: components["schemas"]["UsageSum"][];
             by_project: components["schemas"]["UsageSum"][];
+            /** @description By the team of each project now; empty for those that are in none. */
+            by_team: components["schemas"]["UsageSum"][];
             by_user: components["schemas"]["UsageSum"][];
             total: components["schemas"]["UsageTotal"];
         };
@@ -3198,11 +3202,26 @@ export interface components {
             project: string;
             /**
              * Format: double
+             * @description The same times its GPUs.
+             */
+            saved_gpu_seconds: number;
+            /**
+             * Format: double
+             * @description Estimate of what early stopping saved: for each trial stopped early the median seconds of its job's completed trials less its own, never below 0; 0 where none is completed. It stands with the trial's last attempt.
+             */
+            saved_seconds: number;
+            /**
+             * Format: double
              * @description For which it held them.
              */
             seconds: number;
             trial: number;
             user: string;
+            /**
+             * Format: double
+             * @description Seconds from the moment when its job asked for it until it held its place; null: not known, or it waited for nothing of this host.
+             */
+            waited: number | null;
         };
         /** @enum {string} */
         UsageEntryOutcomeEnum: "completed" | "early_stopped" | "stopped" | "failed" | "lost" | "paused" | "suspended" | "preempted";
@@ -3216,10 +3235,30 @@ export interface components {
             cost: number;
             /** Format: double */
             gpu_seconds: number;
-            /** @description null: all that are not listed. */
+            /** @description null: all that are not listed; of these no wait is known. */
             key: string | null;
+            /**
+             * Format: double
+             * @description The same times their GPUs.
+             */
+            saved_gpu_seconds: number;
+            /**
+             * Format: double
+             * @description Estimate of what early stopping saved: for each trial stopped early the median seconds of its job's completed trials less its own, never below 0; 0 where none is completed. It stands with the trial's last attempt.
+             */
+            saved_seconds: number;
             /** Format: double */
             seconds: number;
+            /**
+             * Format: double
+             * @description Half of the attempts waited for their places for at most so many seconds.
+             */
+            wait_p50: number | null;
+            /**
+             * Format: double
+             * @description The same of 95 in 100.
+             */
+            wait_p95: number | null;
         };
         UsageTotal: {
             attempts: number;
@@ -3227,8 +3266,28 @@ export interface components {
             cost: number;
             /** Format: double */
             gpu_seconds: number;
+            /**
+             * Format: double
+             * @description The same times their GPUs.
+             */
+            saved_gpu_seconds: number;
+            /**
+             * Format: double
+             * @description Estimate of what early stopping saved: for each trial stopped early the median seconds of its job's completed trials less its own, never below 0; 0 where none is completed. It stands with the trial's last attempt.
+             */
+            saved_seconds: number;
             /** Format: double */
             seconds: number;
+            /**
+             * Format: double
+             * @description Half of the attempts waited for their places for at most so many seconds.
+             */
+            wait_p50: number | null;
+            /**
+             * Format: double
+             * @description The same of 95 in 100.
+             */
+            wait_p95: number | null;
         };
         User: {
             email: string;

@@ -60,6 +60,7 @@ export type TrialDetail = Schemas["TrialDetail"];
 export type TrialUsage = Schemas["TrialUsage"];
 export type Usage = Schemas["Usage"];
 export type UsageEntry = Schemas["UsageEntry"];
+export type UsageTotal = Schemas["UsageTotal"];
 export type UsageSum = Schemas["UsageSum"];
 export type User = Schemas["User"];
 

@@ -87,7 +87,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
   return (
     <Page crumbs={crumbs} wide aside={selected !== null}>
       <JobHeader project={project} job={job} stream={stream} editable={editable} />
-      <JobProgress view={view} />
+      <JobProgress project={project} view={view} />
       <div className={classes.grid}>
         {external && editable && !isJobOver(job.state) && (
           <AskAndTell project={project} job={name} className={classes.full} />

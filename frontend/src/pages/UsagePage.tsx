@@ -33,9 +33,13 @@ import {
   percent,
   periodsOf,
   RANGES,
+  SAVED,
+  savedHours,
   sinceOf,
   usageFigure,
+  WAITED,
   WASTED,
+  waitWords,
 } from "./usage/ledger";
 import { Sums } from "./usage/Sums";
 
@@ -253,19 +257,26 @@ const Nothing = ({ filtered }: { filtered: boolean }) =>
 
 function Totals({ usage, measure }: { usage: Usage; measure: Measure }) {
   const { data } = useQuery({ ...queueQuery, staleTime: LOOK_MS });
-  const facts = [
+  const gpus = usage.total.gpu_seconds > 0;
+  const facts: { name: string; value: string; title?: string }[] = [
     { name: "GPU-hours", value: hoursOf(usage.total.gpu_seconds) },
     { name: "Trial-hours", value: hoursOf(usage.total.seconds) },
     ...(usage.total.cost > 0 ? [{ name: "Cost", value: moneyOf(usage.total.cost) }] : []),
     { name: "Attempts", value: usage.total.attempts.toLocaleString("en-US") },
     { name: "Early stopped", value: percent(partOf(usage.by_outcome, ["early_stopped"], measure)) },
     { name: "Failed or lost", value: percent(partOf(usage.by_outcome, WASTED, measure)) },
+    { name: "Waited, p50 / p95", value: waitWords(usage.total), title: WAITED },
+    {
+      name: `${gpus ? "GPU-hours" : "Trial-hours"} saved by early stopping`,
+      value: savedHours(usage.total, gpus),
+      title: SAVED,
+    },
   ];
   return (
     <Panel>
       <dl className={classes.totals}>
-        {facts.map(({ name, value }) => (
-          <div key={name}>
+        {facts.map(({ name, value, title }) => (
+          <div key={name} title={title}>
             <dt>{name}</dt>
             <dd>{value}</dd>
           </div>

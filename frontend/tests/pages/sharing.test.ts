@@ -17,13 +17,16 @@ import {
 import { othersOf, seatsOf, totalsOf } from "../../src/pages/queue/seats";
 import {
   amountOf,
+  jobFacts,
   measureOf,
   partOf,
   percent,
   periodsOf,
   periodWords,
+  savedHours,
   sinceOf,
   usageFigure,
+  waitWords,
 } from "../../src/pages/usage/ledger";
 
 const pool = (part: Partial<PoolState> = {}): PoolState => ({
@@ -173,6 +176,31 @@ describe("usage", () => {
     seconds,
     gpu_seconds: 0,
     cost: 0,
+    wait_p50: null,
+    wait_p95: null,
+    saved_seconds: 0,
+    saved_gpu_seconds: 0,
+  });
+
+  it("says of a job what it used, each with its unit, and only what there is", () => {
+    const { key: _, ...used } = { ...sum(null, 3600), attempts: 2 };
+    expect(jobFacts({ ...used, attempts: 0 })).toEqual([]);
+    expect(jobFacts(used)).toEqual([{ value: "1.00", name: "trial-hours" }]);
+    const all = { ...used, gpu_seconds: 7200, cost: 1.5, saved_seconds: 1800, saved_gpu_seconds: 3600 };
+    expect(
+      jobFacts({ ...all, wait_p50: 2, wait_p95: 240 }).map(({ value, name }) => `${value} ${name}`),
+    ).toEqual([
+      "2.00 GPU-hours",
+      "1.00 trial-hours",
+      "1.50 cost",
+      "1.00 GPU-hours saved by early stopping",
+      "2.0 s / 4 min 00 s waited (p50 / p95)",
+    ]);
+  });
+  it("shows waits and what was saved of whatever was used", () => {
+    expect([waitWords(sum(null, 1)), waitWords({ wait_p50: 0, wait_p95: 59 })]).toEqual(["–", "0 ms / 59 s"]);
+    const saved = { ...sum("lab", 1), saved_seconds: 3600, saved_gpu_seconds: 900 };
+    expect([savedHours(saved, false), savedHours(saved, true)]).toEqual(["1.00", "0.25"]);
   });
 
   it("is shown for all periods, also those without", () => {

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from hpt_web.api.serializers.catalog import Objective, Resources
 from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField, choices_of
+from hpt_web.api.serializers.usage import UsageTotal
 from hpt_web.jobs.models import Attempt as AttemptRow
 from hpt_web.jobs.models import Decision as DecisionRow
 from tuning.profiles import PROFILES
@@ -225,6 +226,7 @@ class StoredBytes(Shape):
 class JobDetail(Job):
     specification = JobDocument()
     bytes = StoredBytes()
+    usage = UsageTotal(help_text="Of its attempts that are over, as the ledger of usage has them.")
     reopened = serializers.BooleanField(
         help_text="It was over, and only runs again some trials that a person asked for."
     )

@@ -5,6 +5,12 @@ from rest_framework import serializers
 from hpt_web.api.serializers.common import Shape
 from hpt_web.jobs.models import UsageEntry as Entry
 
+# Of one attempt, and of many: the seconds.
+SAVED = (
+    "Estimate of what early stopping saved: for each trial stopped early the median seconds of its job's completed "
+    "trials less its own, never below 0; 0 where none is completed. It stands with the trial's last attempt."
+)
+
 
 class UsageEntry(Shape):
     id = serializers.IntegerField()
@@ -18,16 +24,15 @@ class UsageEntry(Shape):
     seconds = serializers.FloatField(help_text="For which it held them.")
     gpu_seconds = serializers.FloatField()
     cost = serializers.FloatField(help_text="Of the devices of its pool, at their price when it ended.")
+    waited = serializers.FloatField(
+        allow_null=True,
+        help_text="Seconds from the moment when its job asked for it until it held its place; null: not known, or it "
+        "waited for nothing of this host.",
+    )
     outcome = serializers.ChoiceField(Entry.Outcome.choices)
     ended_at = serializers.DateTimeField()
-
-
-class UsageSum(Shape):
-    key = serializers.CharField(allow_null=True, help_text="null: all that are not listed.")
-    attempts = serializers.IntegerField()
-    seconds = serializers.FloatField()
-    gpu_seconds = serializers.FloatField()
-    cost = serializers.FloatField()
+    saved_seconds = serializers.FloatField(source="saved.seconds", help_text=SAVED)
+    saved_gpu_seconds = serializers.FloatField(source="saved.gpu_seconds", help_text="The same times its GPUs.")
 
 
 class UsageTotal(Shape):
@@ -35,11 +40,22 @@ class UsageTotal(Shape):
     seconds = serializers.FloatField()
     gpu_seconds = serializers.FloatField()
     cost = serializers.FloatField()
+    wait_p50 = serializers.FloatField(
+        allow_null=True, help_text="Half of the attempts waited for their places for at most so many seconds."
+    )
+    wait_p95 = serializers.FloatField(allow_null=True, help_text="The same of 95 in 100.")
+    saved_seconds = serializers.FloatField(help_text=SAVED)
+    saved_gpu_seconds = serializers.FloatField(help_text="The same times their GPUs.")
+
+
+class UsageSum(UsageTotal):
+    key = serializers.CharField(allow_null=True, help_text="null: all that are not listed; of these no wait is known.")
 
 
 class Usage(Shape):
     total = UsageTotal()
     by_project = UsageSum(many=True)
+    by_team = UsageSum(many=True, help_text="By the team of each project now; empty for those that are in none.")
     by_user = UsageSum(many=True)
     by_job = UsageSum(many=True, help_text="The key is `project/job`.")
     by_outcome = UsageSum(many=True)

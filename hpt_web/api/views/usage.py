@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Sum, Value
-from django.db.models.functions import Concat, TruncDay, TruncMonth, TruncWeek
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce, Concat, TruncDay, TruncMonth, TruncWeek
 from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,12 +26,14 @@ from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
 from hpt_web.jobs.models import UsageEntry
 from hpt_web.jobs.queries import iso
+from hpt_web.jobs.sharing import sums
+from hpt_web.jobs.sharing.savings import NOTHING
 
 _TAG = "usage"
-MOST_KEYS = 200  # of one list of sums; what is beyond is one sum
 _PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 _KEYS = {
     "by_project": F("project_slug"),
+    "by_team": Coalesce("project__team__name", Value("")),
     "by_user": F("user__username"),
     "by_job": Concat("project_slug", Value("/"), "job_name"),
     "by_outcome": F("outcome"),
@@ -40,7 +42,7 @@ _KEYS = {
 _COLUMNS = {
     "id": "id", "project": "project_slug", "user": "user__username", "job": "job_name", "trial": "trial_number",
     "attempt": "attempt_number", "pool": "pool", "devices": "devices", "seconds": "seconds",
-    "gpu_seconds": "gpu_seconds", "cost": "cost", "outcome": "outcome", "ended_at": "ended_at",
+    "gpu_seconds": "gpu_seconds", "cost": "cost", "waited": "waited", "outcome": "outcome", "ended_at": "ended_at",
 }  # fmt: skip
 FILTERS = [
     query("user", "Only of jobs of this person."),
@@ -111,18 +113,27 @@ def _everything(request: Request) -> QuerySet[UsageEntry]:
 
 def _entries(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     rows = _filtered(request, entries).select_related("user")
-    return page(request, rows, ["-id"], lambda found: shapes.UsageEntry(found, many=True).data)
+    return page(request, rows, ["-id"], _with_savings)
+
+
+def _with_savings(found: Sequence[UsageEntry]) -> Any:
+    savings = sums.savings_of(UsageEntry.objects.filter(pk__in=[row.pk for row in found]))
+    for row in found:
+        row.saved = savings.get(row.pk, NOTHING)  # type: ignore[attr-defined]
+    return shapes.UsageEntry(found, many=True).data
 
 
 def _file(request: Request, entries: QuerySet[UsageEntry], name: str) -> FileAnswer:
     """Written to a file before it is sent, so that a ledger of any length costs no memory."""
-    rows = _filtered(request, entries).order_by("-id").values_list(*_COLUMNS.values())
+    entries = _filtered(request, entries)
+    savings = sums.savings_of(entries)
+    rows = entries.order_by("-id").values_list(*_COLUMNS.values())
     file = tempfile.TemporaryFile()  # noqa: SIM115, the answer closes it
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
     table = csv.writer(text)
-    table.writerow(_COLUMNS)
+    table.writerow([*_COLUMNS, "saved_seconds", "saved_gpu_seconds"])
     for row in rows.iterator(chunk_size=2000):
-        table.writerow([_cell(value) for value in row])
+        table.writerow([*map(_cell, row), *savings.get(row[0], NOTHING)])
     text.detach()
     size = file.tell()
     file.seek(0)
@@ -141,37 +152,11 @@ def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     period = text_parameter(request, "period") or "month"
     if period not in _PERIODS:
         raise Invalid([Fault("period", f"is {period[:40]!r}; choose one of {', '.join(_PERIODS)}", "unknown")])
-    days = _grouped(entries.annotate(key=_PERIODS[period]("ended_at", tzinfo=UTC)), newest_first=True)
-    found = {name: _grouped(entries.annotate(key=key)) for name, key in _KEYS.items()}
-    found["by_period"] = [{**row, "key": row["key"] and f"{row['key']:%Y-%m-%d}"} for row in days]
-    total = entries.aggregate(
-        attempts=Count("pk"), seconds=Sum("seconds"), gpu_seconds=Sum("gpu_seconds"), cost=Sum("cost")
-    )
-    return Response(shapes.Usage({"total": {name: value or 0 for name, value in total.items()}, **found}).data)
-
-
-def _grouped(entries: QuerySet[Any], *, newest_first: bool = False) -> list[dict[str, object]]:
-    """The sums for each key, the largest first; those that are too many as one without a key."""
-    sums = entries.order_by().values("key").annotate(
-        attempts=Count("pk"), total=Sum("seconds"), gpu_total=Sum("gpu_seconds"), price=Sum("cost")
-    )  # fmt: skip
-    order = ["-key"] if newest_first else ["-gpu_total", "-total", "key"]
-    rows = [
-        {
-            "key": row["key"],
-            "attempts": row["attempts"],
-            "seconds": row["total"],
-            "gpu_seconds": row["gpu_total"],
-            "cost": row["price"],
-        }
-        for row in sums.order_by(*order)
-    ]
-    return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
-
-
-def _together(rows: Sequence[dict[str, object]]) -> dict[str, object]:
-    names = ("attempts", "seconds", "gpu_seconds", "cost")
-    return {"key": None, **{name: sum(row[name] for row in rows) for name in names}}  # type: ignore[misc]
+    keys = {**_KEYS, "by_period": _PERIODS[period]("ended_at", tzinfo=UTC)}
+    found = sums.grouped(entries, keys, newest_first=["by_period"])
+    for row in found["by_period"]:
+        row["key"] = row["key"] and f"{row['key']:%Y-%m-%d}"
+    return Response(shapes.Usage({"total": sums.total(entries), **found}).data)
 
 
 def _filtered(request: Request, entries: QuerySet[UsageEntry]) -> QuerySet[UsageEntry]:

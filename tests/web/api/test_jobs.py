@@ -353,7 +353,7 @@ def test_a_list_asks_the_database_as_often_however_long_it_is(
     world: World, alice: Api, address: str, django_assert_max_num_queries: Any, django_assert_num_queries: Any
 ) -> None:
     LISTS[address](world, 0)
-    with django_assert_max_num_queries(16) as few:
+    with django_assert_max_num_queries(18) as few:
         alice.get(address)
     for n in range(1, 6):
         LISTS[address](world, n)

@@ -7,12 +7,14 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.utils.dateparse import parse_datetime
 
-from hpt_web.accounts.models import Project, User
-from hpt_web.api.views import usage
-from hpt_web.jobs.models import UsageEntry
+from hpt_web.accounts.models import Project, Team, User
+from hpt_web.jobs.models import Attempt, Trial, TuningJob, UsageEntry
+from hpt_web.jobs.sharing import sums
+from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api
 
@@ -23,7 +25,7 @@ def entry(world: World, number: int, **more: Any) -> UsageEntry:
     values = {
         "attempt_number": 1, "trial_number": number, "job": world.job, "job_name": "first", "project": world.lab,
         "project_slug": "lab", "user": world.alice, "pool": "cpu", "devices": 1, "seconds": 10.0 * number,
-        "gpu_seconds": 0.0, "outcome": "completed", "ended_at": MONDAY + timedelta(days=number),
+        "gpu_seconds": 0.0, "waited": 3.0 * number, "outcome": "completed", "ended_at": MONDAY + timedelta(days=number),
     }  # fmt: skip
     return UsageEntry.objects.create(**{**values, **more})
 
@@ -33,7 +35,7 @@ def ledger(world: World) -> World:
     other = Project.objects.get(slug="other")
     for number in range(1, 8):
         entry(world, number)
-    entry(world, 8, outcome="failed", user=world.bob)
+    entry(world, 8, outcome="failed", user=world.bob, waited=None)
     entry(
         world,
         9,
@@ -45,6 +47,7 @@ def ledger(world: World) -> World:
         job=None,
         job_name="second",
     )
+    Team.objects.create(name="vision").projects.add(world.lab)
     entry(world, 40, project=other, project_slug="other", user=world.charlie, job=None, job_name="theirs")
     return world
 
@@ -60,11 +63,11 @@ def listed(api: Api, path: str, query: str = "") -> list[dict[str, Any]]:
         cursor = found["next"]
 
 
-def total(rows: list[dict[str, Any]]) -> dict[str, float]:
-    return {
-        "attempts": len(rows), "seconds": sum(row["seconds"] for row in rows),
-        "gpu_seconds": sum(row["gpu_seconds"] for row in rows), "cost": sum(row["cost"] for row in rows),
-    }  # fmt: skip
+def total(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    waits = [row["waited"] for row in rows if row["waited"] is not None]
+    added = {name: sum(row[name] for row in rows) for name in sums.ADDED if name != "attempts"}
+    parts = {f"wait_p{part}": pytest.approx(float(np.percentile(waits, part))) if waits else None for part in (50, 95)}
+    return {"attempts": len(rows), **added, **parts}
 
 
 QUERIES = ["", "user=alice", "user=BOB", "job=second", "outcome=completed,failed", "pool=a100", "since=2026-03-05",
@@ -77,10 +80,11 @@ QUERIES = ["", "user=alice", "user=BOB", "job=second", "outcome=completed,failed
 def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, path: str, query: str) -> None:
     api = Api(getattr(ledger, who))
     rows = listed(api, f"{path}/entries", query)
-    sums = api.get(f"{path}?period=week&{query}").json
-    assert sums["total"] == total(rows)
+    found = api.get(f"{path}?period=week&{query}").json
+    assert found["total"] == total(rows)
     keys = {
         "by_project": lambda row: row["project"],
+        "by_team": lambda row: "vision" if row["project"] == "lab" else "",
         "by_user": lambda row: row["user"],
         "by_job": lambda row: f"{row['project']}/{row['job']}",
         "by_outcome": lambda row: row["outcome"],
@@ -89,7 +93,7 @@ def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, pat
     }
     for name, key in keys.items():
         expected = {value: total([row for row in rows if key(row) == value]) for value in {key(row) for row in rows}}
-        assert {found.pop("key"): found for found in sums[name]} == expected, name
+        assert {each.pop("key"): each for each in found[name]} == expected, name
 
 
 def _week(row: dict[str, Any]) -> str:
@@ -104,7 +108,8 @@ def test_the_file_has_the_same_rows(ledger: World, query: str) -> None:
         answer = api.get(f"{path}/file?{query}")
         found = list(csv.DictReader(io.StringIO(answer.content.decode())))
         rows = listed(api, f"{path}/entries", query)
-        assert found == [{name: str(value) for name, value in row.items()} for row in rows]
+        texts = [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+        assert found == texts
         assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
@@ -119,8 +124,8 @@ def test_the_rows_are_the_newest_first(ledger: World, alice: Api) -> None:
     assert [row["trial"] for row in rows] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert rows[0] | {"id": 0} == {
         "id": 0, "project": "lab", "user": "alice", "job": "second", "trial": 9, "attempt": 1, "pool": "a100",
-        "devices": 4, "seconds": 90.0, "gpu_seconds": 360.0, "cost": 0.25, "outcome": "early_stopped",
-        "ended_at": "2026-03-11T00:00:00.000Z",
+        "devices": 4, "seconds": 90.0, "gpu_seconds": 360.0, "cost": 0.25, "waited": 27.0, "outcome": "early_stopped",
+        "ended_at": "2026-03-11T00:00:00.000Z", "saved_seconds": 0.0, "saved_gpu_seconds": 0.0,
     }  # fmt: skip
 
 
@@ -138,10 +143,87 @@ def test_periods(ledger: World, alice: Api, period: str) -> None:
 
 
 def test_many_keys_are_summed_beyond_the_first(ledger: World, alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "MOST_KEYS", 3)
+    monkeypatch.setattr(sums, "MOST_KEYS", 3)
     by_period = alice.get("projects/lab/usage?period=day").json["by_period"]
     assert [row["key"] for row in by_period] == ["2026-03-11", "2026-03-10", "2026-03-09", None]
-    assert by_period[3] == {"key": None, "attempts": 6, "seconds": 210.0, "gpu_seconds": 0.0, "cost": 0.0}
+    assert by_period[3] == {
+        "key": None, "attempts": 6, "seconds": 210.0, "gpu_seconds": 0.0, "cost": 0.0, "wait_p50": None,
+        "wait_p95": None, "saved_seconds": 0.0, "saved_gpu_seconds": 0.0,
+    }  # fmt: skip
+
+
+# --- what early stopping saved ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(world: World) -> World:
+    """The trials 1 to 3 of a job were completed after 10, 20 and 30 seconds; 4 was stopped on two GPUs, 5 later than
+    is typical, and 6 was paused, went on, and was given up. Another job has no completed trial."""
+    ran(world.job, 1, 10)
+    ran(world.job, 2, 5, outcome="lost")
+    ran(world.job, 2, 5, 2, outcome="paused")
+    ran(world.job, 2, 15, 3)
+    ran(world.job, 3, 30)
+    ran(world.job, 4, 8, outcome="early_stopped", pool="a100", devices=2, gpu_seconds=16.0)
+    ran(world.job, 5, 25, outcome="early_stopped")
+    ran(world.job, 6, 3, outcome="paused")
+    ran(world.job, 6, 2, 2, outcome="paused")
+    other = factories.job(world.alice, "lab", world.job.algorithm_version, name="second", trials=0)
+    ran(other, 1, 3, outcome="early_stopped")
+    return world
+
+
+def ran(job: TuningJob, number: int, seconds: float, attempt: int = 1, **more: Any) -> None:
+    state = "Completed" if number < 4 and job.name == "first" else "EarlyStopped"
+    trial, _ = Trial.objects.get_or_create(job=job, number=number, defaults={"hyperparameters": {}})
+    row, _ = Attempt.objects.get_or_create(
+        trial=trial, number=attempt, defaults={"token": f"{job.pk}-{number}-{attempt}", "ended_at": MONDAY,
+                                               "outcome": "exited"},
+    )  # fmt: skip
+    Trial.objects.filter(pk=trial.pk).update(state=state, attempt=attempt)
+    values = {
+        "attempt": row, "attempt_number": attempt, "trial_number": number, "job": job, "job_name": job.name,
+        "project": job.project, "project_slug": job.project.slug, "user": job.created_by, "pool": "cpu", "devices": 1,
+        "seconds": seconds, "gpu_seconds": 0.0, "outcome": "completed", "ended_at": MONDAY,
+    }  # fmt: skip
+    UsageEntry.objects.create(**{**values, **more})
+
+
+def test_what_early_stopping_saved_stands_with_the_last_attempt_of_each_trial(stopped: World, alice: Api) -> None:
+    rows = listed(alice, "projects/lab/usage/entries")
+    found = {
+        (row["job"], row["trial"], row["attempt"]): (row["saved_seconds"], row["saved_gpu_seconds"]) for row in rows
+    }
+    assert {key: saved for key, saved in found.items() if saved != (0, 0)} == {
+        ("first", 4, 1): (12, 24),  # 20 are typical
+        ("first", 6, 2): (15, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "saved"),
+    [("", 27), ("outcome=paused", 15), ("job=second", 0), ("pool=a100", 12), ("until=2026-03-01", 0)],
+)
+def test_what_is_typical_of_a_job_does_not_depend_on_the_rows_asked_for(
+    stopped: World, alice: Api, query: str, saved: float
+) -> None:
+    found = alice.get(f"projects/lab/usage?{query}").json
+    assert found["total"]["saved_seconds"] == saved
+    for name in ("by_project", "by_team", "by_user", "by_job", "by_outcome", "by_pool", "by_period"):
+        assert sum(row["saved_seconds"] for row in found[name]) == saved, name
+    table = csv.DictReader(io.StringIO(alice.get(f"projects/lab/usage/file?{query}").content.decode()))
+    assert sum(float(row["saved_seconds"]) for row in table) == saved
+
+
+def test_a_job_shows_what_it_used_as_the_ledger_has_it(stopped: World, vera: Api, charlie: Api) -> None:
+    for name in ("first", "second"):
+        shown = vera.get(f"projects/lab/jobs/{name}").json["usage"]
+        assert shown == vera.get(f"projects/lab/usage?job={name}").json["total"]
+    assert charlie.get("projects/lab/jobs/first").status == 404
+    assert vera.get("projects/lab/jobs/first/snapshot").json["job"]["usage"]["saved_gpu_seconds"] == 24
+
+
+# --- who, and what may be asked ---------------------------------------------------------------------------------------
 
 
 def test_faults_of_the_query_are_named_at_once(alice: Api) -> None:

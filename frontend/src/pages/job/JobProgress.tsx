@@ -1,12 +1,17 @@
-import { useSearch } from "wouter";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useSearch } from "wouter";
+import { job as jobQuery } from "../../api/queries";
 import { formatDuration, formatEstimate, plural } from "../../components/format";
 import { endedCount, StateBar, StateCounts } from "../../components/States";
 import { useNow } from "../../components/useNow";
 import { secondsLeft } from "../../live/timeLeft";
 import { isJobOver, type JobView } from "../../live/view";
+import { jobFacts } from "../usage/ledger";
 import classes from "./JobProgress.module.css";
 
-export function JobProgress({ view }: { view: JobView }) {
+const LOOK_MS = 30_000;
+
+export function JobProgress({ project, view }: { project: string; view: JobView }) {
   const { job } = view;
   const search = useSearch();
   const over = isJobOver(job.state);
@@ -42,6 +47,32 @@ export function JobProgress({ view }: { view: JobView }) {
           )}
         </span>
       </div>
+      <JobUsage project={project} view={view} />
     </section>
+  );
+}
+
+/** What it has used, as the ledger has it: asked for now and then, as no event tells of it. */
+function JobUsage({ project, view }: { project: string; view: JobView }) {
+  const { name, state, usage } = view.job;
+  const over = isJobOver(state);
+  const base = jobQuery(project, name);
+  const { data } = useQuery({
+    ...base,
+    queryKey: [...base.queryKey, `usage/${over ? view.milestones : "now"}`],
+    refetchInterval: over ? false : LOOK_MS,
+    placeholderData: (before) => before,
+  });
+  const facts = jobFacts(data?.usage ?? usage);
+  if (facts.length === 0) return null;
+  return (
+    <p className={classes.usage}>
+      <Link href={`/usage?project=${project}&job=${name}&range=`}>Used so far</Link>
+      {facts.map((fact) => (
+        <span key={fact.name} title={fact.title}>
+          <b>{fact.value}</b> {fact.name}
+        </span>
+      ))}
+    </p>
   );
 }

@@ -9,7 +9,7 @@ import { MoreRows, rowsOf } from "../../components/MoreRows";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { CPU, poolLabel } from "../queue/seats";
-import { hoursOf, moneyOf, OUTCOMES } from "./ledger";
+import { hoursOf, moneyOf, OUTCOMES, SAVED } from "./ledger";
 
 interface EntriesProps {
   project: string | null;
@@ -22,6 +22,8 @@ export function Entries({ project, filter, className }: EntriesProps) {
   const list = useInfiniteQuery(usageEntries(project, filter));
   const rows = rowsOf(list.data);
   const priced = rows.some((row) => row.cost > 0);
+  const saved = rows.some((row) => row.saved_seconds > 0);
+  const gpus = rows.some((row) => row.gpu_seconds > 0);
   return (
     <Panel
       className={className}
@@ -41,14 +43,22 @@ export function Entries({ project, filter, className }: EntriesProps) {
               <th>By</th>
               <th>Outcome</th>
               <th>Held</th>
+              <th className="num" title={WAITED_ONE}>
+                Waited
+              </th>
               <th className="num">For</th>
               <th className="num">GPU-hours</th>
               {priced && <th className="num">Cost</th>}
+              {saved && (
+                <th className="num" title={SAVED}>
+                  {gpus ? "GPU-hours" : "Trial-hours"} saved
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
             {rows.map((row) => (
-              <Row key={row.id} row={row} priced={priced} />
+              <Row key={row.id} {...{ row, priced, saved, gpus }} />
             ))}
           </tbody>
         </table>
@@ -58,7 +68,17 @@ export function Entries({ project, filter, className }: EntriesProps) {
   );
 }
 
-function Row({ row, priced }: { row: UsageEntry; priced: boolean }) {
+const WAITED_ONE = "From the moment when its job asked for it until it held its place";
+const none = <span className="quiet">–</span>;
+
+interface RowProps {
+  row: UsageEntry;
+  priced: boolean;
+  saved: boolean;
+  gpus: boolean;
+}
+
+function Row({ row, priced, saved, gpus }: RowProps) {
   const outcome = OUTCOMES[row.outcome];
   const job = `/projects/${row.project}/jobs/${row.job}`;
   return (
@@ -76,9 +96,15 @@ function Row({ row, priced }: { row: UsageEntry; priced: boolean }) {
         <StateLabel state={outcome.state} label={outcome.label} />
       </td>
       <td>{heldWords(row)}</td>
+      <td className="num">{row.waited === null ? none : formatDuration(row.waited)}</td>
       <td className="num">{formatDuration(row.seconds)}</td>
-      <td className="num">{row.gpu_seconds ? hoursOf(row.gpu_seconds) : <span className="quiet">–</span>}</td>
-      {priced && <td className="num">{row.cost ? moneyOf(row.cost) : <span className="quiet">–</span>}</td>}
+      <td className="num">{row.gpu_seconds ? hoursOf(row.gpu_seconds) : none}</td>
+      {priced && <td className="num">{row.cost ? moneyOf(row.cost) : none}</td>}
+      {saved && (
+        <td className="num">
+          {row.saved_seconds ? hoursOf(gpus ? row.saved_gpu_seconds : row.saved_seconds) : none}
+        </td>
+      )}
     </tr>
   );
 }

@@ -1,7 +1,7 @@
 import { SegmentedControl } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { Link } from "wouter";
-import type { Usage, UsageSum } from "../../api/types";
+import type { Usage, UsageSum, UsageTotal } from "../../api/types";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { poolLabel } from "../queue/seats";
@@ -14,13 +14,18 @@ import {
   type Period,
   percent,
   periodWords,
+  SAVED,
+  savedHours,
+  WAITED,
+  waitWords,
 } from "./ledger";
 import classes from "./Sums.module.css";
 
-type Kind = "project" | "user" | "job" | "outcome" | "pool" | "period";
+type Kind = "project" | "team" | "user" | "job" | "outcome" | "pool" | "period";
 
 const KINDS: { value: Kind; label: string }[] = [
   { value: "project", label: "Project" },
+  { value: "team", label: "Team" },
   { value: "user", label: "Person" },
   { value: "job", label: "Job" },
   { value: "outcome", label: "Outcome" },
@@ -40,13 +45,14 @@ interface SumsProps {
 
 /** The same total, parted in one way or another; the last line is the sum of those above. */
 export function Sums({ usage, project, period, measure, narrow, className }: SumsProps) {
-  const kinds = KINDS.filter((each) => each.value !== "project" || project === null);
+  const kinds = KINDS.filter((each) => project === null || !["project", "team"].includes(each.value));
   const [chosen, setKind] = useState<Kind>(project === null ? "project" : "user");
   const kind = kinds.some((each) => each.value === chosen) ? chosen : "user";
   const rows: readonly UsageSum[] = usage[`by_${kind}`];
   const largest = Math.max(...rows.map((row) => row[measure]), Number.MIN_VALUE);
   const total = usage.total[measure];
   const priced = usage.total.cost > 0;
+  const gpus = usage.total.gpu_seconds > 0;
   return (
     <Panel
       className={className}
@@ -65,13 +71,19 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
         <thead>
           <tr>
             <th>{KINDS.find((each) => each.value === kind)?.label}</th>
-            <th style={{ width: "34%" }}>
+            <th style={{ width: "24%" }}>
               <span className="visually-hidden">Part of the whole</span>
             </th>
             <th className="num">GPU-hours</th>
             <th className="num">Trial-hours</th>
             <th className="num">Attempts</th>
             {priced && <th className="num">Cost</th>}
+            <th className="num" title={SAVED}>
+              {gpus ? "GPU-hours" : "Trial-hours"} saved
+            </th>
+            <th className="num" title={WAITED}>
+              Waited, p50 / p95
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -88,7 +100,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
                   <span className={classes.percent}>{percent(total > 0 ? row[measure] / total : 0)}</span>
                 </span>
               </td>
-              <Amounts of={row} priced={priced} />
+              <Amounts of={row} priced={priced} gpus={gpus} />
             </tr>
           ))}
         </tbody>
@@ -96,7 +108,7 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
           <tr className={classes.total}>
             <th scope="row">All</th>
             <td />
-            <Amounts of={usage.total} priced={priced} />
+            <Amounts of={usage.total} priced={priced} gpus={gpus} />
           </tr>
         </tfoot>
       </table>
@@ -104,12 +116,14 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
   );
 }
 
-const Amounts = ({ of, priced }: { of: Omit<UsageSum, "key">; priced: boolean }) => (
+const Amounts = ({ of, priced, gpus }: { of: UsageTotal; priced: boolean; gpus: boolean }) => (
   <>
     <td className="num">{hoursOf(of.gpu_seconds)}</td>
     <td className="num">{hoursOf(of.seconds)}</td>
     <td className="num">{of.attempts.toLocaleString("en-US")}</td>
     {priced && <td className="num">{moneyOf(of.cost)}</td>}
+    <td className="num">{savedHours(of, gpus)}</td>
+    <td className="num">{waitWords(of)}</td>
   </>
 );
 
@@ -130,6 +144,8 @@ function Key({ kind, value, period, narrow }: KeyProps): ReactNode {
   switch (kind) {
     case "project":
       return only(value, { project: value });
+    case "team":
+      return value || <span className="quiet">no team</span>;
     case "user":
       return only(value, { user: value });
     case "job": {

@@ -1,5 +1,6 @@
 /** What the ledger's sums say, and the figure of them over time. Pure. */
-import type { Usage, UsageEntry, UsageSum } from "../../api/types";
+import type { Usage, UsageEntry, UsageSum, UsageTotal } from "../../api/types";
+import { formatDuration } from "../../components/format";
 import type { FigureDocument } from "../../live/join";
 
 export type Period = "day" | "week" | "month";
@@ -73,6 +74,57 @@ export const hoursOf = (seconds: number): string => moneyOf(seconds / 3600);
 export const moneyOf = (amount: number): string =>
   amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
+const NOTHING: UsageTotal = {
+  attempts: 0,
+  seconds: 0,
+  gpu_seconds: 0,
+  cost: 0,
+  wait_p50: null,
+  wait_p95: null,
+  saved_seconds: 0,
+  saved_gpu_seconds: 0,
+};
+
+export const WAITED =
+  "From the moment when a job asked for one more trial until it held its place: half of them waited for at most the first time, 95 of 100 for at most the second.";
+export const SAVED =
+  "An estimate: for each trial that was stopped early, the median time of its job’s completed trials less its own, and nothing if it ran for longer or none was completed.";
+
+/** Half of all, and 95 in 100, waited for at most so long. */
+export const waitWords = (of: Pick<UsageTotal, "wait_p50" | "wait_p95">): string =>
+  of.wait_p50 === null || of.wait_p95 === null
+    ? "–"
+    : `${formatDuration(of.wait_p50)} / ${formatDuration(of.wait_p95)}`;
+
+/** The hours that early stopping saved: of GPUs where GPUs were used. */
+export const savedHours = (of: UsageTotal, gpus: boolean): string =>
+  hoursOf(gpus ? of.saved_gpu_seconds : of.saved_seconds);
+
+export interface Fact {
+  value: string;
+  name: string;
+  title?: string;
+}
+
+/** What a job has used, each with its unit; nothing before its first attempt is over. */
+export function jobFacts(usage: UsageTotal): Fact[] {
+  if (usage.attempts === 0) return [];
+  const gpus = usage.gpu_seconds > 0;
+  const saved = gpus ? usage.saved_gpu_seconds : usage.saved_seconds;
+  const unit = gpus ? "GPU-hours" : "trial-hours";
+  return [
+    ...(gpus ? [{ value: hoursOf(usage.gpu_seconds), name: "GPU-hours" }] : []),
+    { value: hoursOf(usage.seconds), name: "trial-hours" },
+    ...(usage.cost > 0 ? [{ value: moneyOf(usage.cost), name: "cost" }] : []),
+    ...(saved > 0
+      ? [{ value: savedHours(usage, gpus), name: `${unit} saved by early stopping`, title: SAVED }]
+      : []),
+    ...(usage.wait_p50 === null
+      ? []
+      : [{ value: waitWords(usage), name: "waited (p50 / p95)", title: WAITED }]),
+  ];
+}
+
 const NEXT: Record<Period, (day: Date) => void> = {
   day: (day) => day.setUTCDate(day.getUTCDate() + 1),
   week: (day) => day.setUTCDate(day.getUTCDate() + 7),
@@ -102,7 +154,7 @@ export function periodsOf(
   for (const day = beginningOf(from, period); found.length < MOST_BARS; NEXT[period](day)) {
     const key = day.toISOString().slice(0, 10);
     if (key > last) break;
-    found.push(known.get(key) ?? { key, attempts: 0, seconds: 0, gpu_seconds: 0, cost: 0 });
+    found.push(known.get(key) ?? { key, ...NOTHING });
   }
   return found;
 }

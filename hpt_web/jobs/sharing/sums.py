@@ -1,0 +1,112 @@
+"""Sums over rows of the usage ledger: what was used, how long it was waited for, what early stopping saved of it.
+
+Each figure of a key is made of the rows with this key, and that of all of them of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Aggregate, Count, F, FloatField, QuerySet, Sum
+
+from hpt_web.jobs.models import UsageEntry
+from hpt_web.jobs.sharing.savings import NOTHING, Saved, saved, stopped_early
+from tuning.states import TrialState
+
+MOST_KEYS = 200  # of one list of sums; what is beyond is one sum
+Row = dict[str, Any]
+ADDED = ("attempts", "seconds", "gpu_seconds", "cost", "saved_seconds", "saved_gpu_seconds")  # waits are not
+
+
+class Percentile(Aggregate):
+    """The value below which the part `part` of all lie; rows without one do not count."""
+
+    function = "percentile_cont"
+    template = "%(function)s(%(part)s) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def _figures() -> dict[str, Aggregate]:
+    """By names that are not those of the rows' columns."""
+    return {
+        "n": Count("pk"),
+        "total": Sum("seconds"),
+        "gpu_total": Sum("gpu_seconds"),
+        "price": Sum("cost"),
+        "p50": Percentile("waited", part=0.5),
+        "p95": Percentile("waited", part=0.95),
+    }
+
+
+def total(entries: QuerySet[UsageEntry], savings: Mapping[int, Saved] | None = None) -> Row:
+    """Of all rows; `savings` are those of `savings_of`, if they are known."""
+    known = savings_of(entries) if savings is None else savings
+    return _row(entries.aggregate(**_figures()), _sum(known.values()))
+
+
+def grouped(
+    entries: QuerySet[UsageEntry], keys: Mapping[str, Any], *, newest_first: Sequence[str] = ()
+) -> dict[str, list[Row]]:
+    """For each of the `keys` (expressions) its sums, the largest first, or the newest; those beyond are one without a
+    key."""
+    named = entries.annotate(**keys)
+    saved_by = _by_keys(named, savings_of(entries), list(keys))
+    return {name: _grouped(named, name, saved_by[name], newest_first=name in newest_first) for name in keys}
+
+
+def _grouped(entries: QuerySet[Any], name: str, savings: Mapping[object, Saved], *, newest_first: bool) -> list[Row]:
+    order = [f"-{name}"] if newest_first else ["-gpu_total", "-total", name]
+    found = entries.order_by().values(name).annotate(**_figures()).order_by(*order)
+    rows = [{"key": sums[name], **_row(sums, savings.get(sums[name], NOTHING))} for sums in found]
+    return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
+
+
+def _together(rows: Sequence[Row]) -> Row:
+    return {"key": None, "wait_p50": None, "wait_p95": None, **{name: sum(row[name] for row in rows) for name in ADDED}}
+
+
+def _row(sums: Mapping[str, Any], savings: Saved) -> Row:
+    return {
+        "attempts": sums["n"],
+        "seconds": sums["total"] or 0,
+        "gpu_seconds": sums["gpu_total"] or 0,
+        "cost": sums["price"] or 0,
+        "wait_p50": sums["p50"],
+        "wait_p95": sums["p95"],
+        "saved_seconds": savings.seconds,
+        "saved_gpu_seconds": savings.gpu_seconds,
+    }
+
+
+# --- savings ----------------------------------------------------------------------------------------------------------
+
+
+def savings_of(entries: QuerySet[UsageEntry]) -> dict[int, Saved]:
+    """By the ids of the rows: what was saved stands in the row of the last attempt of each trial that was stopped
+    early. What is typical of a job follows from all of its rows."""
+    last = entries.filter(attempt__trial__state=TrialState.EARLY_STOPPED, attempt__trial__attempt=F("attempt_number"))
+    rows = list(last.order_by().values_list("pk", "job_id", "trial_number", "seconds", "gpu_seconds"))
+    known = stopped_early({job for _, job, *_ in rows if job is not None})
+    found = {}
+    for pk, job, number, seconds, gpu_seconds in rows:
+        if trial := known.get((job, number)):
+            found[pk] = saved(trial.ran, gpu_seconds / seconds if seconds else 0.0, trial.typical)
+    return found
+
+
+def _by_keys(
+    entries: QuerySet[Any], savings: Mapping[int, Saved], names: Sequence[str]
+) -> dict[str, dict[object, Saved]]:
+    found: dict[str, dict[object, Saved]] = {name: {} for name in names}
+    for pk, *values in entries.filter(pk__in=list(savings)).order_by().values_list("pk", *names):
+        for name, value in zip(names, values, strict=True):
+            found[name][value] = _sum([found[name].get(value, NOTHING), savings[pk]])
+    return found
+
+
+def _sum(savings: Any) -> Saved:
+    seconds = gpu_seconds = 0.0
+    for one in savings:
+        seconds, gpu_seconds = seconds + one.seconds, gpu_seconds + one.gpu_seconds
+    return Saved(seconds, gpu_seconds)
