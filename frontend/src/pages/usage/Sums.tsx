@@ -76,14 +76,14 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
             </th>
             <th className="num">GPU-hours</th>
             <th className="num">Trial-hours</th>
-            <th className="num">Attempts</th>
-            {priced && <th className="num">Cost</th>}
             <th className="num" title={SAVED}>
               {gpus ? "GPU-hours" : "Trial-hours"} saved
             </th>
             <th className="num" title={WAITED}>
               Waited, p50 / p95
             </th>
+            <th className="num">Attempts</th>
+            {priced && <th className="num">Cost</th>}
           </tr>
         </thead>
         <tbody>
@@ -120,10 +120,10 @@ const Amounts = ({ of, priced, gpus }: { of: UsageTotal; priced: boolean; gpus: 
   <>
     <td className="num">{hoursOf(of.gpu_seconds)}</td>
     <td className="num">{hoursOf(of.seconds)}</td>
-    <td className="num">{of.attempts.toLocaleString("en-US")}</td>
-    {priced && <td className="num">{moneyOf(of.cost)}</td>}
     <td className="num">{savedHours(of, gpus)}</td>
     <td className="num">{waitWords(of)}</td>
+    <td className="num">{of.attempts.toLocaleString("en-US")}</td>
+    {priced && <td className="num">{moneyOf(of.cost)}</td>}
   </>
 );
 
