@@ -165,16 +165,17 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
     `counts` are its trials by state.
     """
     goal = Goal(job.goal)
-    usable = job.trials.filter(state__in=USABLE, objective__isnull=False).order_by()
     rules = (criteria.target, criteria.max_not_improving, criteria.converged)
-    best = _best_of(usable, goal) if any(rule is not None for rule in rules) else None
-    since, before = 0, None
-    if best is not None and criteria.max_not_improving is not None:
-        since = usable.filter(number__gt=best.trial).count()
-    if best is not None and (window := criteria.converged) is not None:
-        last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
-        earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None
-        before = earlier and earlier.value
+    best, since, before = None, 0, None
+    if any(rule is not None for rule in rules):
+        usable = job.trials.filter(state__in=USABLE, objective__isnull=False).order_by()
+        best = _best_of(usable, goal)
+        if best is not None and criteria.max_not_improving is not None:
+            since = usable.filter(number__gt=best.trial).count()
+        if best is not None and (window := criteria.converged) is not None:
+            last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
+            earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None
+            before = earlier and earlier.value
     return Standing(
         goal=goal,
         best=best,

@@ -38,6 +38,7 @@ from tuning.states import Goal, JobState, TrialState
 logger = logging.getLogger(__name__)
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
+HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
@@ -190,7 +191,7 @@ def _active(counts: Mapping[str, int]) -> bool:
 
 def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
     counts = known.tally.counts
-    likely = capacity.likely(job)
+    likely = capacity.likely(job, live=_live(counts))
     queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
     crash.at("suggest.next")
     choice = choosing.choose(job, counts, likely.start - len(queued), own=known.trials)
@@ -198,14 +199,16 @@ def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attem
         crash.at("trial.suggested")
     if choice.over:
         return end_without_more(job, choice.over, failed=choice.failed), []
-    if likely.preempts:
-        transaction.on_commit(partial(make_room, job.pk))
     if not queued and not choice.size:
+        if likely.preempts:
+            transaction.on_commit(partial(make_room, job.pk))
         say(job, likely.text, waits=choice.waits)
         return [], []
     _lock_admission()
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
     grant, place, wish = capacity.granted(job)
+    if grant.preempts:
+        transaction.on_commit(partial(make_room, job.pk))
     assigned = devices.assign(wish, grant.start)
     chosen, told = choosing.write(job, choice, len(assigned) - len(queued), starting=True)
     starting = list(zip([*queued[: len(assigned)], *chosen], assigned, strict=False))
@@ -218,6 +221,11 @@ def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attem
     attempts += _write_first(first, place, asks.after(len(again)))
     say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
     return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
+
+
+def _live(counts: Mapping[str, int]) -> int:
+    """How many of the job's trials hold a place."""
+    return sum(n for state, n in counts.items() if TrialState(state) in HOLD_PLACES)
 
 
 def _queued(job: TuningJob, most: int) -> list[Trial]:

@@ -87,7 +87,9 @@ def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
         jobs[job]["max_parallel"] = 1
     demands = [_demand(row, running.get(job, ()), places[job], asks=job == asking) for job, row in jobs.items()]
     spent = ledger.spent(quotas)
-    return Situation(found, demands, shares, limits, _usage(jobs, running), spent, places, wishes, unchecked)
+    # Usage decides between those who want a place: of one nobody need ask, but who shows it.
+    usage = _usage(jobs, running) if seen is None or sum(one.wanted > one.live for one in demands) > 1 else {}
+    return Situation(found, demands, shares, limits, usage, spent, places, wishes, unchecked)
 
 
 def demands(asking: int = 0) -> list[Demand]:
@@ -121,7 +123,16 @@ class _Shared(NamedTuple):
     grants: Mapping[int, Grant]
 
     def fits(self, seen: Seen) -> bool:
-        return self.seen.same(seen) and time.monotonic() - self.at <= SHARED_SECONDS
+        return self.seen.same(seen) and self.is_new
+
+    @property
+    def is_new(self) -> bool:
+        return time.monotonic() - self.at <= SHARED_SECONDS
+
+    @property
+    def suits_all(self) -> bool:
+        """Whether every job may start whatever it wants."""
+        return not any(grant.missing or grant.reason for grant in self.grants.values())
 
 
 _shared: _Shared | None = None  # replaced as a whole, as several threads use it
@@ -140,22 +151,32 @@ def grants(asking: int = 0) -> dict[int, Grant]:
     return situation(asking).plan()
 
 
-def likely(job: TuningJob) -> Grant:
-    """What `job` may start, as of at most a second ago; ask `granted` before anything is started."""
+def likely(job: TuningJob, live: int | None = None) -> Grant:
+    """What `job` may start, as of at most a second ago; ask `granted` before anything is started.
+
+    Who knows how many of its trials are `live` gets an answer without a question to the database while nobody waits
+    for anything: whatever the job's own bound leaves. That may be too much, never too little.
+    """
     if job.waits:  # it wants nothing in a plan that it does not ask for
         return grants(asking=job.pk)[job.pk]
+    known = _shared
+    if live is not None and known is not None and known.is_new and job.pk in known.grants and known.suits_all:
+        return Grant(max(0, job.max_parallel - live), running=live)
     return _newest(job.pk)[job.pk]
 
 
 def granted(job: TuningJob) -> Granted:
     """The same for whoever holds the admission lock, exactly: what `likely` said if nothing has started or ended and
     nobody has changed anything since, else planned anew."""
+    global _shared
     known, seen = _shared, _seen()
     if known is not None and not job.waits and job.pk in known.grants and known.fits(seen):
         now, planned = known.situation, known.grants
     else:
         now = situation(asking=job.pk, seen=seen)
         planned = now.plan()
+        if not job.waits:  # as it would be for nobody in particular
+            _shared = _Shared(seen, time.monotonic(), now, planned)
     grant = planned[job.pk]
     room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
     return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], now.wishes[job.pk])
