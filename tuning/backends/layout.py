@@ -35,6 +35,7 @@ FOLDERS = (
     *("input", "input/config", "input/data", "model"),
     *("output", "output/data", "output/intermediate", "code", "home", "tmp"),
 )
+SCRATCH = ("code", "input", "home", "tmp", "output/intermediate")  # of no use once the attempt is over
 # Every name in hosts must resolve, or SageMaker's toolkit retries for 15 minutes.
 HOST = "localhost"
 GROUP = "homogeneousCluster"

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH102, PTH104, PTH112, PTH208 - a Path takes as long to make as most of these calls, and each place that is free waits for them
+# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH208 - a Path takes as long to make as most of these calls, and each place that is free waits for them
 """Attempts' folders that are ready before there is an attempt: a dozen folders, each of which may wait for a busy disk,
 and a place that has become free would wait for all of them.
 
@@ -7,6 +7,9 @@ and a place that has become free would wait for all of them.
 
 One is taken by renaming it to the attempt's folder, so several processes may take from the same root. Whoever holds the
 attempt's lock removes the mark before it puts anything in: a folder without it is one that a launch was cut off in.
+
+Those of attempts that are over become the next ones' (`reclaim`): file systems take several times as long to make and
+remove a folder as to rename one.
 """
 
 from __future__ import annotations
@@ -14,13 +17,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import threading
 import time
 from pathlib import Path
 
 from tuning.backends import layout
+from tuning.backends.folder import remove
 
 READY = 4  # at a time: as many places as may become free at once on a small host
+MOST_READY = 128  # with those that were reclaimed; none is more than a dozen empty folders
+PLAIN_BYTES = 4096  # of a folder that never held much: some file systems never give that back
 FOLDER = ".ready"
 MARK = "untouched"
 
@@ -63,13 +70,54 @@ class Skeletons:
                 draft = f"{self._folder}/.{name}"
                 try:
                     os.mkdir(draft, 0o700)
-                    layout.make_folders(draft)
-                    for file in ("lock", MARK):
-                        layout.write_file(f"{draft}/{file}", b"")
-                    os.rename(draft, f"{self._folder}/{name}")
+                    _complete(draft, f"{self._folder}/{name}")
                 except OSError:
                     shutil.rmtree(draft, ignore_errors=True)
                     raise
+
+
+def _complete(draft: str, place: str) -> None:
+    layout.make_folders(draft)
+    for file in ("lock", MARK):
+        layout.write_file(f"{draft}/{file}", b"")
+    os.rename(draft, place)
+
+
+def reclaim(folder: Path) -> None:
+    """Take from the folder of an attempt that is over what can be made again (`layout.SCRATCH`): the folders as those
+    of an attempt to come, if they are as they were made, or else away with them."""
+    ready = f"{folder.parent}/{FOLDER}"
+    draft = f"{ready}/.{os.getpid()}-{time.time_ns()}"
+    try:
+        # Nothing of the trial runs any more: that is what its end says.
+        wanted = os.path.lexists(f"{folder}/exit.json") and len(os.listdir(ready)) < MOST_READY
+        if wanted:
+            os.mkdir(draft, 0o700)
+            os.mkdir(f"{draft}/output", 0o700)
+            for name in layout.SCRATCH:
+                if _emptied(f"{folder}/{name}", name):
+                    os.rename(f"{folder}/{name}", f"{draft}/{name}")
+            _complete(draft, draft.replace(f"{FOLDER}/.", f"{FOLDER}/"))
+    except OSError:
+        remove(Path(draft))
+    for name in layout.SCRATCH:
+        remove(folder / name)
+
+
+def _emptied(path: str, name: str) -> bool:
+    """Whether this is a folder as it was made, of which the files are gone now; `name` is what layout calls it."""
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != os.geteuid():
+        return False
+    if found.st_size > PLAIN_BYTES or any("posix_acl" in one for one in os.listxattr(path, follow_symlinks=False)):
+        return False
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+            elif f"{name}/{entry.name}" not in layout.FOLDERS or not _emptied(entry.path, f"{name}/{entry.name}"):
+                return False
+    return True
 
 
 def untouched(folder: Path) -> bool:

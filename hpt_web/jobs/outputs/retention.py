@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
 from hpt_web.jobs.running import launching
 from tuning.backends.folder import remove
+from tuning.backends.skeletons import reclaim
 from tuning.states import Goal, TrialState
 from tuning.trial_rules import Keep
 
 logger = logging.getLogger(__name__)
 
-SCRATCH = ("code", "input", "home", "tmp", "output/intermediate")
 OUTPUT = ("model", "output")
 AT_ONCE = 200  # attempts looked at by one call, so that a sweep stays short
 _WITH_RESULT = (TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED)
@@ -57,11 +58,16 @@ def expendable(trials: Iterable[Ended], keep: Keep, goal: Goal) -> set[int]:
 
 def size_of(path: Path) -> int:
     """The bytes in a file or folder, as far as they can be seen; no link is followed."""
+    return _size(str(path))
+
+
+def _size(path: str) -> int:
     try:
-        if path.is_symlink() or not path.is_dir():
-            return path.stat(follow_symlinks=False).st_size
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size
         with os.scandir(path) as entries:
-            return sum(size_of(Path(entry.path)) for entry in entries)
+            return sum(_size(entry.path) for entry in entries)
     except (OSError, RecursionError):
         return 0
 
@@ -101,19 +107,29 @@ def clear() -> int:
     for attempt in found:
         attempt.kept_bytes = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
         attempt.trial.checkpoint_bytes = size_of(launching.checkpoint_folder(attempt.trial))
-    Trial.objects.bulk_update({a.trial_id: a.trial for a in found}.values(), ["checkpoint_bytes"])
-    Attempt.objects.bulk_update(found, ["kept_bytes"])
+    _note("jobs_trial", "checkpoint_bytes", {attempt.trial_id: attempt.trial.checkpoint_bytes for attempt in found})
+    _note("jobs_attempt", "kept_bytes", {attempt.pk: attempt.kept_bytes for attempt in found})
     for job in sorted({attempt.trial.job_id for attempt in found}):
         apply(job)
     return len(found)
+
+
+def _note(table: str, column: str, values: Mapping[int, int | None]) -> None:
+    """Write one number into each of these rows, with one statement."""
+    sql = f"""
+        UPDATE {table} SET {column} = new.bytes FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, bytes)
+        WHERE {table}.id = new.id
+    """  # noqa: S608
+    if values:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [list(values), list(values.values())])
 
 
 def _clear(token: str) -> int:
     """Remove what can be made again; the bytes of what stays."""
     folder = launching.backend().folder(token)
     if not (folder / "output").is_symlink():
-        for name in SCRATCH:
-            remove(folder / name)
+        reclaim(folder)
     return size_of(folder)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.tuning.backends.harness import DEADLINE, ProcessTrials, poll
 from tuning.backends import layout
 from tuning.backends.process import ProcessBackend
-from tuning.backends.skeletons import FOLDER, MARK, READY, Skeletons, untouched
+from tuning.backends.skeletons import FOLDER, MARK, READY, Skeletons, reclaim, untouched
 
 
 def ready(root: Path) -> list[Path]:
@@ -88,3 +91,59 @@ def test_without_a_disk_to_make_them_on_launches_do_without(tmp_path: Path) -> N
     assert takers._maker is not None
     takers._maker.join(DEADLINE)
     assert list(tmp_path.iterdir()) == []
+
+
+def ended(processes: ProcessTrials, script: str) -> tuple[Path, dict[str, int]]:
+    """The folder of an attempt that has run this, and the inodes of its folders."""
+    processes.run(script)
+    folder = processes.base("t-1")
+    await_ready(folder.parent)
+    return folder, {name: (folder / name).stat().st_ino for name in layout.SCRATCH if (folder / name).is_dir()}
+
+
+def test_what_an_attempt_leaves_over_serves_the_next(processes: ProcessTrials) -> None:
+    folder, before = ended(processes, "open('left.txt', 'w'); open('../tmp/left', 'w'); open('../model/kept', 'w')")
+    others = set(ready(folder.parent))
+    reclaim(folder)
+    (made,) = set(ready(folder.parent)) - others
+    assert {name: (made / name).stat().st_ino for name in layout.SCRATCH} == before
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == sorted([*layout.FOLDERS, "lock", MARK])
+    assert (folder / "model/kept").exists() and (folder / "log").exists()
+    assert not any((folder / name).exists() for name in layout.SCRATCH)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import os; os.mkdir('deep'); open('deep/left', 'w')",
+        "import os; os.chmod('.', 0o755)",
+        "import os; os.rename(os.getcwd(), os.path.realpath('../was')); os.symlink('/etc', '../code')",
+        "import os; os.rename(os.getcwd(), os.path.realpath('../was')); open('../code', 'w')",
+        "import os; os.rename(os.getcwd(), os.path.realpath('../was'))",
+        "for n in range(200): open(f'{n}-' + 'x' * 200, 'w')",
+    ],
+)
+def test_nothing_that_a_trial_has_changed_serves_another(processes: ProcessTrials, script: str) -> None:
+    folder, before = ended(processes, script)
+    others = set(ready(folder.parent))
+    reclaim(folder)
+    (*made,) = set(ready(folder.parent)) - others
+    for one in made:
+        assert (one / "code").stat().st_ino != before.get("code") and (one / "code").stat().st_mode & 0o777 == 0o700
+        assert all((one / name).is_dir() for name in layout.FOLDERS) and not list((one / "code").iterdir())
+    assert not any(os.path.lexists(folder / name) for name in layout.SCRATCH) and Path("/etc/passwd").exists()
+
+
+def test_of_an_attempt_that_vanished_nothing_serves_another(processes: ProcessTrials) -> None:
+    folder, _ = ended(processes, "print(1)")
+    (folder / "exit.json").unlink()
+    others = ready(folder.parent)
+    reclaim(folder)
+    assert sorted(ready(folder.parent)) == sorted(others) and not (folder / "code").exists()
+
+
+def test_no_more_are_kept_than_a_few(processes: ProcessTrials, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuning.backends.skeletons.MOST_READY", READY)
+    folder, _ = ended(processes, "print(1)")
+    reclaim(folder)
+    assert len(ready(folder.parent)) == READY and not (folder / "code").exists()
