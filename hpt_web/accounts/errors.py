@@ -10,9 +10,14 @@ AccountsError
 └── OverQuota     a limit is reached; the message has the numbers
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from hpt_web.accounts.models import Quota
 
 
 class Faulty(Protocol):
@@ -72,4 +77,11 @@ class Conflict(AccountsError):
 
 
 class OverQuota(AccountsError):
-    """A limit would be exceeded; the message has the limit, what is in use and what was asked for."""
+    """A limit would be exceeded; the message has the limit, what is in use and what was asked for.
+
+    `quota` is the limit's row.
+    """
+
+    def __init__(self, message: str, quota: Quota | None = None) -> None:
+        self.quota = quota
+        super().__init__(message)

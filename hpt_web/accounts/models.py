@@ -285,6 +285,32 @@ class Quota(models.Model):
         return f"{self.user.username} in {project}" if project else self.user.username
 
 
+class Refusal(models.Model):
+    """How often a limit refused what a person asked for in a project on a day (UTC); see `refusals.py`.
+
+    The limit is told as it was then: it may have been changed or taken away since.
+    """
+
+    day = models.DateField()
+    project_slug = models.CharField(max_length=63)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    resource = models.CharField(max_length=32)
+    whose = models.CharField(max_length=300)
+    limit = models.BigIntegerField()
+    count = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "project_slug", "user", "resource", "whose", "limit"], name="refusal_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} by {self.resource} of {self.whose}"
+
+
 class AuditEvent(models.Model):
     """Who did what to which thing, when, and from where. Rows stay when what they speak of is deleted."""
 

@@ -63,6 +63,7 @@ urlpatterns = [
     path("usage", usage.UsageView.as_view()),
     path("usage/entries", usage.UsageEntriesView.as_view()),
     path("usage/file", usage.UsageFileView.as_view()),
+    path("usage/refusals", usage.RefusalsView.as_view()),
     path("projects", projects.ProjectsView.as_view()),
     path("projects/<name:project>", projects.ProjectView.as_view()),
     path("projects/<name:project>/members", projects.MembersView.as_view()),

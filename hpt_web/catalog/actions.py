@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError, RestrictedError
 
-from hpt_web.accounts import audit
+from hpt_web.accounts import audit, refusals
 from hpt_web.accounts.access import project_for, require
 from hpt_web.accounts.actions import LONGEST_DESCRIPTION, held_by, refuse, text_faults
 from hpt_web.accounts.errors import Conflict, Fault, Faulty, Forbidden, Invalid
@@ -166,6 +166,7 @@ def _delete(row: Entry, actor: User) -> None:
 # --- dataset versions -------------------------------------------------------------------------------------------------
 
 
+@refusals.counted
 def add_dataset_version(
     *,
     actor: User,
@@ -235,6 +236,7 @@ def sweep_store() -> tuple[int, int]:
 # --- bundles and algorithm versions -----------------------------------------------------------------------------------
 
 
+@refusals.counted
 def add_bundle(
     *, actor: User, project: str, filename: str, stream: Readable, limit: int, announced: int | None = None
 ) -> StoredBundle:

@@ -53,5 +53,6 @@ def refuse_storage(actor: User, project: Project, more: int) -> None:
         if used + more > quota.limit:
             raise OverQuota(
                 f"The storage quota of {quota.whose} is {quota.limit:,} bytes; "
-                f"{used:,} are in use and this needs {more:,}."
+                f"{used:,} are in use and this needs {more:,}.",
+                quota,
             )

@@ -401,6 +401,14 @@ export const usage = (project: string | null, filter: UsageFilter, period: strin
           ),
   });
 
+/** What limits have refused in all projects since a day, for administrators. */
+export const refusals = (since: string | undefined) =>
+  queryOptions({
+    queryKey: ["usage", "refusals", since ?? ""],
+    queryFn: ({ signal }) =>
+      bodyOf(rest.GET("/api/v1/usage/refusals", { params: { query: { since } }, signal })),
+  });
+
 export const usageEntries = (project: string | null, filter: UsageFilter) =>
   listed(["usage", project, filter, "entries"], (cursor, signal) =>
     project === null

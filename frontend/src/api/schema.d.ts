@@ -1310,6 +1310,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What limits have refused, in each project */
+        get: operations["getRefusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2732,6 +2749,26 @@ export interface components {
             resource: components["schemas"]["ResourceEnum"];
             /** @description Without project and user it is a limit of the installation. */
             user?: string | null;
+        };
+        RefusalRow: {
+            /** Format: date-time */
+            last_at: string;
+            /** @description As it was then. */
+            limit: number;
+            /** @description Of so many people. */
+            people: number;
+            project: string;
+            /** @description So many requests. */
+            refused: number;
+            resource: components["schemas"]["ResourceEnum"];
+            /** @description Whom the limit bounds, in words. */
+            whose: string;
+        };
+        Refusals: {
+            /** @description By limit and project, the most frequent first; 200 at most. */
+            items: components["schemas"]["RefusalRow"][];
+            /** @description Requests that a limit refused; one that met two limits counts twice. */
+            total: number;
         };
         /** @description `replay` of the policy, or `sweep` with its outcome for each value. */
         ReplayAnswer: {
@@ -6715,6 +6752,39 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRefusals: {
+        parameters: {
+            query?: {
+                /** @description Only on this day (UTC) or later. */
+                since?: string;
+                /** @description Only before this day. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusals"];
                 };
             };
             /** @description Not done, and why. */

@@ -41,6 +41,7 @@ import {
   WASTED,
   waitWords,
 } from "./usage/ledger";
+import { Refusals } from "./usage/Refusals";
 import { Sums } from "./usage/Sums";
 
 const LOOK_MS = 30_000;
@@ -165,6 +166,11 @@ function Ledger({ project, projects, admin }: LedgerProps) {
           {...{ usage: data, project, filter, period, set }}
           measure={measureOf(data, search.get("measure"))}
         />
+      )}
+      {admin && project === null && (
+        <div className={classes.below}>
+          <Refusals since={filter.since} />
+        </div>
       )}
     </>
   );

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from hpt_web.accounts.models import Quota
 from hpt_web.api.serializers.common import Shape
 from hpt_web.jobs.models import UsageEntry as Entry
 
@@ -61,3 +62,18 @@ class Usage(Shape):
     by_outcome = UsageSum(many=True)
     by_pool = UsageSum(many=True)
     by_period = UsageSum(many=True, help_text="The key is the first day of each period, in UTC.")
+
+
+class RefusalRow(Shape):
+    project = serializers.CharField()
+    resource = serializers.ChoiceField(Quota.Resource.choices)
+    whose = serializers.CharField(help_text="Whom the limit bounds, in words.")
+    limit = serializers.IntegerField(help_text="As it was then.")
+    refused = serializers.IntegerField(help_text="So many requests.")
+    people = serializers.IntegerField(help_text="Of so many people.")
+    last_at = serializers.DateTimeField(source="last")
+
+
+class Refusals(Shape):
+    total = serializers.IntegerField(help_text="Requests that a limit refused; one that met two limits counts twice.")
+    items = RefusalRow(many=True, help_text="By limit and project, the most frequent first; 200 at most.")

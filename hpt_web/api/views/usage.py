@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hpt_web.accounts import refusals
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import Fault, Invalid
 from hpt_web.accounts.sharing import require_admin
@@ -30,6 +31,7 @@ from hpt_web.jobs.sharing import sums
 from hpt_web.jobs.sharing.savings import NOTHING
 
 _TAG = "usage"
+MOST_REFUSALS = 200
 _PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 _KEYS = {
     "by_project": F("project_slug"),
@@ -77,6 +79,22 @@ class UsageFileView(View):
     )  # fmt: skip
     def get(self, request: Request) -> FileAnswer:
         return _file(request, _everything(request), "usage")
+
+
+class RefusalsView(View):
+    @operation(
+        "getRefusals", "What limits have refused, in each project", tag=_TAG, gives=shapes.Refusals,
+        parameters=[query("since", "Only on this day (UTC) or later."), query("until", "Only before this day.")],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        require_admin(person(request), "see what limits refuse")
+        faults: list[Fault] = []
+        found = refusals.by_limit(_time(request, "since", faults), _time(request, "until", faults))
+        if faults:
+            raise Invalid(faults)
+        rows = list(found)
+        total = sum(row["refused"] for row in rows)
+        return Response(shapes.Refusals({"total": total, "items": rows[:MOST_REFUSALS]}).data)
 
 
 class ProjectUsageView(View):
@@ -172,14 +190,19 @@ def _filtered(request: Request, entries: QuerySet[UsageEntry]) -> QuerySet[Usage
         faults += [Fault("outcome", f"is {outcome[:40]!r}; choose among {known}", "unknown") for outcome in unknown]
         entries = entries.filter(outcome__in=outcomes)
     for name, field in (("since", "ended_at__gte"), ("until", "ended_at__lt")):
-        if text := text_parameter(request, name):
-            if (moment := _moment(text)) is None:
-                faults.append(Fault(name, f"is {text[:40]!r}; give a time such as 2026-11-21T18:00:00Z", "type"))
-            else:
-                entries = entries.filter(**{field: moment})
+        if moment := _time(request, name, faults):
+            entries = entries.filter(**{field: moment})
     if faults:
         raise Invalid(faults)
     return entries
+
+
+def _time(request: Request, name: str, faults: list[Fault]) -> datetime | None:
+    text = text_parameter(request, name)
+    moment = _moment(text) if text else None
+    if text and moment is None:
+        faults.append(Fault(name, f"is {text[:40]!r}; give a time such as 2026-11-21T18:00:00Z", "type"))
+    return moment
 
 
 def _moment(text: str) -> datetime | None:

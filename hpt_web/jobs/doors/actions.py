@@ -11,6 +11,7 @@ from functools import partial
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from hpt_web.accounts import refusals
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Invalid
@@ -34,6 +35,7 @@ def check_job(*, actor: User, project: str, document: object) -> Draft:
     return draft(actor, project_for(actor, project, Role.EDITOR), document)
 
 
+@refusals.counted
 def create_job(*, actor: User, project: str, document: object) -> TuningJob:
     """Create a tuning job, which begins by itself. Needs the role editor.
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from django.db import transaction
 
+from hpt_web.accounts import refusals
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict
 from hpt_web.accounts.models import Role, User
@@ -159,6 +160,7 @@ def _awaited_promotion(attempt: Attempt) -> bool:
     return attempt.outcome == Attempt.Outcome.PAUSED and attempt.stop_kind == Attempt.StopKind.PAUSE
 
 
+@refusals.counted
 def change_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
     """Change `limits`, `completion` or `keep` of a job, member by member. Needs the role editor.
 

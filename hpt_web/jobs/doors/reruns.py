@@ -12,6 +12,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Max
 
+from hpt_web.accounts import refusals
 from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid
 from hpt_web.accounts.models import Role, User
@@ -88,6 +89,7 @@ def _may_be_retried(trial: Trial, begin: str) -> bool:
     return checkpoint and begin != FROM[1]
 
 
+@refusals.counted
 def copy_trial(*, actor: User, project: str, name: str, number: int, document: object, changed: bool = False) -> Trial:
     """Run the point of a trial once more, as a new trial with the same seed. Needs the role editor.
 

@@ -22,19 +22,31 @@ from tuning.specification import JobSpec, Resources
 SUBMIT_LOCK = 0x48505403  # held from the counting of jobs to the commit of one more
 
 
+class Exceeded(Fault):
+    """What a limit refuses; its row goes along for those who count, and is not told."""
+
+    quota: Quota
+
+    @classmethod
+    def by(cls, quota: Quota, field: str, message: str) -> Exceeded:
+        fault = cls(field, message, "quota")
+        object.__setattr__(fault, "quota", quota)  # a fault is frozen
+        return fault
+
+
 def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool = True) -> list[Fault]:
     """What a job would exceed; `more_jobs`: it is not among those yet that are not over."""
     limits = _limits(user, project)
-    faults = []
+    faults: list[Fault] = []
     for quota in limits.filter(resource=Quota.Resource.TRIALS_PER_JOB, limit__lt=spec.limits.max_trials):
         message = f"is {spec.limits.max_trials}; the quota of {quota.whose} allows {quota.limit} trials per job"
-        faults.append(Fault("limits.max_trials", message, "quota"))
+        faults.append(Exceeded.by(quota, "limits.max_trials", message))
     if more_jobs:
-        faults += [Fault("", message, "quota") for message in _queued(limits)]
+        faults += [Exceeded.by(quota, "", message) for quota, message in _queued(limits)]
         for quota in limits.filter(resource=Quota.Resource.STORAGE_BYTES):
-            faults += [Fault("", message, "quota") for message in storage_faults(quota)]
+            faults += [Exceeded.by(quota, "", message) for message in storage_faults(quota)]
     if spec.resources is not None and spec.resources.gpus:
-        faults += [Fault("resources.gpus", message, "quota") for message in _gpu_hours(limits)]
+        faults += [Exceeded.by(quota, "resources.gpus", message) for quota, message in _gpu_hours(limits)]
     return faults
 
 
@@ -49,8 +61,8 @@ def refuse_more_jobs(user: User, project: Project) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SUBMIT_LOCK])
-    for message in _queued(limits):
-        raise OverQuota(f"The job {message}.")
+    for quota, message in _queued(limits):
+        raise OverQuota(f"The job {message}.", quota)
 
 
 def place_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
@@ -112,7 +124,7 @@ def _limits(user: User, project: Project) -> QuerySet[Quota]:
     return Quota.objects.filter(scope | Q(project=None, user=None)).select_related("project", "user").order_by("pk")
 
 
-def _queued(limits: QuerySet[Quota]) -> list[str]:
+def _queued(limits: QuerySet[Quota]) -> list[tuple[Quota, str]]:
     found = []
     for quota in limits.filter(resource=Quota.Resource.QUEUED_JOBS):
         jobs = TuningJob.objects.filter(ended_at__isnull=True)
@@ -120,19 +132,21 @@ def _queued(limits: QuerySet[Quota]) -> list[str]:
         jobs = jobs.filter(created_by=quota.user) if quota.user else jobs
         if (unfinished := jobs.count()) >= quota.limit:
             unended = f"{unfinished} {'job is' if unfinished == 1 else 'jobs are'} not over yet"
-            found.append(f"cannot be queued: {unended}, and the quota of {quota.whose} allows {quota.limit}")
+            message = f"cannot be queued: {unended}, and the quota of {quota.whose} allows {quota.limit}"
+            found.append((quota, message))
     return found
 
 
-def _gpu_hours(limits: QuerySet[Quota]) -> list[str]:
+def _gpu_hours(limits: QuerySet[Quota]) -> list[tuple[Quota, str]]:
     found = []
     for quota in limits.filter(resource__in=ledger.PERIODS):
         period, begins, _ = ledger.PERIODS[Quota.Resource(quota.resource)]
         since = begins()
         used = ledger.gpu_hours_of(quota, ledger.gpu_hours_since(since))
         if used >= quota.limit:
-            found.append(
+            message = (
                 f"cannot be given: {used:.1f} GPU-hours are used in the {period} from {since:%Y-%m-%d} on, "
                 f"and the quota of {quota.whose} allows {quota.limit}"
             )
+            found.append((quota, message))
     return found

@@ -68,6 +68,7 @@ ADMINS = {
     "changeQuota",
     "removeQuota",
     "getUsage",
+    "getRefusals",
     "listUsage",
     "downloadUsage",
     "preemptTrial",
