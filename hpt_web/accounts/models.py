@@ -81,13 +81,15 @@ class User(AbstractUser):
 
 
 class Team(models.Model):
-    """Projects that share what is guaranteed to them of the pools. Projects without a team share as one.
+    """Projects that share what is guaranteed to them of the pools. Projects without a team share as one, of priority 0.
 
+    Beyond the guarantees teams of higher priority come first.
     Policies of all their jobs: containers are made from `images` alone (patterns; any, if there are none), and what is
     in `fixed` is as it says there (`policies.py`).
     """
 
     name = models.CharField(max_length=63)
+    priority = models.SmallIntegerField(db_default=0)
     images = ArrayField(models.CharField(max_length=255), default=list, blank=True)
     fixed = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -19,6 +19,7 @@ from hpt_web.accounts.models import NAME_PATTERN, Pool, PoolShare, Project, Quot
 from hpt_web.accounts.pools import PoolInfo, pools
 
 MOST_DEVICES = 100_000
+MOST_PRIORITY = 100
 MOST_WEIGHT = 1_000_000.0
 MOST_PRICE = 1_000_000.0
 LONGEST_MIN_RUN = 7 * 86400
@@ -137,17 +138,19 @@ def create_team(
     actor: User,
     name: str,
     projects: Collection[str] = (),
+    priority: int = 0,
     images: Sequence[str] = (),
     fixed: Mapping[str, object] | None = None,
 ) -> Team:
     """A new team of these projects, which leave the teams that they were in; its policies see `policies`."""
     require_admin(actor, "make teams")
     rows, faults = _projects(projects)
-    faults += [*_team_name_faults(name), *policies.faults(images, fixed or {})]
+    faults += [*_team_name_faults(name), *_priority_faults(priority), *policies.faults(images, fixed or {})]
     refuse(faults)
-    team = Team.objects.create(name=name, images=list(images), fixed=dict(fixed or {}))
+    team = Team.objects.create(name=name, priority=priority, images=list(images), fixed=dict(fixed or {}))
     rows.update(team=team)
-    _record(actor, "team.create", "team", name, {"projects": sorted(projects), "images": team.images, "fixed": fixed})
+    data = {"projects": sorted(projects), "priority": priority, "images": team.images, "fixed": fixed}
+    _record(actor, "team.create", "team", name, data)
     return team
 
 
@@ -158,6 +161,7 @@ def change_team(
     team: str,
     name: str | None = None,
     projects: Collection[str] | None = None,
+    priority: int | None = None,
     images: Sequence[str] | None = None,
     fixed: Mapping[str, object] | None = None,
 ) -> Team:
@@ -167,17 +171,19 @@ def change_team(
     found, faults = _projects(projects or ())
     if name is not None and name != row.name:
         faults += _team_name_faults(name, own=row.pk)
-    faults += policies.faults(images or (), fixed or {})
+    faults += [*_priority_faults(priority or 0), *policies.faults(images or (), fixed or {})]
     refuse(faults)
     before = row.name
     row.name = row.name if name is None else name
+    row.priority = row.priority if priority is None else priority
     row.images = row.images if images is None else list(images)
     row.fixed = row.fixed if fixed is None else dict(fixed)
-    row.save(update_fields=["name", "images", "fixed"])
+    row.save(update_fields=["name", "priority", "images", "fixed"])
     if projects is not None:
         row.projects.update(team=None)
         found.update(team=row)
-    data = {"name": name, "projects": projects and sorted(projects), "images": images, "fixed": fixed}
+    given = {"name": name, "priority": priority, "images": images, "fixed": fixed}
+    data = {**given, "projects": projects and sorted(projects)}
     _record(actor, "team.change", "team", before, data)
     return row
 
@@ -203,6 +209,12 @@ def _projects(slugs: Collection[str]) -> tuple[QuerySet[Project], list[Fault]]:
         if slug not in known
     ]
     return rows, faults
+
+
+def _priority_faults(priority: int) -> list[Fault]:
+    if abs(priority) <= MOST_PRIORITY:
+        return []
+    return [Fault("priority", f"is {priority}; give a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}", "range")]
 
 
 def _team_name_faults(name: str, own: int = 0) -> list[Fault]:

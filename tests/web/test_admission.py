@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,66 @@ def team(job: int, live: int, wanted: int, name: str, devices: int = 1) -> Deman
 def test_teams(shares: dict[str, Share], demands: list[Demand], expected: list[int]) -> None:
     of = {(name, CPU): share for name, share in shares.items()}
     assert starts(plan([Pool(CPU, 8)], demands, shares=of), demands) == expected
+
+
+def ranked(job: int, live: int, wanted: int, name: str, priority: int, **more: Any) -> Demand:
+    return replace(team(job, live, wanted, name), priority=priority, **more)
+
+
+@pytest.mark.parametrize(
+    ("shares", "demands", "expected"),
+    [
+        # Of teams without a guarantee those of the highest priority get what they want, then the next,...
+        ({}, [ranked(1, 0, 9, "a", 0), ranked(2, 0, 6, "b", 1)], [2, 6]),
+        ({}, [ranked(1, 0, 9, "a", -1), ranked(2, 0, 2, "b", 0), ranked(3, 0, 3, "c", 5)], [3, 2, 3]),
+        # ...those of one share as ever, by their weights,...
+        ({"a": Share(0, None, 3)}, [ranked(1, 0, 9, "a", 2), ranked(2, 0, 9, "b", 2), ranked(3, 0, 9, "c", 1)],
+         [6, 2, 0]),
+        # ...whatever they hold, as nothing is taken back.
+        ({}, [ranked(1, 5, 9, "a", 0), ranked(2, 2, 9, "b", 1)], [0, 1]),
+        ({}, [ranked(1, 2, 9, "a", 0), ranked(2, 5, 9, "b", 1)], [0, 1]),
+        # A guarantee comes before every priority,...
+        ({"a": Share(6)}, [ranked(1, 0, 9, "a", 0), ranked(2, 0, 9, "b", 100)], [6, 2]),
+        # ...and its owner's rest after it;
+        ({"a": Share(2)}, [ranked(1, 0, 9, "a", 0), ranked(2, 0, 9, "b", 1)], [2, 6]),
+        ({"a": Share(2)}, [ranked(1, 0, 9, "a", 1), ranked(2, 0, 9, "b", 0)], [8, 0]),
+        # a team that is short of its own comes first, too, though its next trial takes more than that.
+        ({"a": Share(3)}, [replace(team(1, 0, 1, "a", 4), priority=0), ranked(2, 0, 9, "b", 9)], [1, 4]),
+        # Caps, and what is not lent, hold for every priority.
+        ({"b": Share(0, 3)}, [ranked(1, 0, 9, "a", 0), ranked(2, 0, 9, "b", 1)], [5, 3]),
+        ({"a": Share(6, lends=2)}, [ranked(2, 0, 9, "b", 100)], [4]),
+        # Spot trials come after all others beyond the guarantees, of whatever priority, and among themselves by it.
+        ({}, [ranked(1, 0, 6, "a", 0), ranked(2, 0, 9, "b", 9, spot=True), ranked(3, 0, 9, "c", 1, spot=True)],
+         [6, 2, 0]),
+    ],
+)  # fmt: skip
+def test_teams_of_higher_priority_come_first_beyond_the_guarantees(
+    shares: dict[str, Share], demands: list[Demand], expected: list[int]
+) -> None:
+    of = {(name, CPU): share for name, share in shares.items()}
+    assert starts(plan([Pool(CPU, 8)], demands, shares=of), demands) == expected
+
+
+def test_what_is_kept_for_a_large_trial_is_passed_by_higher_priorities_alone() -> None:
+    large = replace(team(1, 0, 1, "a", 4), priority=1)
+    holds = team(9, 6, 6, "z")
+    used = {("a", "a", CPU): 100.0}  # whoever has used less lately would pass among equals
+    for priority, expected in ((0, 0), (2, 2)):
+        demands = [holds, large, ranked(2, 0, 9, "b", priority)]
+        assert starts(plan([Pool(CPU, 8)], demands, usage=used), demands) == [0, 0, expected]
+
+
+def test_a_team_that_is_outranked_is_told_so() -> None:
+    demands = [team(9, 8, 8, "z"), ranked(1, 0, 2, "a", 0), ranked(2, 0, 2, "b", 5)]
+    grants = plan([Pool(CPU, 8)], demands)
+    assert [grants[job].place for job in (1, 2)] == [2, 1]
+    assert grants[1].reason == (
+        "2 more trials could run, but this host runs 8 at once: other projects 8. "
+        "Beyond the guarantees a team of priority 5 comes before this one, whose priority is 0."
+    )
+    assert "priority" not in grants[2].reason
+    within = plan([Pool(CPU, 8)], demands, shares={("a", CPU): Share(2)})
+    assert "priority" not in within[1].reason and within[1].place == 1
 
 
 def test_of_equals_whoever_has_used_least_lately_comes_first() -> None:

@@ -30,6 +30,7 @@ SHAPE = st.tuples(
     st.sampled_from([("p", "a"), ("q", "b"), ("r", "")]), st.sampled_from(["ann", "ben"]), st.sampled_from([CPU, GPU]),
     st.integers(1, 5), st.integers(0, 3), st.integers(0, 6),
 )  # fmt: skip
+RANK = st.sampled_from([0, 0, -1, 5])
 USAGE = st.dictionaries(
     st.tuples(st.sampled_from(["", "a", "b"]), st.sampled_from(["ann", "ben"]), st.sampled_from([CPU, GPU])),
     st.floats(0, 1e6), max_size=5,
@@ -42,6 +43,8 @@ def situations(draw: st.DrawFn) -> tuple[list[Pool], list[Demand], dict[tuple[st
         demand(job, live, live + more, project, user, team=of, pool=pool, devices=1 if pool == CPU else devices)
         for job, ((project, of), user, pool, devices, live, more) in enumerate(draw(st.lists(SHAPE, max_size=8)), 1)
     ]
+    ranks = draw(st.fixed_dictionaries({"a": RANK, "b": RANK}))
+    demands = [replace(one, priority=ranks.get(one.team, 0)) for one in demands]
     return draw(POOLS), demands, draw(SHARES), draw(st.lists(LIMIT, max_size=3))
 
 
@@ -143,6 +146,27 @@ def test_guarantees_are_honoured(
             beyond = held[other.team, other.pool] > shares.get((other.team, other.pool), Share()).guaranteed
             if other.pool == waits.pool and grants[other.job].start and other.team != waits.team:
                 assert not beyond, f"{other} got beyond its guarantee what {waits} may claim"
+
+
+@settings(max_examples=300, deadline=None)
+@given(situations())
+def test_nobody_starts_beyond_a_guarantee_what_a_team_of_higher_priority_waits_for(
+    situation: tuple[list[Pool], list[Demand], dict[tuple[str, str], Share], list[Limit]],
+) -> None:
+    """Nor does anybody who is within one wait for it: that is `test_guarantees_are_honoured`, for every priority."""
+    pools, demands, shares, _ = situation
+    shares = {of: replace(share, cap=None, lends=None) for of, share in shares.items() if of[1] == CPU}
+    demands = [
+        replace(one, running=tuple(Holding(CPU, 1) for _ in one.running), devices=1, pool=CPU) for one in demands
+    ]
+    grants = plan(pools, demands, shares=shares)
+    held = Counter(dict.fromkeys(("", "a", "b"), 0))
+    for one in demands:
+        held[one.team] += one.live + grants[one.job].start
+    for waits, other in product(demands, demands):
+        beyond = held[other.team] > shares.get((other.team, CPU), Share()).guaranteed
+        if grants[waits.job].missing and grants[other.job].start and other.priority < waits.priority:
+            assert not beyond, f"{other} got beyond its guarantee what {waits} waits for"
 
 
 def test_a_thousand_jobs_are_planned_in_a_moment() -> None:

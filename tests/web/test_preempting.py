@@ -93,6 +93,14 @@ def test_who_gives_way(shares: dict[str, Share], demands: list[Demand], expected
     assert give_way(plan(POOLS, demands[::-1], shares=of)) == expected
 
 
+def test_teams_of_the_lowest_priority_give_way_first() -> None:
+    low, high = job(1, 1, 9, spot=True, team="low"), job(2, 3, 9, spot=True, team="high")
+    waits = job(3, 0, 2, team="other")
+    assert give_way(plan(POOLS, [low, high, waits])) == {3: [22, 21]}  # the larger holder, if all are equal
+    ranked = [replace(low, priority=-1), high, waits]
+    assert give_way(plan(POOLS, ranked)) == {3: [10, 22]}
+
+
 def test_a_pool_says_for_how_long_nobody_is_disturbed() -> None:
     demands = [job(1, 4, 9, spot=True, ran=100.0), job(2, 0, 1)]
     for seconds, expected in ((0.0, {2: [13]}), (100.0, {2: [13]}), (101.0, {})):

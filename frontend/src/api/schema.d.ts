@@ -2510,6 +2510,8 @@ export interface components {
             };
             images?: string[];
             name?: string;
+            /** @description From -100 to 100, 0 if left out: beyond the guarantees teams of higher priority come first. */
+            priority?: number;
             /** @description All that are in it from now on. */
             projects?: string[];
         };
@@ -2986,6 +2988,8 @@ export interface components {
             held: number;
             lends: number | null;
             pool: string;
+            /** @description Of the team: beyond the guarantees the higher come first. */
+            priority: number;
             /** @description Empty: the projects that are in no team. */
             team: string;
             /**
@@ -3047,6 +3051,8 @@ export interface components {
             /** @description Containers of its jobs are made from these alone; none: from any. */
             images: string[];
             name: string;
+            /** @description From -100 to 100, 0 if left out: beyond the guarantees teams of higher priority come first. */
+            priority: number;
             /** @description Their slugs. */
             projects: string[];
             shares: components["schemas"]["Share"][];
@@ -3063,6 +3069,8 @@ export interface components {
             /** @description Patterns, in which * is any text. */
             images?: string[];
             name: string;
+            /** @description From -100 to 100, 0 if left out: beyond the guarantees teams of higher priority come first. */
+            priority?: number;
             projects?: string[];
         };
         TellDocumentRequest: {
@@ -3213,6 +3221,8 @@ export interface components {
             /** @description The key is the first day of each period, in UTC. */
             by_period: components["schemas"]["UsageSum"][];
             by_pool: components["schemas"]["UsageSum"][];
+            /** @description By the priority of that team now, 0 without one. */
+            by_priority: components["schemas"]["UsageSum"][];
             by_project: components["schemas"]["UsageSum"][];
             /** @description By the team of each project now; empty for those that are in none. */
             by_team: components["schemas"]["UsageSum"][];

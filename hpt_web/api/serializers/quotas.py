@@ -69,10 +69,14 @@ class ShareChange(Shape):
     lends = serializers.IntegerField(required=False, allow_null=True)
 
 
+PRIORITY = "From -100 to 100, 0 if left out: beyond the guarantees teams of higher priority come first."
+
+
 class Team(Shape):
     name = serializers.CharField()
     projects = serializers.ListField(child=serializers.CharField(), help_text="Their slugs.")
     shares = Share(many=True)
+    priority = serializers.IntegerField(help_text=PRIORITY)
     images = serializers.ListField(
         child=serializers.CharField(), help_text="Containers of its jobs are made from these alone; none: from any."
     )
@@ -83,6 +87,7 @@ class Team(Shape):
 class TeamRequest(Shape):
     name = serializers.CharField()
     projects = serializers.ListField(child=serializers.CharField(), required=False)
+    priority = serializers.IntegerField(required=False, help_text=PRIORITY)
     images = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Patterns, in which * is any text."
     )
@@ -97,6 +102,7 @@ class TeamChange(Shape):
     projects = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="All that are in it from now on."
     )
+    priority = serializers.IntegerField(required=False, help_text=PRIORITY)
     images = serializers.ListField(child=serializers.CharField(), required=False)
     fixed = ObjectField(required=False, help_text="All that are fixed from now on.")
 
@@ -184,6 +190,7 @@ class Holder(Shape):
 
 class Standing(Shape):
     team = serializers.CharField(allow_blank=True, help_text="Empty: the projects that are in no team.")
+    priority = serializers.IntegerField(help_text="Of the team: beyond the guarantees the higher come first.")
     pool = serializers.CharField()
     guaranteed = serializers.IntegerField(source="share.guaranteed")
     cap = serializers.IntegerField(source="share.cap", allow_null=True)

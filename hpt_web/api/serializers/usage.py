@@ -57,6 +57,7 @@ class Usage(Shape):
     total = UsageTotal()
     by_project = UsageSum(many=True)
     by_team = UsageSum(many=True, help_text="By the team of each project now; empty for those that are in none.")
+    by_priority = UsageSum(many=True, help_text="By the priority of that team now, 0 without one.")
     by_user = UsageSum(many=True)
     by_job = UsageSum(many=True, help_text="The key is `project/job`.")
     by_outcome = UsageSum(many=True)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from hpt_web.accounts import sharing
 from hpt_web.accounts.models import PoolShare, Quota, Team
 from hpt_web.accounts.pools import PoolInfo, pools
-from hpt_web.accounts.sharing import MOST_DEVICES, MOST_WEIGHT, Scope, Terms
+from hpt_web.accounts.sharing import MOST_DEVICES, MOST_PRIORITY, MOST_WEIGHT, Scope, Terms
 from hpt_web.api.pagination import page
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of
 from hpt_web.api.serializers import quotas as shapes
@@ -102,6 +102,7 @@ def _teams(rows: Sequence[Team]) -> list[dict[str, object]]:
             "name": team.name,
             "projects": sorted(project.slug for project in team.projects.all()),
             "shares": sorted(team.shares.all(), key=lambda share: share.pool),
+            "priority": team.priority,
             "images": team.images,
             "fixed": team.fixed,
             "created_at": team.created_at,
@@ -130,6 +131,7 @@ class TeamsView(View):
                 actor=person(request),
                 name=document.text("name"),
                 projects=_texts(document, "projects", "slugs") or (),
+                priority=_priority(document) or 0,
                 images=_texts(document, "images", "patterns") or (),
                 fixed=_fixed(document),
             )
@@ -150,6 +152,7 @@ class TeamView(View):
                 team=team,
                 name=optional_text(document, "name"),
                 projects=_texts(document, "projects", "slugs"),
+                priority=_priority(document),
                 images=_texts(document, "images", "patterns"),
                 fixed=_fixed(document),
             )
@@ -170,6 +173,10 @@ def _texts(document: Document, name: str, what: str) -> list[str] | None:
         document.fault(name, f"is no list of {what}; give one", "type")
         return None
     return value
+
+
+def _priority(document: Document) -> int | None:
+    return document.whole("priority", low=-MOST_PRIORITY, high=MOST_PRIORITY, optional=True)
 
 
 def _fixed(document: Document) -> dict[str, object] | None:

@@ -36,6 +36,7 @@ _PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 _KEYS = {
     "by_project": F("project_slug"),
     "by_team": Coalesce("project__team__name", Value("")),
+    "by_priority": Coalesce("project__team__priority", Value(0)),
     "by_user": F("user__username"),
     "by_job": Concat("project_slug", Value("/"), "job_name"),
     "by_outcome": F("outcome"),

@@ -2,9 +2,9 @@
 
 Free devices are given one trial at a time to whoever comes first in this order, until nobody can use any more:
 
-1. teams that stay within what is guaranteed to them, the emptiest guarantee first; then the teams by what they would
-   hold beyond it over their weight (fair share in two loops, as KAI does it), as a part of the pool; beyond the
-   guarantees spot trials come after all others;
+1. teams that stay within what is guaranteed to them, the emptiest guarantee first; then the teams of higher priority,
+   and of one priority by what they would hold beyond it over their weight (fair share in two loops, as KAI does it), as
+   a part of the pool; beyond the guarantees spot trials come after all others;
 2. in a team the person who holds least there; 3. of a person the job that holds least.
 
 Of equals, whoever has used least lately comes first (device-seconds that halve with every half-life), then the older
@@ -31,6 +31,7 @@ The cost is O((n + starts) log n) for n jobs, and for each trial that is pre-emp
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -153,20 +154,30 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
             reason = waiting.never(found.room, found.missing, found.needs, found.back)
             grants[found.demand.job] = replace(grants[found.demand.job], reason=reason, missing=found.missing)
     for members in in_line.values():
+        first = -math.inf  # the highest priority of the teams that stand before it, beyond their guarantees
         for place, found in enumerate(members, 1):
             demand = found.demand
+            outranks = first if first > demand.priority and _beyond(demand, table) else None
+            if _beyond(demand, table):
+                first = max(first, demand.priority)
             times = [room.opens_after(amount) for room, amount in found.lacking]
             known = [time for time in times if time is not None]
             grants[demand.job] = replace(
                 grants[demand.job],
                 reason=waiting.why(
                     demand.project, found.room, found.missing, demand.devices, kept=found.kept, back=found.back
-                ),
+                )
+                + ("" if outranks is None else f" {waiting.outranked(outranks, demand.priority)}"),
                 missing=found.missing,
                 place=place,
                 waiting=len(members),
                 starts_in=max(known) if len(known) == len(times) else None,
             )
+
+
+def _beyond(demand: Demand, table: Table) -> bool:
+    """Whether the team's priority decides: it has no claim to the next trial of the job, nor to a part of it."""
+    return not table.within(demand) and not table.is_short(demand)
 
 
 class _Line:
@@ -192,15 +203,17 @@ class _Line:
         self._people = [self._person(user) for user in self._jobs]
         heapq.heapify(self._people)
 
-    def key(self) -> tuple[int, float, bool, float, float, str, str]:
+    def key(self) -> tuple[int, float, float, bool, float, float, str, str]:
         """The line's turn: the lower, the earlier. It only grows while the line holds more."""
         demand, table = self.first(), self._table
         rest = demand.spot, table.used(self._pool, self._team), -demand.devices, self._pool, self._team
         held = [(table.held(pool, self._team), pool, table.share(self._team, pool)) for pool, _ in table.claims(demand)]
         if table.within(demand):
-            return 0, max(amount / share.guaranteed for amount, _, share in held), *rest
+            return 0, 0, max(amount / share.guaranteed for amount, _, share in held), *rest
         levels = [(amount + 1 - share.guaranteed) / share.weight / table.size(pool) for amount, pool, share in held]
-        return 2 if demand.spot and not table.is_short(demand) else 1, max(levels), *rest
+        if table.is_short(demand):
+            return 1, -math.inf, max(levels), *rest
+        return 2 if demand.spot else 1, -demand.priority, max(levels), *rest
 
     def first(self) -> Demand:
         """The job whose turn is next."""

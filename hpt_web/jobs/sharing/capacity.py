@@ -236,6 +236,7 @@ _DECLARED = ", ".join(
 _JOBS = f"""
     SELECT j.id AS pk, j.name, j.state, j.waits, j.max_parallel, j.max_trials, j.reopened::text, j.project_id,
            p.slug AS project__slug, t.name AS project__team__name, j.created_by_id, u.username AS created_by__username,
+           COALESCE(t.priority, 0) AS priority,
            (j.spec->'resources')::text AS spec__resources, j.spec->'spot' = 'true' AS spec__spot,
            j.spec->'check_first' = 'true' AS spec__check_first,
            v.resources::text AS algorithm_version__resources,
@@ -298,6 +299,7 @@ def _demand(row: dict[str, Any], running: Sequence[_Running], place: Place, *, a
         typical=typical,
         spot=bool(row["spec__spot"]),
         share=place.share,
+        priority=row["priority"],
     )
 
 

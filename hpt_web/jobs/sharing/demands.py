@@ -88,7 +88,8 @@ class Demand:
     """A job that is not over: its trials need `devices` of `pool` each, and it would run `wanted` of them at once.
 
     Of a trial that takes only the part `share` of each of its GPUs, `devices` is the sum of the parts. `typical` is for
-    how many seconds its trials run. The team is "" for projects without one. `spot`: its trials can be pre-empted.
+    how many seconds its trials run. The team is "" for projects without one; of teams beyond their guarantees those of
+    higher `priority` come first. `spot`: its trials can be pre-empted.
     """
 
     job: int
@@ -103,6 +104,7 @@ class Demand:
     typical: float | None = None
     spot: bool = False
     share: float = 1.0
+    priority: int = 0
 
     @property
     def live(self) -> int:

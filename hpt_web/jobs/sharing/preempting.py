@@ -6,7 +6,8 @@ job is no spot job and within the guarantee: whoever gives way must not come fir
 has run for less than its pool's `min_run`, as a start is dear.
 
 The youngest trial goes first, of the job that holds most, of the person who holds most, of the team that is furthest
-above its guarantee by its weight. What was asked to stop already counts as free: it is on its way.
+above its guarantee by its weight, of those of the lowest priority. What was asked to stop already counts as free: it is
+on its way.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Preemption
 from hpt_web.jobs.sharing.seating import Blocked, Table
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
-_Order = tuple[bool, float, float, float, int]
+_Order = tuple[bool, int, float, float, float, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def _order(one: _Candidate, waits: Demand, books: _Books, table: Table) -> _Orde
     level = _beyond(who.team, pool, books, table) / table.share(who.team, pool).weight / table.size(pool)
     person = table.held(pool, who.team, who.user) - books.taken[pool, who.team, who.user]
     job = sum(holding.devices for holding in who.running if not holding.ending) - books.taken[who.job,]
-    return pool == waits.pool, level, person, job, one.holding.attempt
+    return pool == waits.pool, -who.priority, level, person, job, one.holding.attempt
 
 
 def _told(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -79,6 +79,7 @@ class Standing:
     share: Share
     held: float
     used_seconds: float
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,15 @@ def _holders(visible: Collection[str]) -> list[Holder]:
     return found
 
 
-def _visible_teams(user: User) -> set[str]:
-    """Those of one's own projects; an administrator sees all."""
+def _visible_teams(user: User) -> dict[str, int]:
+    """Those of one's own projects, with their priorities; an administrator sees all."""
     if user.is_superuser:
-        return {"", *Team.objects.values_list("name", flat=True)}
-    return {name or "" for name in visible_projects(user).values_list("team__name", flat=True)}
+        return {"": 0, **dict(Team.objects.values_list("name", "priority"))}
+    found = visible_projects(user).values_list("team__name", "team__priority")
+    return {name or "": priority or 0 for name, priority in found}
 
 
-def _standings(now: Situation, visible: Collection[str]) -> list[Standing]:
+def _standings(now: Situation, visible: Mapping[str, int]) -> list[Standing]:
     held: dict[tuple[str, str], float] = {}
     for demand in now.demands:
         for holding in demand.running:
@@ -147,8 +149,7 @@ def _standings(now: Situation, visible: Collection[str]) -> list[Standing]:
     known = {pool.name for pool in now.pools}
     found = sorted(of for of in {*now.shares, *held, *used} if of[0] in visible and of[1] in known)
     return [
-        Standing(*of, share=now.shares.get(of, Share()), held=held.get(of, 0), used_seconds=used.get(of, 0.0))
-        for of in found
+        Standing(*of, now.shares.get(of, Share()), held.get(of, 0), used.get(of, 0.0), visible[of[0]]) for of in found
     ]
 
 

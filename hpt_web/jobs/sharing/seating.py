@@ -154,7 +154,7 @@ class Table:
 
     def _may_pass(self, demand: Demand, other: Demand) -> bool:
         """Whether what is kept for another job is not kept from this one: it has used less lately, unless only one of
-        them may claim it as guaranteed to its team."""
+        them may claim it as guaranteed to its team, or neither, and their teams' priorities differ."""
         if demand.team != other.team:
             within = self.within(demand)
             if within and not self.within(other):
@@ -166,6 +166,8 @@ class Table:
         pool = other.pool
         if demand.team == other.team:
             return self.used(pool, demand.team, demand.user) < self.used(pool, other.team, other.user)
+        if demand.priority != other.priority and demand.spot == other.spot and not self.within(demand):
+            return demand.priority > other.priority
         weights = [self.share(team, pool).weight for team in (demand.team, other.team)]
         return self.used(pool, demand.team) / weights[0] < self.used(pool, other.team) / weights[1]
 

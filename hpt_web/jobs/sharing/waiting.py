@@ -131,6 +131,11 @@ def spent(
     )
 
 
+def outranked(first: float, own: int) -> str:
+    """What is added if teams of higher priority stand before it in line."""
+    return f"Beyond the guarantees a team of priority {first:g} comes before this one, whose priority is {own}."
+
+
 def giving_way(trials: int) -> str:
     """What is added if spot trials are asked for their places."""
     return f"{count(trials, 'spot trial')} {'gives' if trials == 1 else 'give'} way to it."

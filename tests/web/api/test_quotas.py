@@ -170,6 +170,27 @@ def test_a_team_has_policies(root: Api) -> None:
     assert root.patch("teams/vision", {"images": [], "fixed": {}}).json["fixed"] == {}
 
 
+def test_a_team_has_a_priority(world: World, root: Api, alice: Api) -> None:
+    assert root.post("teams", {"name": "vision", "projects": ["lab"]}).json["priority"] == 0
+    assert root.patch("teams/vision", {"priority": 7}).json["priority"] == 7
+    assert root.patch("teams/vision", {"name": "eyes"}).json["priority"] == 7
+    assert root.post("teams", {"name": "ears", "priority": -100, "projects": ["other"]}).json["priority"] == -100
+    assert root.post("teams", {"name": "x", "priority": 101}).fields.keys() == {"priority"}
+    assert root.patch("teams/eyes", {"priority": 1.5}).fields.keys() == {"priority"}
+    assert AuditEvent.objects.filter(action="team.change").earliest("id").data["priority"] == 7
+    root.patch("pools/cpu", {"devices": 1})
+    running(world, "theirs", "other", live=1)
+    running(world, "wide", "lab", live=0)
+    root.post("teams/eyes/shares", {"pool": "cpu", "weight": 2})
+    (own,) = alice.get("queue").json["teams"]
+    assert (own["team"], own["priority"]) == ("eyes", 7)
+    late = {job["name"]: job for job in root.get("queue").json["jobs"]}
+    assert (late["wide"]["place"], late["theirs"]["place"]) == (1, 2)
+    assert late["theirs"]["reason"].endswith(
+        "Beyond the guarantees a team of priority 7 comes before this one, whose priority is -100."
+    )
+
+
 def test_a_pool_that_is_shared_out_stays(root: Api) -> None:
     root.post("teams", {"name": "vision"})
     root.post("pools", {"name": "h100", "devices": 8})

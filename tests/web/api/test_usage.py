@@ -47,7 +47,7 @@ def ledger(world: World) -> World:
         job=None,
         job_name="second",
     )
-    Team.objects.create(name="vision").projects.add(world.lab)
+    Team.objects.create(name="vision", priority=3).projects.add(world.lab)
     entry(world, 40, project=other, project_slug="other", user=world.charlie, job=None, job_name="theirs")
     return world
 
@@ -85,6 +85,7 @@ def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, pat
     keys = {
         "by_project": lambda row: row["project"],
         "by_team": lambda row: "vision" if row["project"] == "lab" else "",
+        "by_priority": lambda row: "3" if row["project"] == "lab" else "0",
         "by_user": lambda row: row["user"],
         "by_job": lambda row: f"{row['project']}/{row['job']}",
         "by_outcome": lambda row: row["outcome"],
@@ -209,7 +210,7 @@ def test_what_is_typical_of_a_job_does_not_depend_on_the_rows_asked_for(
 ) -> None:
     found = alice.get(f"projects/lab/usage?{query}").json
     assert found["total"]["saved_seconds"] == saved
-    for name in ("by_project", "by_team", "by_user", "by_job", "by_outcome", "by_pool", "by_period"):
+    for name in ("by_project", "by_team", "by_priority", "by_user", "by_job", "by_outcome", "by_pool", "by_period"):
         assert sum(row["saved_seconds"] for row in found[name]) == saved, name
     table = csv.DictReader(io.StringIO(alice.get(f"projects/lab/usage/file?{query}").content.decode()))
     assert sum(float(row["saved_seconds"]) for row in table) == saved

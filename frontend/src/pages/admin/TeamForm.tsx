@@ -1,4 +1,4 @@
-import { ActionIcon, Button, MultiSelect, Select, TagsInput, TextInput } from "@mantine/core";
+import { ActionIcon, Button, MultiSelect, NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { changeTeam, createTeam } from "../../api/actions";
 import type { Team } from "../../api/types";
@@ -16,6 +16,7 @@ export interface TeamProps {
 const draftOf = (team: Team | undefined) => ({
   name: team?.name ?? "",
   projects: team?.projects ?? [],
+  priority: (team?.priority ?? 0) as number | string,
   images: team?.images ?? [],
   fixed: fixedOf(team),
 });
@@ -29,14 +30,19 @@ export function TeamForm({ team, slugs, teams, refresh }: TeamProps & { team?: T
     return from ? [`${slug} leaves ${from.name}`] : [];
   });
   const save = () => {
-    const body = { ...draft, name: draft.name.trim(), fixed: documentOf(draft.fixed) };
+    const body = {
+      ...draft,
+      name: draft.name.trim(),
+      priority: Number(draft.priority),
+      fixed: documentOf(draft.fixed),
+    };
     return (team ? changeTeam(team.name, body) : createTeam(body)).then(refresh);
   };
   return (
     <FormDialog
       title={team ? `Team ${team.name}` : "New team"}
       verb={team ? "Change the team" : "Make the team"}
-      fields={["name"]}
+      fields={["name", "priority"]}
       begin={() => setDraft(draftOf(team))}
       act={save}
       trigger={(open) =>
@@ -71,6 +77,16 @@ export function TeamForm({ team, slugs, teams, refresh }: TeamProps & { team?: T
             onChange={(projects) => set({ projects })}
           />
           {moved.length > 0 && <Notice>{moved.join(", ")}.</Notice>}
+          <NumberInput
+            label="Priority"
+            description="Beyond the guarantees teams of higher priority come first; -100 to 100."
+            allowDecimal={false}
+            min={-100}
+            max={100}
+            value={draft.priority}
+            error={faults.at("priority")}
+            onChange={(priority) => set({ priority })}
+          />
           <TagsInput
             label="Images"
             description="Those that its jobs may run, such as registry.example.org/team/*; none: any."

@@ -50,6 +50,9 @@ export function TeamsTab() {
             <tr>
               <th>Team</th>
               <th>Projects</th>
+              <th className="num" title="Beyond the guarantees teams of higher priority come first">
+                Priority
+              </th>
               <th>Shares</th>
               <th>Policies</th>
               <th>Since</th>
@@ -85,6 +88,7 @@ function TeamRow({ team, ...more }: TeamProps & { team: Team }) {
         ))}
         {team.projects.length === 0 && <span className="quiet">none yet</span>}
       </td>
+      <td className="num">{team.priority || <span className="quiet">0</span>}</td>
       <td>
         {team.shares.map((share) => (
           <div key={share.pool}>

@@ -11,7 +11,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
     <Panel
       className={className}
       title="Shares"
-      note={`Guarantees are served first; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days.`}
+      note={`Guarantees are served first, then teams of higher priority; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days.`}
       flush
     >
       <table className="table roomy">
@@ -24,6 +24,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
             <th className="num">Lends</th>
             <th className="num">Borrowed</th>
             <th className="num">At most</th>
+            <th className="num">Priority</th>
             <th className="num">Weight</th>
             <th className="num">Used lately</th>
           </tr>
@@ -48,6 +49,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
               </td>
               <td className="num">{formatNumber(Math.max(0, standing.held - standing.guaranteed), 3)}</td>
               <td className="num">{standing.cap ?? <span className="quiet">no cap</span>}</td>
+              <td className="num">{standing.priority || <span className="quiet">0</span>}</td>
               <td className="num">{formatNumber(standing.weight)}</td>
               <td className="num">{formatHours(standing.used_seconds)}</td>
             </tr>

@@ -21,11 +21,12 @@ import {
 } from "./ledger";
 import classes from "./Sums.module.css";
 
-type Kind = "project" | "team" | "user" | "job" | "outcome" | "pool" | "period";
+type Kind = "project" | "team" | "priority" | "user" | "job" | "outcome" | "pool" | "period";
 
 const KINDS: { value: Kind; label: string }[] = [
   { value: "project", label: "Project" },
   { value: "team", label: "Team" },
+  { value: "priority", label: "Priority" },
   { value: "user", label: "Person" },
   { value: "job", label: "Job" },
   { value: "outcome", label: "Outcome" },
@@ -45,7 +46,9 @@ interface SumsProps {
 
 /** The same total, parted in one way or another; the last line is the sum of those above. */
 export function Sums({ usage, project, period, measure, narrow, className }: SumsProps) {
-  const kinds = KINDS.filter((each) => project === null || !["project", "team"].includes(each.value));
+  const kinds = KINDS.filter(
+    (each) => project === null || !["project", "team", "priority"].includes(each.value),
+  );
   const [chosen, setKind] = useState<Kind>(project === null ? "project" : "user");
   const kind = kinds.some((each) => each.value === chosen) ? chosen : "user";
   const rows: readonly UsageSum[] = usage[`by_${kind}`];
@@ -146,6 +149,8 @@ function Key({ kind, value, period, narrow }: KeyProps): ReactNode {
       return only(value, { project: value });
     case "team":
       return value || <span className="quiet">no team</span>;
+    case "priority":
+      return value;
     case "user":
       return only(value, { user: value });
     case "job": {
