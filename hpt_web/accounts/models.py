@@ -244,8 +244,8 @@ class PoolShare(models.Model):
 class Quota(models.Model):
     """A limit for a project, for a person, for a person within a project, or (both empty) for the installation.
 
-    What is asked for beyond a limit on jobs, trials of a job, GPU-hours or bytes is refused; what would run beyond a
-    limit on running trials or devices waits.
+    What is asked for beyond a limit on jobs, on what one job or trial may be, on GPU-hours or bytes is refused; what
+    would run beyond a limit on running trials or devices waits.
     """
 
     class Resource(models.TextChoices):
@@ -253,6 +253,9 @@ class Quota(models.Model):
         DEVICES = "devices"  # of `pool`, at once
         QUEUED_JOBS = "queued_jobs"
         TRIALS_PER_JOB = "trials_per_job"
+        PARALLEL_PER_JOB = "parallel_per_job"  # trials of a job at once
+        SECONDS_PER_TRIAL = "seconds_per_trial"
+        GPUS_PER_TRIAL = "gpus_per_trial"
         GPU_HOURS_PER_WEEK = "gpu_hours_per_week"  # from Monday, UTC
         GPU_HOURS_PER_MONTH = "gpu_hours_per_month"  # from the first, UTC
         STORAGE_BYTES = "storage_bytes"

@@ -2735,7 +2735,7 @@ export interface components {
             resource: components["schemas"]["ResourceEnum"];
             /**
              * Format: double
-             * @description What counts towards it now; of `trials_per_job` the most that a job asks for which is not over.
+             * @description What counts towards it now; of limits on single jobs the most that a job asks for which is not over.
              */
             used: number;
             user: string | null;
@@ -2884,7 +2884,7 @@ export interface components {
             value: number;
         };
         /** @enum {string} */
-        ResourceEnum: "running_trials" | "devices" | "queued_jobs" | "trials_per_job" | "gpu_hours_per_week" | "gpu_hours_per_month" | "storage_bytes";
+        ResourceEnum: "running_trials" | "devices" | "queued_jobs" | "trials_per_job" | "parallel_per_job" | "seconds_per_trial" | "gpus_per_trial" | "gpu_hours_per_week" | "gpu_hours_per_month" | "storage_bytes";
         /** @description What one trial needs. */
         Resources: {
             /** Format: double */

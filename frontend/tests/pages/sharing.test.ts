@@ -13,6 +13,7 @@ import {
   sharesOf,
   type TeamShare,
   typedLimit,
+  unitOf,
 } from "../../src/pages/admin/sharing";
 import { othersOf, seatsOf, totalsOf } from "../../src/pages/queue/seats";
 import {
@@ -158,6 +159,10 @@ describe("limits", () => {
     expect(scopeWords({ project: "lab", user: "bob" })).toBe("bob in lab");
     expect(scopeWords({ project: null, user: null })).toBe("The installation");
     expect(amountWords("gpu_hours_per_week", 1.2345)).toBe("1.2 h");
+    expect([unitOf("seconds_per_trial"), amountWords("seconds_per_trial", 7200)]).toEqual([
+      "seconds",
+      "2 h 00 min",
+    ]);
     expect([fillOf(1, 4), fillOf(0, 0)]).toEqual([0.25, 1]);
   });
   it("tell a fault at its field, and only what has no field above the buttons", () => {

@@ -115,7 +115,7 @@ class Quota(Shape):
     pool = serializers.CharField(allow_blank=True, help_text="Whose devices are limited; empty for all else.")
     limit = serializers.IntegerField()
     used = serializers.FloatField(
-        help_text="What counts towards it now; of `trials_per_job` the most that a job asks for which is not over."
+        help_text="What counts towards it now; of limits on single jobs the most that a job asks for which is not over."
     )
 
 

@@ -12,7 +12,7 @@ from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import counts_by_state
 from hpt_web.jobs.search.completion import ending
 from hpt_web.jobs.search.parents import outline_of, parents_of
-from hpt_web.jobs.sharing.quotas import quota_faults
+from hpt_web.jobs.sharing.quotas import bound_faults, more_faults
 from tuning import specification, warmstart
 from tuning.documents import Document
 from tuning.errors import Fault
@@ -85,14 +85,14 @@ def _merged(doc: Document, before: Mapping[str, object]) -> dict[str, object]:
 
 
 def _count_faults(user: User, job: TuningJob, spec: JobSpec) -> list[Fault]:
-    """What keeps the job from having so many trials: those that there are, quotas, and the rules of a child (F20)."""
+    """What keeps the job from such limits: the trials that there are, quotas, and the rules of a child (F20)."""
     most, there = spec.limits.max_trials, job.trials.count()
-    faults = []
+    faults = bound_faults(user, job.project, spec, specification.read(job.spec)[0])
     if most < there:
         message = f"is {most}; the job has {there} trials already, give at least {there}"
         faults.append(Fault("limits.max_trials", message, "range"))
     if most > job.max_trials:
-        faults += quota_faults(user, job.project, spec, more_jobs=job.ended_at is not None)
+        faults += more_faults(user, job.project, spec, more_jobs=job.ended_at is not None)
         if spec.warm_start is not None:
             outlines = [outline_of(parent) for parent in parents_of(job)]
             rules = warmstart.check(outline_of(job), outlines, spec.warm_start.type, most)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Aggregate, Count, FloatField, Max, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
 from hpt_web.accounts.models import Quota
 from hpt_web.accounts.pools import CPU
@@ -15,6 +17,19 @@ from hpt_web.jobs.sharing import ledger
 from hpt_web.jobs.sharing.stored import of_trials
 
 Resource = Quota.Resource
+
+
+def _most(path: str) -> Max:
+    """Of a number in the jobs' documents; those without it do not count."""
+    return Max(Cast(KT(f"spec__{path}"), FloatField()))
+
+
+_OF_ONE_JOB: Mapping[str, Aggregate] = {
+    Resource.TRIALS_PER_JOB: Max("max_trials"),
+    Resource.PARALLEL_PER_JOB: Max("max_parallel"),
+    Resource.SECONDS_PER_TRIAL: _most("limits__trial_seconds"),
+    Resource.GPUS_PER_TRIAL: _most("resources__gpus"),
+}
 
 
 class _Amount(NamedTuple):
@@ -27,13 +42,13 @@ class _Amount(NamedTuple):
 
 
 def used(quotas: Sequence[Quota]) -> dict[int, float]:
-    """By the ids of the limits; a fixed number of queries, whatever their number. Of the trials per job it is the most
-    that a job asks for which is not over."""
+    """By the ids of the limits; a fixed number of queries, whatever their number. Of limits on single jobs it is the
+    most that a job asks for which is not over."""
     amounts = {resource: list(_amounts(Resource(resource))) for resource in {quota.resource for quota in quotas}}
     found = {}
     for quota in quotas:
         counted = [each.amount for each in amounts[quota.resource] if _counts(each, quota)]
-        most = quota.resource == Resource.TRIALS_PER_JOB
+        most = quota.resource in _OF_ONE_JOB
         found[quota.pk] = max(counted, default=0.0) if most else sum(counted)
     return found
 
@@ -49,10 +64,12 @@ def _counts(amount: _Amount, quota: Quota) -> bool:
 def _amounts(resource: Quota.Resource) -> Iterable[_Amount]:
     if resource in (Resource.RUNNING_TRIALS, Resource.DEVICES):
         return _running(devices=resource == Resource.DEVICES)
-    if resource in (Resource.QUEUED_JOBS, Resource.TRIALS_PER_JOB):
+    if resource == Resource.QUEUED_JOBS or resource in _OF_ONE_JOB:
         jobs = TuningJob.objects.filter(ended_at__isnull=True).order_by().values("project_id", "created_by_id")
-        amount = Count("pk") if resource == Resource.QUEUED_JOBS else Max("max_trials")
-        return [_Amount(*row) for row in jobs.annotate(n=amount).values_list("project_id", "created_by_id", "n")]
+        sums = jobs.annotate(n=_OF_ONE_JOB.get(resource, Count("pk")))
+        return [
+            _Amount(project, user, n or 0) for project, user, n in sums.values_list("project_id", "created_by_id", "n")
+        ]
     if resource == Resource.STORAGE_BYTES:
         return _stored()
     _, begins, _ = ledger.PERIODS[resource]

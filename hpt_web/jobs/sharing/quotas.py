@@ -34,13 +34,16 @@ class Exceeded(Fault):
         return fault
 
 
-def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool = True) -> list[Fault]:
-    """What a job would exceed; `more_jobs`: it is not among those yet that are not over."""
+def quota_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
+    """What a new job would exceed."""
+    return [*bound_faults(user, project, spec), *more_faults(user, project, spec)]
+
+
+def more_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool = True) -> list[Fault]:
+    """What stands against more trials, beside the bounds of a single job; `more_jobs`: the job is not among those yet
+    that are not over."""
     limits = _limits(user, project)
     faults: list[Fault] = []
-    for quota in limits.filter(resource=Quota.Resource.TRIALS_PER_JOB, limit__lt=spec.limits.max_trials):
-        message = f"is {spec.limits.max_trials}; the quota of {quota.whose} allows {quota.limit} trials per job"
-        faults.append(Exceeded.by(quota, "limits.max_trials", message))
     if more_jobs:
         faults += [Exceeded.by(quota, "", message) for quota, message in _queued(limits)]
         for quota in limits.filter(resource=Quota.Resource.STORAGE_BYTES):
@@ -48,6 +51,40 @@ def quota_faults(user: User, project: Project, spec: JobSpec, *, more_jobs: bool
     if spec.resources is not None and spec.resources.gpus:
         faults += [Exceeded.by(quota, "resources.gpus", message) for quota, message in _gpu_hours(limits)]
     return faults
+
+
+def bound_faults(user: User, project: Project, spec: JobSpec, before: JobSpec | None = None) -> list[Fault]:
+    """What a single job asks for beyond its bounds; of one that is changed only what is more than `before`."""
+    asked, had = _asked(spec), {} if before is None else _asked(before)
+    more = {resource: number for resource, number in asked.items() if before is None or number > had[resource]}
+    return [
+        Exceeded.by(
+            quota,
+            _BOUNDS[quota.resource][0],
+            f"is {more[quota.resource]}; the quota of {quota.whose} allows {quota.limit} {_BOUNDS[quota.resource][1]}",
+        )
+        for quota in _limits(user, project).filter(resource__in=list(more))
+        if more[quota.resource] > quota.limit
+    ]
+
+
+def _asked(spec: JobSpec) -> dict[str, int]:
+    limits = spec.limits
+    return {
+        Quota.Resource.TRIALS_PER_JOB: limits.max_trials,
+        Quota.Resource.PARALLEL_PER_JOB: limits.max_parallel,
+        Quota.Resource.SECONDS_PER_TRIAL: limits.trial_seconds,
+        Quota.Resource.GPUS_PER_TRIAL: spec.resources.gpus if spec.resources is not None else 0,
+    }
+
+
+# Limits on single jobs: the member of a document that each of them bounds, and of what it allows so many.
+_BOUNDS = {
+    str(Quota.Resource.TRIALS_PER_JOB): ("limits.max_trials", "trials per job"),
+    str(Quota.Resource.PARALLEL_PER_JOB): ("limits.max_parallel", "trials of a job at once"),
+    str(Quota.Resource.SECONDS_PER_TRIAL): ("limits.trial_seconds", "seconds per trial"),
+    str(Quota.Resource.GPUS_PER_TRIAL): ("resources.gpus", "GPUs per trial"),
+}
 
 
 def refuse_more_jobs(user: User, project: Project) -> None:

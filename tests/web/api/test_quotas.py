@@ -234,13 +234,16 @@ def test_what_counts_towards_a_limit_stands_beside_it(
         ("devices", "gpu-80gb"): [2, 2, 2, 0],
         ("queued_jobs", ""): [2, 1, 1, 0],
         ("trials_per_job", ""): [9, 9, 9, 0],
+        ("parallel_per_job", ""): [9, 9, 9, 0],
+        ("seconds_per_trial", ""): [86400, 86400, 86400, 0],
+        ("gpus_per_trial", ""): [0, 0, 0, 0],
     }
     for resource, pool in wanted:
         for scope in scopes:
             assert root.post("quotas", {**scope, "resource": resource, "pool": pool, "limit": 9}).status == 201
     for resource in ("gpu_hours_per_week", "storage_bytes"):
         root.post("quotas", {"project": "lab", "resource": resource, "limit": 1})
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         rows = root.get("quotas").json["items"]
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows:
@@ -260,6 +263,44 @@ def test_a_limit_that_is_reached_refuses_with_its_numbers(root: Api, alice: Api)
         "": "cannot be queued: 0 jobs are not over yet, and the quota of project 'lab' allows 0",
         "limits.max_trials": "is 10; the quota of the installation allows 4 trials per job",
     }
+
+
+BOUNDS = {  # limits on single jobs, what is refused beyond them, and why
+    "trials_per_job": ({"limits": {"max_trials": 5, "max_parallel": 2}}, "limits.max_trials",
+                       "is 5; the quota of project 'lab' allows 2 trials per job"),
+    "parallel_per_job": ({"limits": {"max_trials": 5, "max_parallel": 3}}, "limits.max_parallel",
+                         "is 3; the quota of project 'lab' allows 2 trials of a job at once"),
+    "seconds_per_trial": ({"limits": {"max_trials": 5, "trial_seconds": 3}}, "limits.trial_seconds",
+                          "is 3; the quota of project 'lab' allows 2 seconds per trial"),
+    "gpus_per_trial": ({"resources": {"gpus": 3}}, "resources.gpus",
+                       "is 3; the quota of project 'lab' allows 2 GPUs per trial"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", BOUNDS)
+def test_a_job_that_asks_for_more_than_one_may_be_is_refused_with_the_numbers(
+    root: Api, alice: Api, settings: Settings, resource: str
+) -> None:
+    settings.HPT_GPUS = "0:80GB,1:80GB,2:80GB,3:80GB"
+    settings.HPT_TRIAL_SLOTS = 4
+    part, field, message = BOUNDS[resource]
+    document = factories.job_document(name="second") | part
+    found = alice.post("projects/lab/job-checks", document).json["faults"]
+    assert field not in {fault["field"] for fault in found}
+    root.post("quotas", {"project": "lab", "resource": resource, "limit": 2})
+    assert alice.post("projects/lab/jobs", document).fields[field] == message
+
+
+def test_a_job_is_not_changed_beyond_its_bounds_but_what_it_had_it_keeps(root: Api, world: World, alice: Api) -> None:
+    job = running(world, "wide", "lab", live=0)
+    had = {**job.spec["limits"], "max_trials": 9, "max_parallel": 9, "trial_seconds": 60}
+    TuningJob.objects.filter(pk=job.pk).update(spec={**job.spec, "limits": had})
+    for resource in BOUNDS:
+        root.post("quotas", {"project": "lab", "resource": resource, "limit": 2})
+    change = "projects/lab/jobs/wide"
+    raised = alice.patch(change, {"limits": {"max_trials": 10, "max_parallel": 10, "trial_seconds": 61}})
+    assert raised.fields.keys() == {"limits.max_trials", "limits.max_parallel", "limits.trial_seconds"}
+    assert alice.patch(change, {"limits": {"max_parallel": 8, "trial_seconds": 59}}).status == 200
 
 
 # --- the queue --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /** Pools, shares and limits as the forms show them. Pure. */
 import type { PoolState, QuotaRequest, Share, Team } from "../../api/types";
-import { formatBytes, formatNumber } from "../../components/format";
+import { formatBytes, formatDuration, formatNumber } from "../../components/format";
 import { readNumber } from "../../components/typing";
 
 export interface TeamShare extends Share {
@@ -55,6 +55,9 @@ export const RESOURCES: Record<Resource, ResourceWords> = {
   devices: { label: "Places of a pool at once", beyond: "More trials wait." },
   queued_jobs: { label: "Jobs that are not over", beyond: "One more job is refused." },
   trials_per_job: { label: "Trials of one job", beyond: "A job that asks for more is refused." },
+  parallel_per_job: { label: "Trials of one job at once", beyond: "A job that asks for more is refused." },
+  seconds_per_trial: { label: "Length of one trial", beyond: "A job that asks for more is refused." },
+  gpus_per_trial: { label: "GPUs of one trial", beyond: "A job that asks for more is refused." },
   gpu_hours_per_week: {
     label: "GPU-hours a week",
     beyond: "New jobs on GPUs are refused. The week begins on Monday, UTC.",
@@ -68,7 +71,9 @@ export const RESOURCES: Record<Resource, ResourceWords> = {
 
 const GIGABYTE = 1e9;
 
-export const unitOf = (resource: Resource): string => (resource === "storage_bytes" ? "GB" : "");
+const UNITS: Partial<Record<Resource, string>> = { storage_bytes: "GB", seconds_per_trial: "seconds" };
+
+export const unitOf = (resource: Resource): string => UNITS[resource] ?? "";
 
 /** What a person types as a limit, in the unit of `unitOf`; what is no number goes as it is, the server says why not. */
 export function limitOf(resource: Resource, typed: string): number {
@@ -82,6 +87,7 @@ export const typedLimit = (resource: Resource, limit: number): string =>
 
 export function amountWords(resource: Resource, amount: number): string {
   if (resource === "storage_bytes") return formatBytes(amount);
+  if (resource === "seconds_per_trial") return formatDuration(amount);
   if (resource.startsWith("gpu_hours")) return `${Number(amount.toFixed(1))} h`;
   return amount.toLocaleString("en-US");
 }
