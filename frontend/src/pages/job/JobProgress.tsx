@@ -67,7 +67,7 @@ function JobUsage({ project, view }: { project: string; view: JobView }) {
   if (facts.length === 0) return null;
   return (
     <p className={classes.usage}>
-      <Link href={`/usage?project=${project}&job=${name}&range=`}>Used so far</Link>
+      <Link href={`/usage?project=${project}&job=${name}&range=`}>{over ? "Used" : "Used so far"}</Link>
       {facts.map((fact) => (
         <span key={fact.name} title={fact.title}>
           <b>{fact.value}</b> {fact.name}
