@@ -85,8 +85,7 @@ def _row(sums: Mapping[str, Any], savings: Saved) -> Row:
 def savings_of(entries: QuerySet[UsageEntry]) -> dict[int, Saved]:
     """By the ids of the rows: what was saved stands in the row of the last attempt of each trial that was stopped
     early. What is typical of a job follows from all of its rows."""
-    last = entries.filter(attempt__trial__state=TrialState.EARLY_STOPPED, attempt__trial__attempt=F("attempt_number"))
-    rows = list(last.order_by().values_list("pk", "job_id", "trial_number", "seconds", "gpu_seconds"))
+    rows = list(_stopped(entries).values_list("pk", "job_id", "trial_number", "seconds", "gpu_seconds"))
     known = stopped_early({job for _, job, *_ in rows if job is not None})
     found = {}
     for pk, job, number, seconds, gpu_seconds in rows:
@@ -95,13 +94,18 @@ def savings_of(entries: QuerySet[UsageEntry]) -> dict[int, Saved]:
     return found
 
 
+def _stopped(entries: QuerySet[Any]) -> QuerySet[Any]:
+    early = entries.filter(attempt__trial__state=TrialState.EARLY_STOPPED)
+    return early.filter(attempt__trial__attempt=F("attempt_number")).order_by()
+
+
 def _by_keys(
     entries: QuerySet[Any], savings: Mapping[int, Saved], names: Sequence[str]
 ) -> dict[str, dict[object, Saved]]:
     found: dict[str, dict[object, Saved]] = {name: {} for name in names}
-    for pk, *values in entries.filter(pk__in=list(savings)).order_by().values_list("pk", *names):
-        for name, value in zip(names, values, strict=True):
-            found[name][value] = _sum([found[name].get(value, NOTHING), savings[pk]])
+    for pk, *values in _stopped(entries).values_list("pk", *names) if savings else ():
+        for name, value in zip(names, values, strict=True):  # one that came meanwhile is told with the next look
+            found[name][value] = _sum([found[name].get(value, NOTHING), savings.get(pk, NOTHING)])
     return found
 
 
