@@ -49,7 +49,7 @@ def stopped_early(jobs: Collection[int]) -> dict[tuple[int, int], Stopped]:
 _STOPPED = """
     WITH ran AS (
         SELECT t.job_id, t.number, t.state, sum(u.seconds) AS seconds
-        FROM jobs_usageentry u JOIN jobs_trial t ON t.job_id = u.job_id AND t.number = u.trial_number
+        FROM jobs_usageentry u JOIN jobs_attempt a ON a.id = u.attempt_id JOIN jobs_trial t ON t.id = a.trial_id
         WHERE u.job_id = ANY(%s) AND u.outcome <> 'lost' AND t.state IN ('Completed', 'EarlyStopped')
         GROUP BY t.job_id, t.number, t.state
     )
