@@ -1,6 +1,7 @@
 """The way of a nudge: a worker sleeps on the queue, and works on each job in one thread only."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
@@ -10,7 +11,7 @@ from django.conf import settings
 from hpt_web.broker import WakefulBroker, broker
 from hpt_web.jobs import tasks
 from hpt_web.jobs.running import dispatch
-from hpt_web.jobs.tasks import Turns
+from hpt_web.jobs.tasks import ENDS, Ends, Turns, nudge_of_end
 from tests.service import wait_for
 
 PATIENCE = 20.0
@@ -105,3 +106,89 @@ def test_a_look_that_fails_leaves_the_job_to_the_next_nudge(monkeypatch):
     tasks.advance(7)
     assert tasks.turns.take(7)
     tasks.turns.drop(7)
+
+
+# --- the way of an end -----------------------------------------------------------------------------------------------
+
+
+class Steps:
+    """In place of the steps of jobs: which ones were asked for, each held up until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[int] = []
+        self.go = threading.Event()
+        monkeypatch.setattr(dispatch, "advance", self.step)
+
+    def step(self, job: int) -> list[int]:
+        self.taken.append(job)
+        assert self.go.wait(PATIENCE)
+        if job == 13:
+            raise OSError("the database is gone")
+        return []
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[Ends, threading.Thread]]:
+    """A worker's thread that listens for ends."""
+    ends = Ends()
+    thread = threading.Thread(target=ends.run, daemon=True)
+    thread.start()
+    yield ends, thread
+    ends._stopped = True
+    thread.join(PATIENCE)
+    broker.client.delete(ENDS)
+
+
+Listening = tuple[Ends, threading.Thread]
+
+
+def test_ends_of_a_job_that_come_together_are_one_step(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch)
+    nudge_of_end(7)
+    wait_for(lambda: steps.taken == [7], PATIENCE, "it is at work")
+    for job in (8, 9, 8, 8):
+        nudge_of_end(job)
+    assert broker.client.zcard(ENDS) == 2
+    steps.go.set()
+    wait_for(lambda: steps.taken == [7, 8, 9], PATIENCE, "each once, in the order in which they came")
+
+
+def test_a_step_that_fails_keeps_nobody_from_the_next(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = Steps(monkeypatch)
+    steps.go.set()
+    nudge_of_end(13)
+    nudge_of_end(8)
+    wait_for(lambda: steps.taken == [13, 8], PATIENCE, "the next is taken")
+    assert "Job 13 could not be advanced" in caplog.text
+
+
+def test_a_worker_that_ends_comes_to_the_end_of_its_step_and_begins_no_other(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, thread = listening
+    steps = Steps(monkeypatch)
+    nudge_of_end(7)
+    wait_for(lambda: steps.taken, PATIENCE, "it is at work")
+    leaving = threading.Thread(target=ends.before_worker_shutdown, args=(broker, None))
+    leaving.start()
+    wait_for(lambda: ends._stopped, PATIENCE, "it is told to end")
+    nudge_of_end(8)
+    assert leaving.is_alive()
+    steps.go.set()
+    leaving.join(PATIENCE)
+    thread.join(PATIENCE)
+    assert steps.taken == [7] and not thread.is_alive() and broker.client.zcard(ENDS) == 1
+
+
+def test_an_end_that_reaches_a_worker_that_ends_is_left_to_another(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, thread = listening
+    steps = Steps(monkeypatch)
+    wait_for(blocked, PATIENCE, "it sleeps")
+    ends.before_worker_shutdown(broker, None)
+    nudge_of_end(7)
+    thread.join(PATIENCE)
+    assert not steps.taken and broker.client.zcard(ENDS) == 1

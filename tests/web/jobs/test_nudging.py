@@ -29,6 +29,15 @@ def test_a_queue_that_refuses_is_left_to_the_sweep(full: redis.Redis, caplog: py
     assert full.llen("dramatiq:default") == 1
 
 
+def test_a_queue_that_refuses_an_end_is_left_to_the_sweep(full: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    tasks.nudge_of_end(7)
+    assert "Nobody could be told of an end of job 7" in caplog.text
+    full.config_set("maxmemory", "0")
+    tasks.nudge_of_end(7)
+    tasks.nudge_of_end(7)
+    assert full.zcard(tasks.ENDS) == 1
+
+
 def test_a_queue_that_is_gone_is_left_to_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
         raise redis.ConnectionError("connection refused")
@@ -44,7 +53,7 @@ def test_a_queue_that_hangs_does_not_hold_up_the_follower(monkeypatch: pytest.Mo
         sent.append(job_id)
         assert hangs.wait(30)
 
-    monkeypatch.setattr(tasks, "nudge", send)
+    monkeypatch.setattr(tasks, "nudge_of_end", send)
     nudges = Nudges()
     sender = threading.Thread(target=nudges.run, args=(stopped,))
     sender.start()

@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 class Nudges:
-    """Sends nudges in a thread of their own: a queue that hangs must not keep the logs from being read."""
+    """Tells of ends in a thread of their own: a queue that hangs must not keep the logs from being read."""
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -74,7 +74,7 @@ class Nudges:
                 while not self._waiting.empty():  # what came while the queue was slow, each job once
                     jobs.add(self._waiting.get())
                 for job in jobs:
-                    tasks.nudge(job)
+                    tasks.nudge_of_end(job)
 
 
 def _listen(stopped: threading.Event, news: threading.Event) -> None:
