@@ -18,6 +18,7 @@ from django.db import connection
 from hpt_web import crash
 from hpt_web.broker import broker  # actors register with it
 from hpt_web.jobs.running import dispatch
+from hpt_web.jobs.search import choosing
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,13 @@ def advance(job_id: int) -> None:
     except BaseException:
         turns.drop(job_id)  # the sweep nudges it again
         raise
+
+
+@dramatiq.actor
+def begin(job_id: int) -> None:
+    """The first step of a job that has parents."""
+    choosing.load_parents(job_id)
+    advance(job_id)
 
 
 def nudge_of_end(job_id: int) -> None:
@@ -141,11 +149,11 @@ class Ends(dramatiq.Middleware):
 broker.add_middleware(Ends())
 
 
-def nudge(job_id: int) -> None:
-    """Have a worker look at the job soon. If the queue is down, or refuses, the next sweep does it: what was committed
-    stays true, and whoever nudges has other work that must go on."""
+def nudge(job_id: int, *, parents: bool = False) -> None:
+    """Have a worker look at the job soon, and load its `parents` first. If the queue is down, or refuses, the next
+    sweep does it: what was committed stays true, and whoever nudges has other work that must go on."""
     try:
-        advance.send(job_id)
+        (begin if parents else advance).send(job_id)
     except (redis.RedisError, dramatiq.DramatiqError, OSError) as error:
         logger.warning("Nobody could be nudged to look at job %s (%s); the next sweep does it", job_id, error)
         return

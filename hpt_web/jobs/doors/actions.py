@@ -68,7 +68,7 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
             record(actor=actor, action="job.create", target_kind="job", target=job.name, project=team)
             entries = [*_warm_start_entries(job, plan), *continuing.write_trials(job, spec, plan.continued)]
             append(job.pk, [*entries, job_entry(job)])
-            transaction.on_commit(partial(tasks.nudge, job.pk))
+            transaction.on_commit(partial(tasks.nudge, job.pk, parents=bool(plan.parents)))
     except IntegrityError as error:
         if "job_name_unique_per_project" not in str(error):
             raise

@@ -14,6 +14,7 @@ from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, decide, decide_all, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
+from hpt_web.jobs.search import parents
 from hpt_web.jobs.search.completion import all_ended
 from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop, specification, strategies
@@ -87,6 +88,12 @@ def may_run_out(job: TuningJob) -> bool:
 def learns_from_curves(job: TuningJob) -> bool:
     """Whether the job's strategy is shown its trials' curves: of those that were cut short the model learns by them."""
     return job.spec["early_stopping"] is not None or isinstance(strategy_of(job.pk), Scheduler)
+
+
+def load_parents(job_id: int) -> None:
+    """Before a job's first step, which needs their trials: of large parents that takes seconds."""
+    job = TuningJob.objects.get(pk=job_id)
+    parents.load(job, curves=learns_from_curves(job))
 
 
 def choose(

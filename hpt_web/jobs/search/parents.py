@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 
+from django.db import connection, transaction
+
 from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.events import append, job_entry
 from hpt_web.jobs.models import SPEC_SCHEMA, TuningJob
 from hpt_web.jobs.search.history import kept_trials, own_trials
 from tuning import specification
@@ -76,7 +79,31 @@ def inherited(job_id: int, ended: tuple[datetime | None, ...], *, curves: bool =
     as they may have gone on while the child was over itself.
     """
     job = TuningJob.objects.get(pk=job_id)
-    return inherited_from(parents_of(job), specification.stored(job.spec), curves=curves)
+    return inherited_from(_one_by_one(job), specification.stored(job.spec), curves=curves)
+
+
+def load(job: TuningJob, *, curves: bool) -> None:
+    """Have what the job inherits at hand before its first step, which locks its row."""
+    if job.spec["warm_start"]:
+        inherited(job.pk, _parents_ended(job), curves=curves)
+
+
+def _one_by_one(job: TuningJob) -> Iterator[TuningJob]:
+    """Its parents; a job that has not begun says which of them is being loaded (F3)."""
+    parents = parents_of(job)
+    for number, parent in enumerate(parents, 1):
+        _tell(job, f"Loading parents ({number} of {len(parents)}): {parent.trials.count()} trials of {parent.name}.")
+        yield parent
+
+
+def _tell(job: TuningJob, reason: str) -> None:
+    if connection.in_atomic_block:
+        return  # nobody would hear of it before it is over
+    with transaction.atomic():
+        begins = TuningJob.objects.filter(pk=job.pk, state=JobState.PENDING, stop_requested_at__isnull=True)
+        if begins.update(reason=reason):
+            job.reason = reason
+            append(job.pk, [job_entry(job)])
 
 
 def _parents_ended(job: TuningJob) -> tuple[datetime | None, ...]:

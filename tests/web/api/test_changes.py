@@ -31,7 +31,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> ScriptedBackend:
 def follower(world: World, backend: ScriptedBackend, bob: Api, monkeypatch: pytest.MonkeyPatch) -> Follower:
     """The workers' part is done at once; bob's job `second` runs its first trial."""
 
-    def nudge(job: int) -> None:
+    def nudge(job: int, *, parents: bool = False) -> None:
         dispatch.advance(job)
 
     monkeypatch.setattr(tasks, "nudge", nudge)

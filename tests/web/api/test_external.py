@@ -20,7 +20,7 @@ TRIAL = "projects/lab/jobs/second/trials/1"
 def script(world: World, monkeypatch: pytest.MonkeyPatch) -> Api:
     """Alice's script, with a job to run; the workers' part is done at once."""
 
-    def advance(job: int) -> None:
+    def advance(job: int, *, parents: bool = False) -> None:
         dispatch.advance(job)
 
     monkeypatch.setattr(tasks, "nudge", advance)

@@ -101,7 +101,7 @@ def _checked(job: TuningJob, *, curves: bool = False) -> tuple[Observation, ...]
 def follower(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> Follower:
     """Its nudges, as those of the actions, are carried out on the spot instead of by a worker."""
 
-    def nudge(job: int) -> None:
+    def nudge(job: int, *, parents: bool = False) -> None:
         for other in dispatch.advance(job):
             nudge(other)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hpt_web.jobs import tasks
 from hpt_web.jobs.models import Decision, TuningJob
 from hpt_web.jobs.running.follow import Follower
 from tests.web.jobs.lab import live, state, trial
@@ -102,3 +103,24 @@ def test_a_child_has_constraints_of_its_own(new_job: NewJob, backend: ScriptedBa
     assert told[0] == "Starts from parent: 1 trials taken over, 1 left out."
     assert "it breaks the constraint x < 0.5" in told[1]
     assert trial(child, 1).hyperparameters["x"] < 0.5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_child_says_which_parent_is_being_loaded(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F3: with large parents that takes seconds, and the job's own first step comes after it."""
+    for name in ("one", "two"):
+        parent = new_job(name=name, limits={"max_trials": 1, "max_parallel": 1})
+        (token,) = live(parent)
+        backend.prints(token, "score=0.5\n")
+        backend.ends(token)
+        follower.claim()
+    asked = []
+    monkeypatch.setattr(tasks, "nudge", lambda job, *, parents=False: asked.append((job, parents)))
+    child = new_job(name="child", warm_start={"type": "TRANSFER_LEARNING", "parents": ["one", "two"]})
+    assert asked == [(child.pk, True)]
+    tasks.begin(child.pk)
+    reasons = [event.data["reason"] for event in child.events.filter(kind="job").order_by("seq")]
+    assert reasons[1:3] == ["Loading parents (1 of 2): 1 trials of one.", "Loading parents (2 of 2): 1 trials of two."]
+    assert (state(child), child.reason) == ("Running", "")
