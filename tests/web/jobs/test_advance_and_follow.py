@@ -156,7 +156,7 @@ def test_only_one_live_attempt_of_a_trial(new_job: NewJob) -> None:
 def test_a_message_that_was_lost_costs_one_sweep(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpt_web.jobs.tasks.nudge", lambda job: None)  # the broker lost its data
+    monkeypatch.setattr("hpt_web.jobs.tasks.nudge", lambda job, **_: None)  # the broker lost its data
     job = new_job()
     assert state(job) == "Pending"
     sweep(backend, follower.nudge)
