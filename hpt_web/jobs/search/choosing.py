@@ -16,7 +16,6 @@ from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.search import parents
 from hpt_web.jobs.search.completion import all_ended
-from hpt_web.jobs.search.parents import whole_history
 from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed
@@ -111,7 +110,7 @@ def choose(
         return Choice()
     strategy = strategy_of(job.pk)
     scheduler = strategy if isinstance(strategy, Scheduler) else None
-    history = whole_history(job, curves=learns_from_curves(job), keep=True, own=own)
+    history = parents.whole_history(job, curves=learns_from_curves(job), keep=True, own=own)
     promotions = _promote(scheduler, history, asked)
     numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
     fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)

@@ -76,7 +76,7 @@ def inherited_from(parents: Iterable[TuningJob], spec: JobSpec, *, curves: bool 
 @lru_cache(maxsize=64)
 def inherited(job_id: int, ended: tuple[datetime | None, ...], *, curves: bool = False) -> Inherited:
     """What a stored job inherits. Parents are over while it runs, so this may be kept. `ended`: since when they are,
-    as they may have gone on while the child was over itself.
+    as they may have gone on while the child was over itself. A job that has not begun tells meanwhile how far it is.
     """
     job = TuningJob.objects.get(pk=job_id)
     return inherited_from(_one_by_one(job), specification.stored(job.spec), curves=curves)
