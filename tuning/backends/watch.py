@@ -25,6 +25,8 @@ POLL = 0.1  # s, for what cannot be watched
 # s at least between two returns for the sake of output: what several trials print at the same time is then read, stored
 # and shown together, for the price of one. The first line after a pause does not wait, nor does an end.
 GAP = 0.006
+# s that an attempt's first output waits, for the rest of a short one and its end are close behind it.
+FIRST_GAP = 0.012
 CHANGES = flags.MODIFY | flags.MOVED_TO | flags.ONLYDIR
 APPEARS = flags.CREATE | flags.MOVED_TO  # made there, or made before and renamed
 EVENTS_BYTES = 65536  # read at a time; epoll tells of the rest
@@ -49,6 +51,7 @@ class Watcher:
         self._gone: set[str] = set()  # attempts whose warden is seen dead
         self._unwatched: set[str] = set()
         self._told_at = 0.0  # when wait returned, monotonic
+        self._first_at: dict[str, float] = {}  # attempts whose first output is not told yet, and since when it is there
 
     def close(self) -> None:
         for fd in (*self._wardens, self._waker):
@@ -80,15 +83,22 @@ class Watcher:
         dirty = {attempt for attempt in wanted if self._watch(attempt)}
         while True:
             changed |= {attempt for attempt in dirty | self._unwatched if self._changed(attempt)}
-            over = any(self._reported[attempt][1] for attempt in changed)
-            until = min(deadline, self._told_at + (0.0 if over else GAP)) if changed else deadline
+            until = min([deadline, *map(self._due, changed)])
             pause = max(0.0, until - time.monotonic())
             last = pause == 0.0  # one more look without sleep, to take a waiting wake-up along
             woken, dirty = self._sleep(min(pause, POLL) if self._unwatched else pause)
             dirty &= wanted
             if last or woken:
                 self._told_at = time.monotonic()
+                self._first_at.clear()
                 return changed | {attempt for attempt in dirty if self._changed(attempt)}
+
+    def _due(self, attempt: str) -> float:
+        """When what is new of the attempt is to be told, monotonic."""
+        if self._reported[attempt][1]:
+            return 0.0
+        first = self._first_at.get(attempt)
+        return self._told_at + GAP if first is None else first + FIRST_GAP
 
     def _start_inotify(self) -> INotify | None:
         try:
@@ -174,6 +184,8 @@ class Watcher:
         size = _size(f"{folder}/{self._inside}/log") or 0
         if (size, ended) == self._reported[attempt]:
             return False
+        if not self._reported[attempt][0]:
+            self._first_at[attempt] = time.monotonic()
         self._reported[attempt] = (size, ended)
         return True
 

@@ -214,3 +214,19 @@ class TestWithoutInotify:
         processes.backend.wait([attempt], 30)
         thread.join()
         assert len(errors) == 1
+
+
+class TestFirstOutput:
+    def test_of_a_short_trial_comes_with_its_end(
+        self, processes: ProcessTrials, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tuning.backends.watch.FIRST_GAP", 600.0)
+        attempt = processes.start("print('all there is')")
+        assert processes.backend.wait([attempt], 30.0) == {attempt}
+        assert processes.backend.status(attempt).phase is Phase.ENDED
+        assert processes.log(attempt) == b"all there is\n"
+
+    def test_of_a_long_trial_comes_soon(self, processes: ProcessTrials) -> None:
+        attempt = processes.start(HOLD)
+        assert processes.backend.wait([attempt], 600.0) == {attempt}
+        assert processes.log(attempt) == b"started\n"
