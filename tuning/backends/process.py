@@ -151,7 +151,8 @@ class ProcessBackend(Waiting):
         if warden is None:
             return  # should it be launched, its warden finds the request before it starts anything
         if overdue:
-            warden.send(signal.SIGKILL)
+            warden.send(signal.SIGSTOP)  # so that it stays this attempt's between the look and the end
+            warden.send(signal.SIGCONT if read_end(folder) else signal.SIGKILL)
         elif warden.send(signal.SIGTERM, signal.SIGCONT):  # one that was stopped goes on, and ends the trial
             return
         self.status(attempt)  # which buries what a dead warden left

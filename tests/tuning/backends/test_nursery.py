@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.tuning.backends.harness import HOLD, ProcessTrials, Trials, alive, poll
-from tuning.backends import Phase
+from tuning.backends import Phase, process
+from tuning.backends.folder import read_end
 from tuning.backends.process import ProcessBackend
 from tuning.errors import BackendError
 
@@ -32,9 +33,9 @@ class TestLife:
         first = nursery()
         before = sorted(Path(f"/proc/{first}/fd").iterdir())
         for _ in range(3):
-            processes.run("pass")
+            processes.run("raise SystemExit(1)")
         assert nursery() == first
-        assert sorted(Path(f"/proc/{first}/fd").iterdir()) == before
+        poll(lambda: len(list(Path(f"/proc/{first}/fd").iterdir())) == len(before) + 1)  # the way to the second warden
         assert Path(f"/proc/{first}/environ").read_bytes() == b"LC_ALL=C.UTF-8\0LD_BIND_NOW=1\0"
         assert Path(f"/proc/{first}/cwd").readlink() == Path("/")
         poll(lambda: len(Path(f"/proc/{first}/task/{first}/children").read_text().split()) == 2)  # no zombies
@@ -58,6 +59,106 @@ class TestLife:
         processes.launched.append(spec.attempt)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert parent(processes.warden(processes.hold())) == ours, "the fork has not ended it"
+
+
+class TestWardens:
+    """One whose attempt has ended well serves the next."""
+
+    def test_one_serves_many_attempts_one_after_the_other(self, processes: ProcessTrials) -> None:
+        wardens = set()
+        for number in range(5):
+            attempt = processes.start(f"print({number}); open('../model/ran', 'x')")
+            assert processes.end(attempt).exit_code == 0
+            assert processes.log(attempt) == b"%d\n" % number
+            wardens.add(warden := processes.warden(attempt))
+            await_idle(warden)
+            assert processes.backend.list_owned() == []
+        assert len(wardens) == 1
+
+    def test_at_the_same_time_each_has_its_own(self, processes: ProcessTrials) -> None:
+        await_idle(processes.warden(ended(processes)))
+        first, second = processes.hold(), processes.hold()
+        assert processes.warden(first) != processes.warden(second)
+        processes.backend.stop(first, 0)
+        assert processes.end(first).ended_by == "stop"
+        assert processes.backend.status(second).phase is Phase.RUNNING
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "raise SystemExit(1)",
+            "import os; os.kill(os.getpid(), 9)",
+            "import os; os.fork() or __import__('time').sleep(9)",
+        ],
+        ids=["failed", "killed", "left something"],
+    )
+    def test_not_after_any_other_end(self, processes: ProcessTrials, script: str) -> None:
+        attempt = processes.start(script)
+        processes.end(attempt)
+        poll(lambda: not alive(processes.warden(attempt)))
+
+    def test_it_keeps_nothing_of_an_attempt(self, processes: ProcessTrials) -> None:
+        warden = processes.warden(ended(processes))
+        await_idle(warden)
+        before = sorted(Path(f"/proc/{warden}/fd").iterdir())
+        attempt = ended(processes)
+        assert processes.warden(attempt) == warden
+        await_idle(warden)
+        assert sorted(Path(f"/proc/{warden}/fd").iterdir()) == before
+        assert processes.backend.usage(attempt) is None
+        processes.backend.discard(attempt)
+        assert not processes.base(attempt).exists()
+
+    def test_a_stop_that_comes_late_does_not_hit_the_next(self, processes: ProcessTrials) -> None:
+        first = ended(processes)
+        await_idle(processes.warden(first))
+        second = processes.hold()
+        assert processes.warden(second) == processes.warden(first)
+        (processes.base(first) / "stop").write_text("0 0\n")  # written just before the end, which nobody saw yet
+        os.kill(processes.warden(second), signal.SIGTERM)
+        processes.backend.wait([second], 0.2)
+        assert processes.backend.status(second).phase is Phase.RUNNING
+        os.kill(processes.warden(second), signal.SIGTERM)  # the machine goes down
+        assert processes.end(second).phase is Phase.VANISHED
+
+    def test_a_kill_that_comes_late_does_not_hit_the_next(
+        self, processes: ProcessTrials, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The attempt ends between the look at it and the kill: the stopped warden is looked at once more."""
+        first = ended(processes)
+        await_idle(processes.warden(first))
+        second = processes.hold()
+        (processes.base(first) / "stop").write_text("0 0\n")
+        looks = iter([None])
+        with monkeypatch.context() as patched:
+            patched.setattr(process, "read_end", lambda folder: next(looks, read_end(folder)))
+            processes.backend.stop(first, 0)
+        assert processes.backend.status(second).phase is Phase.RUNNING
+        processes.backend.stop(second, 0)
+        assert processes.end(second).ended_by == "stop"
+
+    def test_those_that_wait_end_soon_or_with_their_launcher(self, processes: ProcessTrials) -> None:
+        warden = processes.warden(ended(processes))
+        poll(lambda: not alive(warden))
+        warden = processes.warden(ended(processes))
+        processes.backend.close()
+        poll(lambda: not alive(warden))
+
+    def test_one_that_died_while_it_waited_is_not_missed(self, processes: ProcessTrials) -> None:
+        warden = processes.warden(ended(processes))
+        await_idle(warden)
+        os.kill(warden, signal.SIGKILL)
+        assert processes.run("print('ran')")[1] == b"ran\n"
+
+
+def ended(processes: ProcessTrials) -> str:
+    attempt = processes.start("pass")
+    assert processes.end(attempt).exit_code == 0
+    return attempt
+
+
+def await_idle(warden: int) -> None:
+    poll(lambda: Path(f"/proc/{warden}/cwd").readlink() == Path("/"))
 
 
 class TestDeath:

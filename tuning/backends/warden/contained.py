@@ -12,7 +12,7 @@ import sys
 import time
 
 from . import linux, warm
-from .main import Warden, close_signal_pipe
+from .main import Warden
 from .order import Order, unpack
 
 ORDER_SECONDS = 30.0  # to wait for a launcher that has died
@@ -38,7 +38,7 @@ class ContainedWarden(Warden):
         super().report()
 
     def ended_well(self) -> bool:
-        return self.status == 0 and self.ended_by is None and self.log.lost == 0 and oom_kills() == 0
+        return super().ended_well() and oom_kills() == 0
 
     def wiped(self) -> bool:
         return warm.wiped(self.folder, self.order, self.condition)
@@ -49,16 +49,11 @@ class ContainedWarden(Warden):
 
     def may_go_on(self) -> bool:
         """Whether there is a next order; sleeps until there is. All of this attempt is given back by then."""
-        idle = self.idle_until is not None and self.reported
-        posix.close(self.log.fd)
-        if self.exit_fd >= 0:
-            posix.close(self.exit_fd)
-        if self.output >= 0:
-            posix.close(self.output)
         try:
+            idle = self.idle_until is not None and self.reported
             return idle and warm.await_order(self.folder, self.asked, self.idle_until or 0.0, self.wake)
         finally:
-            close_signal_pipe(self.wake)
+            self.give_back()
 
 
 def oom_kills() -> int:

@@ -1,21 +1,22 @@
 # ruff: noqa: SIM105 - contextlib is too dear here
-"""The warden's life: take the attempt over, run its command, see it and all its descendants to their end."""
+"""The warden's work: run an attempt's command, and see it and all its descendants to their end.
+
+Where the order comes from, and who the warden is, is told in `hosted` and `contained`.
+"""
 
 import posix
 import select
-import sys
 import time
 
 from . import linux
 from .command import SIGNALS, become_command
 from .log import Log
-from .order import Order, unpack
+from .order import Order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator
-    from typing import NoReturn
 else:
     import _signal as signal
 
@@ -28,16 +29,17 @@ LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker 
 LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
 REST_MS = 1  # that the end of a line may lag behind the line
 PIPE_BUF = 4096  # bytes; no longer writes are atomic
-BOOT = linux.read_file("/proc/sys/kernel/random/boot_id").decode().strip()
 WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
+SYNC_AFTER = 10.0  # s; what ran for less is sooner run again after a power cut than its end is brought to the disk
 
 
 class Warden:
     """Runs one order and everything that comes of it. Single-threaded: one poll over the output and the signals."""
 
-    def __init__(self, folder: str, order: Order, asked: str = "") -> None:
+    def __init__(self, folder: str, order: Order, asked: str = "", earlier: str = "") -> None:
         self.folder = folder  # where the log and the end are left
         self.asked = asked or folder  # where a request to stop is found
+        self.earlier = earlier  # the folder of the attempt before, for which a signal may still be on its way
         self.order = order
         self.log = Log(folder + "/log", order.log_bytes)
         self.exit_fd = reserve(folder)
@@ -129,10 +131,15 @@ class Warden:
         except BlockingIOError:
             return
         self.signalled = True
-        if asked and not self.look_for_stop() and self.status is None and self.ended_by is None:
+        if asked and not self.look_for_stop() and not self.was_late() and self.status is None and not self.ended_by:
             # The machine goes down, say. Without exit.json the attempt reads as vanished and is tried again.
             self.orphaned = True
             self.end(None, LIMIT_GRACE)
+
+    def was_late(self) -> bool:
+        """Whether the signal was for the attempt before, which ended as it was sent."""
+        earlier, self.earlier = self.earlier, ""
+        return bool(earlier) and read_stop(earlier) is not None
 
     def look_for_stop(self) -> bool:
         grace = read_stop(self.asked)
@@ -245,8 +252,9 @@ class Warden:
     def report(self) -> None:
         """Leave exit.json, which says how long the log is: no exit is ever taken for one with output missing.
 
-        On disk are both only after that, so that nobody waits for it. A power cut in between may take the end along,
-        or the last of the log; then folder.read_end finds no end, and the attempt has vanished.
+        On disk are both only after that, so that nobody waits for it, and those of a short attempt when the system
+        writes them. A power cut in between may take the end along, or the last of the log; then folder.read_end finds
+        no end, and the attempt has vanished.
         """
         deadline = time.monotonic() + WRITE_RETRY
         while not (reported := publish(self.folder, self.exit_fd, self.exit_json())):
@@ -255,11 +263,24 @@ class Warden:
             time.sleep(LOOK)
             self.exit_fd = reserve(self.folder)
         self.reported = reported
+        if time.monotonic() - self.began < SYNC_AFTER:
+            return
         for fd in (self.log.fd, self.exit_fd):
             try:
                 posix.fdatasync(fd)
             except OSError:
                 pass
+
+    def ended_well(self) -> bool:
+        """Whether nothing of it is left that the next attempt could come upon."""
+        return self.status == 0 and self.ended_by is None and self.log.lost == 0
+
+    def give_back(self) -> None:
+        """Close what was opened for this attempt."""
+        for fd in (self.log.fd, self.exit_fd, self.output):
+            if fd >= 0:
+                posix.close(fd)
+        close_signal_pipe(self.wake)
 
     def exit_json(self) -> bytes:
         code = number = "null"
@@ -319,42 +340,3 @@ def signal_pipe() -> int:
 def close_signal_pipe(read_end: int) -> None:
     posix.close(signal.set_wakeup_fd(-1))
     posix.close(read_end)
-
-
-def take_over(folder: str) -> None:
-    """Become findable: identity by pid, start time and boot, so that a recycled pid is never taken for this process."""
-    start_time = linux.read_file("/proc/self/stat").rpartition(b")")[2].split()[19].decode()
-    identity = f'{{"pid": {posix.getpid()}, "start_time": {start_time}, "boot": "{BOOT}"}}\n'
-    linux.write_file(folder + "/warden.new", identity.encode())
-    posix.rename(folder + "/warden.new", folder + "/warden.json")
-    try:
-        posix.write(1, b"ok\n")
-    except OSError:
-        pass  # the launcher is dead, and the attempt no less launched
-    null = posix.open("/dev/null", posix.O_RDWR)
-    for fd in (0, 1, 2):
-        posix.dup2(null, fd)
-    posix.close(null)
-
-
-def live(folder: str, lock: int) -> "NoReturn":
-    """In a process of its own that was handed the order as stdin: be the warden of the attempt in this folder."""
-    parts = []
-    while part := posix.read(0, linux.CHUNK):
-        parts.append(part)
-    order = unpack(b"".join(parts))
-    posix.setsid()
-    posix.umask(0o077)
-    posix.chdir(folder)  # by which it is told from other wardens
-    posix.set_inheritable(lock, False)
-    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    warden = Warden(folder, order)
-    take_over(folder)  # before it looks for a stop: a stop either finds the warden or is found by it
-    try:
-        warden.run()
-    except BaseException:
-        posix.dup2(posix.open(folder + "/warden.log", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600), 2)
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-        warden.kill_all()
-    posix._exit(0)  # without the interpreter's tidying, which costs 1 ms

@@ -1,7 +1,11 @@
-"""The parent of wardens: forks one for each order that its launcher hands it over a socket.
+"""The parent of wardens: finds one for each order that its launcher hands it over a socket.
 
-A bare interpreter's start takes ten times what a fork of it takes, so a launcher keeps one with everything imported. It
-ends when the launcher has closed the socket, or is dead; the wardens are in sessions of their own and go on.
+A bare interpreter's start takes ten times what a fork of it takes, so a launcher keeps one with everything imported. A
+warden whose attempt has ended well may take the next order, which takes a third of a fork; where there is none, one is
+forked.
+
+The nursery ends when the launcher has closed the socket, or is dead, and so do the wardens that have nothing to do; the
+others are in sessions of their own and go on.
 """
 
 import _socket
@@ -10,18 +14,17 @@ import posix
 import select
 import sys
 
-from .main import live
+from .handover import DESCRIPTORS, close, hand_on, receive
+from .hosted import live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from typing import NoReturn
 else:
     import _signal as signal
 
-MOST_BYTES = 65536  # of a message: an attempt's folder
-INTEGER = 4  # bytes of a descriptor in a message
-# With each message: the order, where to answer, and the attempt's lock.
-DESCRIPTORS = 3
+IDLE_MS = 1000  # without an order, after which nobody is kept for the next
 
 
 def main(fd: int) -> None:
@@ -32,46 +35,84 @@ def main(fd: int) -> None:
     posix.setsid()
     posix.umask(0o077)
     posix.chdir("/")
-    launcher = _socket.socket(fileno=fd)
     posix.set_inheritable(fd, False)
-    dead = watch_children()
+    nursery = Nursery(_socket.socket(fileno=fd))
     posix.write(1, b"%d\n" % posix.getpid())
     null = posix.open("/dev/null", posix.O_RDWR)
     for standard in (0, 1, 2):
         posix.dup2(null, standard)
     posix.close(null)
-    poll = select.poll()
-    for source in (fd, dead):
-        poll.register(source, select.POLLIN)
-    while True:
-        ready = {source for source, _ in poll.poll()}
-        if dead in ready:
-            bury(dead)
-        if fd in ready:
-            folder, descriptors = receive(launcher)
-            if not folder:
-                posix._exit(0)
-            if len(descriptors) == DESCRIPTORS and posix.fork() == 0:
-                launcher.close()
-                posix.close(dead)
-                become_warden(folder, *descriptors)
-            for descriptor in descriptors:
-                posix.close(descriptor)
+    nursery.serve()
 
 
-def receive(launcher: _socket.socket) -> tuple[bytes, list[int]]:
-    """The next message and the descriptors that came with it; no message at the end."""
-    room = _socket.CMSG_SPACE(DESCRIPTORS * INTEGER)
-    try:
-        message, extras, _, _ = launcher.recvmsg(MOST_BYTES, room, _socket.MSG_CMSG_CLOEXEC)
-    except ConnectionResetError:
-        return b"", []
-    descriptors = []
-    for level, kind, data in extras:
-        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
-            whole = range(0, len(data) - len(data) % INTEGER, INTEGER)
-            descriptors += [int.from_bytes(data[at : at + INTEGER], sys.byteorder) for at in whole]
-    return message, descriptors
+class Nursery:
+    """Hands orders on to the wardens that wait for one, and forks those that are missing."""
+
+    def __init__(self, launcher: _socket.socket) -> None:
+        self.launcher = launcher
+        self.dead = watch_children()
+        self.wardens: dict[int, _socket.socket] = {}  # by descriptor: those that may come back for an order
+        self.idle: list[int] = []  # of these, those that wait
+        self.poll = select.poll()
+        for source in (launcher.fileno(), self.dead):
+            self.poll.register(source, select.POLLIN)
+
+    def serve(self) -> "NoReturn":
+        while True:
+            ready = {source for source, _ in self.poll.poll(IDLE_MS if self.idle else None)}
+            if not ready:
+                for fd in list(self.idle):
+                    self.part_from(fd)
+            if self.dead in ready:
+                bury(self.dead)
+            for fd in ready & self.wardens.keys():
+                self.hear(fd)
+            if self.launcher.fileno() in ready:
+                folder, descriptors = receive(self.launcher)
+                if not folder:
+                    posix._exit(0)
+                if len(descriptors) == DESCRIPTORS and not self.hand_to_idle(folder, descriptors):
+                    self.bear(folder, descriptors)
+                close(descriptors)
+
+    def hear(self, fd: int) -> None:
+        """A warden says that it waits for an order, or has ended."""
+        try:
+            said = self.wardens[fd].recv(1)
+        except OSError:
+            said = b""
+        if said:
+            self.idle.append(fd)
+        else:
+            self.part_from(fd)
+
+    def part_from(self, fd: int) -> None:
+        """One that waits ends with its socket."""
+        self.poll.unregister(fd)
+        self.wardens.pop(fd).close()
+        if fd in self.idle:
+            self.idle.remove(fd)
+
+    def hand_to_idle(self, folder: bytes, descriptors: list[int]) -> bool:
+        while self.idle:
+            fd = self.idle.pop()
+            if hand_on(self.wardens[fd], folder, descriptors):
+                return True
+            self.part_from(fd)
+        return False
+
+    def bear(self, folder: bytes, descriptors: list[int]) -> None:
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        if posix.fork() == 0:
+            self.launcher.close()
+            posix.close(self.dead)
+            ours.close()
+            for other in self.wardens.values():
+                other.close()
+            become_warden(theirs, folder, descriptors)
+        theirs.close()
+        self.wardens[ours.fileno()] = ours
+        self.poll.register(ours.fileno(), select.POLLIN)
 
 
 def watch_children() -> int:
@@ -91,17 +132,12 @@ def bury(dead: int) -> None:
         pass
 
 
-def become_warden(folder: bytes, order: int, answer: int, lock: int) -> None:
+def become_warden(orders: _socket.socket, folder: bytes, descriptors: list[int]) -> "NoReturn":
     """In the fork."""
     try:
         posix.close(signal.set_wakeup_fd(-1))
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        posix.dup2(order, 0)
-        for standard in (1, 2):
-            posix.dup2(answer, standard)
-        posix.close(order)
-        posix.close(answer)
-        live(folder.decode("utf-8", "surrogateescape"), lock)
+        live(orders, folder, descriptors)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
