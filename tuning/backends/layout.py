@@ -36,6 +36,7 @@ FOLDERS = (
     *("output", "output/data", "output/intermediate", "code", "home", "tmp"),
 )
 SCRATCH = ("code", "input", "home", "tmp", "output/intermediate")  # of no use once the attempt is over
+CONFIG = ("hyperparameters", "inputdataconfig", "resourceconfig")
 # Every name in hosts must resolve, or SageMaker's toolkit retries for 15 minutes.
 HOST = "localhost"
 GROUP = "homogeneousCluster"
@@ -115,11 +116,8 @@ def make_folders(folder: Path | str) -> None:
 
 def fill(folder: Path, spec: LaunchSpec) -> None:
     """Put into them what this attempt is to see."""
-    for name, text in (
-        ("hyperparameters", json.dumps(dict(spec.hyperparameters))),
-        ("inputdataconfig", json.dumps(input_data_config(spec))),
-        ("resourceconfig", RESOURCE_CONFIG),
-    ):
+    hyperparameters, channels = json.dumps(dict(spec.hyperparameters)), json.dumps(input_data_config(spec))
+    for name, text in zip(CONFIG, (hyperparameters, channels, RESOURCE_CONFIG), strict=True):
         write_file(f"{folder}/input/config/{name}.json", text.encode())
     if spec.code is not None:
         _copy(spec.code, folder / "code")

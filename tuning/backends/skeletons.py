@@ -8,8 +8,8 @@ and a place that has become free would wait for all of them.
 One is taken by renaming it to the attempt's folder, so several processes may take from the same root. Whoever holds the
 attempt's lock removes the mark before it puts anything in: a folder without it is one that a launch was cut off in.
 
-Those of attempts that are over become the next ones' (`reclaim`): file systems take several times as long to make and
-remove a folder as to rename one.
+Those of attempts that are over become the next ones' (`reclaim`), as far as nothing of the trial is in them: file
+systems take several times as long to make and remove a folder or a file as to rename one, or to write it anew.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ MOST_READY = 128  # with those that were reclaimed; none is more than a dozen em
 PLAIN_BYTES = 4096  # of a folder that never held much: some file systems never give that back
 FOLDER = ".ready"
 MARK = "untouched"
+WHOLE = ("input", "code", "home", "tmp", "model", "output")
+WRITTEN = frozenset(f"input/config/{name}.json" for name in layout.CONFIG)  # by each launch, over what is there
+_SCRATCH = tuple(f"{name}/" for name in layout.SCRATCH)
 
 
 class Skeletons:
@@ -84,8 +87,8 @@ def _complete(draft: str, place: str) -> None:
 
 
 def reclaim(folder: Path) -> None:
-    """Take from the folder of an attempt that is over what can be made again (`layout.SCRATCH`): the folders as those
-    of an attempt to come, if they are as they were made, or else away with them."""
+    """Take from the folder of an attempt that is over what can be made again: the folders as those of an attempt to
+    come, if they are as they were made, or else away with them (`layout.SCRATCH`) or left where they are."""
     ready = f"{folder.parent}/{FOLDER}"
     draft = f"{ready}/.{os.getpid()}-{time.time_ns()}"
     try:
@@ -93,8 +96,7 @@ def reclaim(folder: Path) -> None:
         wanted = os.path.lexists(f"{folder}/exit.json") and len(os.listdir(ready)) < MOST_READY
         if wanted:
             os.mkdir(draft, 0o700)
-            os.mkdir(f"{draft}/output", 0o700)
-            for name in layout.SCRATCH:
+            for name in WHOLE:
                 if _emptied(f"{folder}/{name}", name):
                     os.rename(f"{folder}/{name}", f"{draft}/{name}")
             _complete(draft, draft.replace(f"{FOLDER}/.", f"{FOLDER}/"))
@@ -105,19 +107,30 @@ def reclaim(folder: Path) -> None:
 
 
 def _emptied(path: str, name: str) -> bool:
-    """Whether this is a folder as it was made, of which the files are gone now; `name` is what layout calls it."""
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != os.geteuid():
-        return False
-    if found.st_size > PLAIN_BYTES or any("posix_acl" in one for one in os.listxattr(path, follow_symlinks=False)):
+    """Whether this is a folder as it was made, with nothing in it any more but what the next attempt's takes the place
+    of; `name` is what layout calls it. What a trial has left is removed from its scratch folders only."""
+    if not _as_made(path, stat.S_IFDIR | 0o700):
         return False
     with os.scandir(path) as entries:
         for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
+            inner = f"{name}/{entry.name}"
+            if inner in layout.FOLDERS:
+                if not _emptied(entry.path, inner):
+                    return False
+            elif inner not in WRITTEN or not _as_made(entry.path, stat.S_IFREG | 0o600):
+                if entry.is_dir(follow_symlinks=False) or not f"{inner}/".startswith(_SCRATCH):
+                    return False
                 os.unlink(entry.path)
-            elif f"{name}/{entry.name}" not in layout.FOLDERS or not _emptied(entry.path, f"{name}/{entry.name}"):
-                return False
     return True
+
+
+def _as_made(path: str, mode: int) -> bool:
+    found = os.lstat(path)
+    if found.st_mode != mode or found.st_uid != os.geteuid() or found.st_size > PLAIN_BYTES:
+        return False
+    if stat.S_ISREG(mode):
+        return found.st_nlink == 1
+    return not any("posix_acl" in one for one in os.listxattr(path, follow_symlinks=False))
 
 
 def untouched(folder: Path) -> bool:

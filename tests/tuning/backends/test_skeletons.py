@@ -12,7 +12,7 @@ import pytest
 from tests.tuning.backends.harness import DEADLINE, ProcessTrials, poll
 from tuning.backends import layout
 from tuning.backends.process import ProcessBackend
-from tuning.backends.skeletons import FOLDER, MARK, READY, Skeletons, reclaim, untouched
+from tuning.backends.skeletons import FOLDER, MARK, READY, WRITTEN, Skeletons, reclaim, untouched
 
 
 def ready(root: Path) -> list[Path]:
@@ -107,9 +107,51 @@ def test_what_an_attempt_leaves_over_serves_the_next(processes: ProcessTrials) -
     reclaim(folder)
     (made,) = set(ready(folder.parent)) - others
     assert {name: (made / name).stat().st_ino for name in layout.SCRATCH} == before
-    assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == sorted([*layout.FOLDERS, "lock", MARK])
-    assert (folder / "model/kept").exists() and (folder / "log").exists()
+    expected = sorted([*layout.FOLDERS, *WRITTEN, "lock", MARK])
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == expected
+    assert (folder / "model/kept").exists() and (folder / "log").exists() and not (folder / "output").exists()
     assert not any((folder / name).exists() for name in layout.SCRATCH)
+
+
+def test_the_next_sees_nothing_of_the_one_before(processes: ProcessTrials) -> None:
+    folder, _ = ended(processes, "open('left.txt', 'w')")
+    reclaim(folder)
+    root = folder.parent
+    for number in range(READY + 1):  # until it is the one that was taken from the first
+        attempt = processes.start(
+            "import json; print(json.load(open('../input/config/hyperparameters.json')))",
+            hyperparameters={"y": str(number)},
+        )
+        processes.end(attempt)
+        assert processes.log(attempt) == f"{{'y': '{number}'}}\n".encode()
+        assert not (root / attempt / "code/left.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["model", "output/data", "output"])
+def test_what_a_trial_has_made_is_never_touched(processes: ProcessTrials, name: str) -> None:
+    folder, _ = ended(processes, f"open('../{name}/made', 'w').write('x'); open('../output/intermediate/gone', 'w')")
+    reclaim(folder)
+    assert (folder / name / "made").read_text() == "x"
+    assert not (folder / "output/intermediate").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "os.link(path, '../model/other')",
+        "os.chmod(path, 0o666)",
+        "os.unlink(path); os.symlink('/etc/passwd', path)",
+        "os.unlink(path); os.mkfifo(path, 0o600)",
+    ],
+)
+def test_a_file_that_a_trial_has_changed_serves_nobody(processes: ProcessTrials, spoil: str) -> None:
+    path = "../input/config/resourceconfig.json"
+    folder, _ = ended(processes, f"import os; path = '{path}'; {spoil}")
+    others = set(ready(folder.parent))
+    reclaim(folder)
+    (made,) = set(ready(folder.parent)) - others
+    names = {file.name for file in (made / "input/config").iterdir()}
+    assert names == {"hyperparameters.json", "inputdataconfig.json"}
 
 
 @pytest.mark.parametrize(
