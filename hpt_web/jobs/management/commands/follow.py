@@ -31,6 +31,7 @@ from hpt_web.jobs.running.sweep import sweep
 logger = logging.getLogger(__name__)
 
 STORE_SECONDS = 3600.0
+TIDY_SECONDS = 0.5  # while trials end: those that start next find their folders ready
 
 
 class Command(BaseCommand):
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         name = f"{socket.gethostname()}:{os.getpid()}"
         threading.Thread(target=_listen, args=(stopped, news), name="listen", daemon=True).start()
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
+        threading.Thread(target=_tidy, args=(stopped,), name="tidy", daemon=True).start()
         threading.Thread(target=Sampler(name, backend).run, args=(stopped,), name="sample", daemon=True).start()
         nudges = Nudges()
         threading.Thread(target=nudges.run, args=(stopped,), name="nudge", daemon=True).start()
@@ -105,7 +107,6 @@ def _sweep(stopped: threading.Event) -> None:
         started = time.monotonic()
         try:
             sweep(launching.backend(), tasks.nudge, listening=started - up_since)
-            retention.clear()
             if started - store_swept > STORE_SECONDS:
                 store_swept = started
                 sweep_store()
@@ -118,3 +119,18 @@ def _sweep(stopped: threading.Event) -> None:
         finally:
             connection.close()
         stopped.wait(max(0.5, settings.HPT_SWEEP_SECONDS - (time.monotonic() - started)))
+
+
+def _tidy(stopped: threading.Event) -> None:
+    """Clear the folders of attempts that have ended."""
+    while not stopped.is_set():
+        found = 0
+        try:
+            found = retention.clear()
+        except (DatabaseError, OSError) as error:
+            logger.warning("Could not clear what has ended (%s); trying again", error)
+        except Exception:
+            logger.exception("Could not clear what has ended; trying again")
+        finally:
+            connection.close()
+        stopped.wait(TIDY_SECONDS if found else settings.HPT_SWEEP_SECONDS)
