@@ -87,18 +87,19 @@ def decide_all(decisions: Sequence[Decision]) -> list[Entry]:
     """The same for several, with one statement."""
     if decisions:
         rows.insert(*decisions)
-    return [
-        Entry(
-            "decision",
-            {
-                "trial": decision.trial and decision.trial.number,
-                "kind": str(decision.kind),
-                "reason": decision.reason,
-                "numbers": decision.numbers,
-            },
-        )
-        for decision in decisions
-    ]
+    return [decision_entry(decision) for decision in decisions]
+
+
+def decision_entry(decision: Decision) -> Entry:
+    return Entry(
+        "decision",
+        {
+            "trial": decision.trial and decision.trial.number,
+            "kind": str(decision.kind),
+            "reason": decision.reason,
+            "numbers": decision.numbers,
+        },
+    )
 
 
 def append(job_id: int, entries: Iterable[Entry]) -> None:

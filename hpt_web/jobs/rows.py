@@ -5,7 +5,7 @@ Values go through the models' fields, so what is stored is what the ORM would st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -76,13 +76,39 @@ def assignments(model: type[Model], fields: dict[str, Any]) -> tuple[str, list[A
 
 def insert(*rows: Row) -> None:
     """Add rows of one kind with one statement; what the database gives them (keys, times) is theirs afterwards."""
-    model = type(rows[0])
-    sql, given, made = _insert(model, _made_for(rows[0]), len(rows))
-    values = [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows for column in given]
-    for row, answer in zip(rows, select(sql, *values), strict=True):
-        for column, value in zip(made, answer, strict=True):
+    new = Insertion(rows)
+    for row, answer in zip(rows, select(f"{new.sql} RETURNING {new.answers()}", *new.arguments), strict=True):
+        new.take(row, answer)
+
+
+class Insertion:
+    """The statement that adds rows of one kind, or a part of a larger one; their order is that of its answers.
+
+    `asked`: columns whose values a part before it has: an SQL expression of one argument, and that of each row.
+    """
+
+    def __init__(self, rows: Sequence[Model], asked: Mapping[str, tuple[str, Sequence[Any]]] | None = None) -> None:
+        asked = asked or {}
+        expressions = tuple((name, expression) for name, (expression, _) in asked.items())
+        self.sql, given, self._made = _insert(type(rows[0]), _made_for(rows[0]), len(rows), expressions)
+        self.arguments = [
+            asked[column.name][1][place]
+            if column.name in asked
+            else column.get_db_prep_save(getattr(row, column.attname), connection)
+            for place, row in enumerate(rows)
+            for column in given
+        ]
+
+    def answers(self, table: str = "") -> str:
+        """What the database makes, as columns; `table` is what they are asked of."""
+        return ", ".join(f'{table}."{column.column}"' if table else f'"{column.column}"' for column in self._made)
+
+    def take(self, row: Model, answer: Sequence[Any]) -> Sequence[Any]:
+        """Give a row what the database has made for it; the rest of the answer."""
+        for column, value in zip(self._made, answer, strict=False):
             setattr(row, column.attname, value)
         row._state.adding, row._state.db = False, connection.alias
+        return answer[len(self._made) :]
 
 
 def _made_for(row: Model) -> tuple[str, ...]:
@@ -119,12 +145,12 @@ def _assignments(model: type[Model], names: tuple[str, ...]) -> tuple[str, Colum
 
 
 @cache
-def _insert(model: type[Model], made: tuple[str, ...], count: int) -> tuple[str, Columns, Columns]:
-    columns = model._meta.local_concrete_fields
+def _insert(
+    model: type[Model], made: tuple[str, ...], count: int, asked: tuple[tuple[str, str], ...]
+) -> tuple[str, Columns, Columns]:
+    columns, expressions = model._meta.local_concrete_fields, dict(asked)
     given = tuple(column for column in columns if column.name not in made)
-    answered = tuple(column for column in columns if column.name in made)
     names = ", ".join(f'"{column.column}"' for column in given)
-    values = ", ".join([f"({', '.join(['%s'] * len(given))})"] * count)
-    returning = ", ".join(f'"{column.column}"' for column in answered)
-    sql = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {values} RETURNING {returning}'  # noqa: S608
-    return sql, given, answered
+    row = ", ".join(expressions.get(column.name, "%s") for column in given)
+    sql = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {", ".join([f"({row})"] * count)}'  # noqa: S608
+    return sql, given, tuple(column for column in columns if column.name in made)

@@ -19,11 +19,12 @@ from django.utils import timezone
 from hpt_web import crash
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs import rows
-from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
+from hpt_web.jobs.events import Entry, append, decide, decision_entry, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
 from hpt_web.jobs.running import breaker, launching
+from hpt_web.jobs.running.beginnings import Beginning
 from hpt_web.jobs.running.continuing import take_over
 from hpt_web.jobs.running.endings import End, settle
 from hpt_web.jobs.search import choosing, history
@@ -52,9 +53,9 @@ def advance(job_id: int) -> list[int]:
         (job,) = found
         before = (job.state, job.reason)
         known = history.known(job, curves=choosing.learns_from_curves(job))
-        entries, started = _step(job, known)
+        entries, started, beginning = _step(job, known)
         if started:
-            append(job.pk, [*entries, job_entry(job, known.after(entries))])
+            beginning.write(job.pk, [*entries, job_entry(job, known.after(entries))])
         elif entries or (job.state, job.reason) != before:
             append(job.pk, [*entries, job_entry(job)])
         if started:
@@ -70,7 +71,15 @@ def advance(job_id: int) -> list[int]:
     return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 
-def _step(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
+class Step(NamedTuple):
+    """What is told of a step, the attempts that are to be launched, and what of it is not written yet."""
+
+    entries: list[Entry]
+    started: list[Attempt]
+    beginning: Beginning
+
+
+def _step(job: TuningJob, known: Known) -> Step:
     counts = known.tally.counts
     given_up: list[Entry] = []
     if job.reopened is not None and not _active(counts):  # it promotes nobody: it only runs again what was asked for
@@ -78,17 +87,21 @@ def _step(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
         counts = counts_by_state([job.pk])[job.pk]
     end = ending(job, counts)
     if end is not None:
-        return [*given_up, *_wind_up(job, end)], []
+        return _only([*given_up, *_wind_up(job, end)])
     if job.state == JobState.PENDING:
         move_job(job, JobState.RUNNING, reason="")
     if job.state == JobState.RUNNING and (trip := breaker.tripped(job, counts)):
         move_job(job, JobState.PAUSED, reason=trip.reason)
-        return [decide(job, Decision.Kind.FAILURES, trip.reason, trial=trip.trial, numbers=trip.numbers)], []
+        return _only([decide(job, Decision.Kind.FAILURES, trip.reason, trial=trip.trial, numbers=trip.numbers)])
     if job.state == JobState.PAUSED:
-        return [], []
+        return _only([])
     if runs_elsewhere(job):
-        return _end_if_nothing_comes(job, counts), []
+        return _only(_end_if_nothing_comes(job, counts))
     return _start_trials(job, known)
+
+
+def _only(entries: list[Entry]) -> Step:
+    return Step(entries, [], Beginning())
 
 
 def runs_elsewhere(job: TuningJob) -> bool:
@@ -189,7 +202,7 @@ def _active(counts: Mapping[str, int]) -> bool:
 # --- the start of trials ----------------------------------------------------------------------------------------------
 
 
-def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attempt]]:
+def _start_trials(job: TuningJob, known: Known) -> Step:
     counts = known.tally.counts
     likely = capacity.likely(job, live=_live(counts))
     queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
@@ -198,29 +211,35 @@ def _start_trials(job: TuningJob, known: Known) -> tuple[list[Entry], list[Attem
     if choice.size:
         crash.at("trial.suggested")
     if choice.over:
-        return end_without_more(job, choice.over, failed=choice.failed), []
+        return _only(end_without_more(job, choice.over, failed=choice.failed))
     if not queued and not choice.size:
         if likely.preempts:
             transaction.on_commit(partial(make_room, job.pk))
         say(job, likely.text, waits=choice.waits)
-        return [], []
+        return _only([])
     _lock_admission()
     # Choosing takes a while, and another job may have taken the room; what is left over is chosen again.
     grant, place, wish = capacity.granted(job)
     if grant.preempts:
         transaction.on_commit(partial(make_room, job.pk))
     assigned = devices.assign(wish, grant.start)
-    chosen, told = choosing.write(job, choice, len(assigned) - len(queued), starting=True)
-    starting = list(zip([*queued[: len(assigned)], *chosen], assigned, strict=False))
-    first = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.STARTING]
-    again = [(trial, gpus) for trial, gpus in starting if trial.state == TrialState.QUEUED]
+    room = len(assigned) - len(queued)
+    promoted, told = choosing.promote(job, choice, room)
+    new, why = choosing.made(job, choice, room, state=TrialState.STARTING, attempt=1, created_at=timezone.now())
+    again = [*queued[: len(assigned)], *promoted]
     asks = Asks(_asks_since(job), job.max_parallel - grant.running)
     attempts = [
-        write_attempt(trial, place=place, gpus=gpus, asks=asks.after(n)) for n, (trial, gpus) in enumerate(again)
+        write_attempt(trial, place=place, gpus=gpus, asks=asks.after(n))
+        for n, (trial, gpus) in enumerate(zip(again, assigned, strict=False))
     ]
-    attempts += _write_first(first, place, asks.after(len(again)))
-    say(job, grant.text, waits=choice.waits if len(chosen) == choice.size else "")
-    return [*(trial_entry(attempt.trial) for attempt in attempts), *told], attempts
+    first = [
+        _reservation(trial, 1, launching.backend_of(job), place, gpus, asks.after(n))
+        for n, (trial, gpus) in enumerate(zip(new, assigned[len(again) :], strict=False), len(again))
+    ]
+    say(job, grant.text, waits=choice.waits if len(promoted) + len(new) == choice.size else "")
+    started = [*attempts, *first]
+    entries = [*(trial_entry(attempt.trial) for attempt in started), *told, *map(decision_entry, why)]
+    return Step(entries, started, Beginning(new, why, first))
 
 
 def _live(counts: Mapping[str, int]) -> int:
@@ -306,17 +325,6 @@ def _reservation(
         asked_at=asks and asks.since,
         free_places=asks.free if asks else 0,
     )
-
-
-def _write_first(starting: Sequence[tuple[Trial, Sequence[str]]], place: capacity.Place, asks: Asks) -> list[Attempt]:
-    """The first attempts of trials that were written just now, with one statement: there is nothing to go on from."""
-    attempts = [
-        _reservation(trial, 1, launching.backend_of(trial.job), place, gpus, asks.after(n))
-        for n, (trial, gpus) in enumerate(starting)
-    ]
-    if attempts:
-        rows.insert(*attempts)
-    return attempts
 
 
 def resumed_from(trial: Trial, backend: str) -> Attempt | None:

@@ -156,11 +156,19 @@ def _with_promoted(history: History, promotions: Sequence[Promotion]) -> History
 # --- writing it -------------------------------------------------------------------------------------------------------
 
 
-def write(job: TuningJob, choice: Choice, most: int, *, starting: bool = False) -> tuple[list[Trial], list[Entry]]:
-    """Write what was chosen, `most` of it, the promotions first: the trials that are Queued now, and what is told.
+def write(job: TuningJob, choice: Choice, most: int) -> tuple[list[Trial], list[Entry]]:
+    """Write what was chosen, `most` of it, the promotions first: the trials that are Queued now, and what is told."""
+    promoted, told = promote(job, choice, most)
+    new, why = made(job, choice, most)
+    if new:
+        rows.insert(*new)
+        for trial, decision in zip(new, why, strict=True):
+            decision.trial = trial  # by its key
+    return [*promoted, *new], [*told, *decide_all(why)]
 
-    `starting`: new ones are Starting at once, as the caller writes their first attempts in the same transaction.
-    """
+
+def promote(job: TuningJob, choice: Choice, most: int) -> tuple[list[Trial], list[Entry]]:
+    """Write the promotions, `most` of them: the trials that are Queued now, and what is told."""
     trials: list[Trial] = []
     why: list[Decision] = []
     for promotion in choice.promotions[: max(0, most)]:
@@ -170,13 +178,15 @@ def write(job: TuningJob, choice: Choice, most: int, *, starting: bool = False) 
             continue  # a person has stopped it meanwhile
         trials.append(trial)
         why.append(_decision(trial, Decision.Kind.PROMOTE, promotion))
-    begun = {"state": TrialState.STARTING, "attempt": 1} if starting else {}
+    return trials, decide_all(why)
+
+
+def made(job: TuningJob, choice: Choice, most: int, **fields: object) -> tuple[list[Trial], list[Decision]]:
+    """New trials with these `fields`, as far as there is room beside the promotions, and why they were chosen; neither
+    is written."""
     fresh = choice.fresh[: max(0, most - len(choice.promotions))]
-    new = [Trial(job=job, number=number, hyperparameters=one.config, **begun) for number, one in fresh]
-    if new:
-        rows.insert(*new)
-    why += [_decision(trial, Decision.Kind.SUGGEST, one) for trial, (_, one) in zip(new, fresh, strict=True)]
-    return [*trials, *new], decide_all(why)
+    new = [Trial(job=job, number=number, hyperparameters=one.config, **fields) for number, one in fresh]
+    return new, [_decision(trial, Decision.Kind.SUGGEST, one) for trial, (_, one) in zip(new, fresh, strict=True)]
 
 
 def _decision(trial: Trial, kind: Decision.Kind, chosen: Promotion | Suggestion) -> Decision:
