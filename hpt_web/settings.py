@@ -151,7 +151,7 @@ DATABASES = {
             # Statements are planned once for each connection: planning is half of what the server does for a trial. Not
             # behind a pooler that gives each transaction another connection and knows no prepared statements.
             "server_side_binding": _PREPARES,
-            "prepare_threshold": 5 if _PREPARES else None,
+            "prepare_threshold": 2 if _PREPARES else None,
         },
         **_database(os.environ.get("DATABASE_URL", "")),
     }

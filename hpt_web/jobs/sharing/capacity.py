@@ -208,7 +208,7 @@ def _newest(needed: int | None = None) -> Mapping[int, Grant]:
 
 def _seen() -> Seen:
     """All of it as of one moment, in one query."""
-    answers = select(_SEEN, EXTERNAL)
+    answers = select(_SEEN)
     running: dict[int, list[_Running]] = {}
     for job, *held in (answer[_STAMPS:] for answer in answers):
         if job is not None:
@@ -246,14 +246,14 @@ _JOBS = f"""
            CASE WHEN j.id = ANY(%s) THEN {ledger.TYPICAL_SECONDS} END AS typical
     FROM jobs_tuningjob j JOIN accounts_project p ON p.id = j.project_id LEFT JOIN accounts_team t ON t.id = p.team_id
     JOIN accounts_user u ON u.id = j.created_by_id JOIN catalog_algorithmversion v ON v.id = j.algorithm_version_id
-    WHERE j.ended_at IS NULL AND v.kind <> %s ORDER BY j.id
+    WHERE j.ended_at IS NULL AND v.kind <> '{AlgorithmVersion.Kind.EXTERNAL}' ORDER BY j.id
 """  # noqa: S608
 _STAMPS = 4
 _SEEN = f"""
     SELECT stamps.*, held.* FROM (SELECT (SELECT max(id) FROM accounts_auditevent), {_DECLARED}) stamps LEFT JOIN (
         SELECT t.job_id, a.id, a.pool, a.device_count, a.share, a.created_at, a.stop_requested_at IS NOT NULL
         FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
-        WHERE a.ended_at IS NULL AND a.backend <> %s
+        WHERE a.ended_at IS NULL AND a.backend <> '{EXTERNAL}'
     ) held ON true ORDER BY held.id
 """  # noqa: S608
 
@@ -261,7 +261,7 @@ _SEEN = f"""
 def _jobs(running: Collection[int]) -> dict[int, dict[str, Any]]:
     """Those that are not over, by their ids; how long a trial typically takes of those that are `running`."""
     with connection.cursor() as cursor:
-        cursor.execute(_JOBS, [list(running), AlgorithmVersion.Kind.EXTERNAL])
+        cursor.execute(_JOBS, [list(running)])
         names = [column.name for column in cursor.description]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in found:
