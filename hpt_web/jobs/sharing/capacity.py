@@ -53,6 +53,15 @@ class Situation(NamedTuple):
     places: Mapping[int, Place]  # by the job's id
     wishes: Mapping[int, Wish | None]  # for devices, by the job's id
     unchecked: Collection[int] = ()  # the jobs whose first trial is checked before the rest start
+    most: Mapping[int, int] = {}  # how many trials each job would ever run at once, by its id
+
+    @property
+    def roomy(self) -> bool:
+        """Whether each job has room for all that it would ever run at once, however many the others run."""
+        if any(self.wishes.values()) or self.unchecked or self.spent:
+            return False
+        fullest = [replace(one, wanted=max(one.live, self.most[one.job])) for one in self.demands]
+        return not any(grant.missing or grant.reason for grant in self._replace(demands=fullest).plan().values())
 
     def plan(self) -> dict[int, Grant]:
         found = [_pool(pool) for pool in self.pools]
@@ -89,7 +98,8 @@ def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
     spent = ledger.spent(quotas)
     # Usage decides between those who want a place: of one nobody need ask, but who shows it.
     usage = _usage(jobs, running) if seen is None or sum(one.wanted > one.live for one in demands) > 1 else {}
-    return Situation(found, demands, shares, limits, usage, spent, places, wishes, unchecked)
+    most = {job: row["max_parallel"] if row["state"] in STARTING else 0 for job, row in jobs.items()}
+    return Situation(found, demands, shares, limits, usage, spent, places, wishes, unchecked, most)
 
 
 def demands(asking: int = 0) -> list[Demand]:
@@ -121,6 +131,12 @@ class _Shared(NamedTuple):
     at: float
     situation: Situation
     grants: Mapping[int, Grant]
+    roomy: bool
+
+    @classmethod
+    def of(cls, seen: Seen, situation: Situation, grants: Mapping[int, Grant]) -> _Shared:
+        shared = cls(seen, time.monotonic(), situation, grants, roomy=False)
+        return shared._replace(roomy=shared.suits_all and situation.roomy)
 
     def fits(self, seen: Seen) -> bool:
         return self.seen.same(seen) and self.is_new
@@ -167,16 +183,22 @@ def likely(job: TuningJob, live: int | None = None) -> Grant:
 
 def granted(job: TuningJob) -> Granted:
     """The same for whoever holds the admission lock, exactly: what `likely` said if nothing has started or ended and
-    nobody has changed anything since, else planned anew."""
+    nobody has changed anything since, else planned anew; unless there is room for whatever could start."""
     global _shared
     known, seen = _shared, _seen()
-    if known is not None and not job.waits and job.pk in known.grants and known.fits(seen):
+    if known is not None and (job.waits or job.pk not in known.grants):
+        known = None
+    if known is not None and known.roomy and known.is_new and known.seen.stamps == seen.stamps:
+        running = len(seen.running.get(job.pk, ()))
+        grant = Grant(max(0, job.max_parallel - running), running=running)
+        return Granted(grant, known.situation.places[job.pk], None)
+    if known is not None and known.fits(seen):
         now, planned = known.situation, known.grants
     else:
         now = situation(asking=job.pk, seen=seen)
         planned = now.plan()
         if not job.waits:  # as it would be for nobody in particular
-            _shared = _Shared(seen, time.monotonic(), now, planned)
+            _shared = _Shared.of(seen, now, planned)
     grant = planned[job.pk]
     room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
     return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], now.wishes[job.pk])
@@ -199,10 +221,10 @@ def in_line() -> set[int]:
 def _newest(needed: int | None = None) -> Mapping[int, Grant]:
     """The shared plan, made anew if it is old, something has changed, or the job `needed` is not in it."""
     global _shared
-    seen, now, known = _seen(), time.monotonic(), _shared
+    seen, known = _seen(), _shared
     if known is None or not known.fits(seen) or (needed and needed not in known.grants):
         found = situation(seen=seen)
-        known = _shared = _Shared(seen, now, found, found.plan())
+        known = _shared = _Shared.of(seen, found, found.plan())
     return known.grants
 
 

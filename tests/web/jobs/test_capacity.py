@@ -349,3 +349,33 @@ def test_idle_jobs_share_a_plan(slots: Settings, new_job: NewJob, monkeypatch: p
     slots.HPT_TRIAL_SLOTS = 2  # something has changed
     assert dispatch.advance(jobs[5].pk) == [jobs[1].pk]  # whose turn it is
     assert len(made) > before
+
+
+def test_while_there_is_room_for_all_that_could_ever_start_ends_need_no_plan(
+    slots: Settings, team: Team, new_job: NewJob, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "SHARED_SECONDS", 600.0)
+    slots.HPT_TRIAL_SLOTS = 5
+    job, other = (new_job(name=name, limits={"max_trials": 9, "max_parallel": 2}) for name in ("one", "other"))
+    made: list[int] = []
+    real = capacity.situation
+    monkeypatch.setattr(capacity, "situation", lambda asking=0, seen=None: made.append(asking) or real(asking, seen))
+    capacity.granted(other)
+    made.clear()
+    Attempt.objects.filter(token=live(job)[0]).update(ended_at=timezone.now(), outcome="exited")
+    granted = capacity.granted(job)
+    assert (granted.grant.start, granted.grant.running, not made) == (1, 1, True)
+    assert (
+        granted.place == capacity.situation().places[job.pk] and granted.grant.start == capacity.grants()[job.pk].start
+    )
+    made.clear()
+    slots.HPT_TRIAL_SLOTS = 3  # no longer for all of them
+    assert capacity.granted(job).grant.start == 0 and made.pop() == job.pk
+    Attempt.objects.filter(token=live(other)[0]).update(ended_at=timezone.now(), outcome="exited")
+    assert capacity.granted(job).grant.start == 1 and made.pop() == job.pk, "planned anew"
+    slots.HPT_TRIAL_SLOTS = 5
+    monkeypatch.setattr(capacity, "SHARED_SECONDS", 0.0)
+    capacity.granted(job)
+    made.clear()
+    capacity.granted(job)
+    assert made, "it is not believed for long"
