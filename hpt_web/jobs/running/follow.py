@@ -29,7 +29,7 @@ from hpt_web.jobs.running.continuing import last_steps
 from hpt_web.jobs.running.endings import becomes, ending, how, losses, told
 from hpt_web.jobs.running.judging import Judge, carry_out, judge_for
 from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries
-from hpt_web.jobs.running.reports import Report, write
+from hpt_web.jobs.running.reports import Report, write, write_lines
 from tuning.backends import Backend, Phase, Status
 from tuning.contracts import Verdict
 from tuning.errors import BackendError
@@ -95,6 +95,13 @@ class News:
     @property
     def over(self) -> bool:
         return self.drained and self.status.phase in (Phase.ENDED, Phase.VANISHED)
+
+    @property
+    def only_lines(self) -> bool:
+        """Whether nothing else has happened than that it has printed more."""
+        attempt = self.followed.attempt
+        begun = attempt.started_at is not None and attempt.trial.state != TrialState.STARTING
+        return begun and not self.over and not self.rejected
 
 
 class Follower:
@@ -167,7 +174,12 @@ class Follower:
         news = [item for followed in wanted if (item := self._read(followed)) is not None]
         news.sort(key=lambda item: (item.followed.attempt.trial.job_id, item.followed.attempt.pk))
         for _, items in groupby(news, key=lambda item: item.followed.attempt.trial.job_id):
-            self._store(list(items))
+            parts: dict[bool, list[News]] = {False: [], True: []}
+            for item in items:
+                parts[item.only_lines].append(item)
+            for only_lines, ours in parts.items():  # first those for whose end somebody may wait
+                if ours:
+                    self._store(ours, only_lines=only_lines)
         self._unread |= {item.followed.attempt.token for item in news if not item.drained}
         self._unread &= self.followed.keys()
 
@@ -200,14 +212,14 @@ class Follower:
             at=time.time(),
         )
 
-    def _store(self, news: list[News]) -> None:
+    def _store(self, news: list[News], *, only_lines: bool = False) -> None:
         """One job's news in one transaction, which is one statement if nothing else is to be done with it."""
         job = news[0].followed.attempt.trial.job
         ends = any(item.over for item in news)
         crash.at("child.exited" if ends else "metric.line")
         ours = news
         try:
-            while ours and not self._stored(ours):
+            while ours and not self._stored(ours, only_lines=only_lines):
                 ours = self._still_ours(ours)
         except Exception:
             for item in news:  # what is in memory may be ahead of the database: read it again
@@ -221,12 +233,14 @@ class Follower:
             crash.at("result.committed")
             self.nudge(job.pk)
 
-    def _stored(self, news: list[News]) -> bool:
+    def _stored(self, news: list[News], *, only_lines: bool) -> bool:
         """Whether what it rests on still held; if not, nothing is stored."""
         judge = judge_for(news[0].followed.attempt.trial.job) if any(item.points for item in news) else None
         reports = [_report(item) for item in news]
         verdicts = [_judged(judge, report, item) for report, item in zip(reports, news, strict=True)]
         stops = [verdict for verdict in verdicts if verdict is not None and verdict.stop]
+        if only_lines and not stops:
+            return write_lines(reports, self.name)
         alone = len(news) == 1 and not stops  # so that nothing is locked after its events are numbered
         if alone and not news[0].over and not news[0].rejected:
             return write(reports[0], self.name, tell=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from hpt_web.jobs.models import TuningJob
-from hpt_web.jobs.queries import job_row
+from hpt_web.jobs.models import Attempt, TuningJob
+from hpt_web.jobs.queries import curves_of, job_row
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.search.history import known
 from tests.web.jobs.lab import live
@@ -72,3 +72,67 @@ def test_a_wish_to_stop_that_came_meanwhile_is_seen_and_nothing_is_lost(
     trial = job.trials.get(number=1)
     assert (trial.state, trial.reason, trial.objective) == ("Stopped", "Enough.", 0.7)
     assert list(attempt.points.order_by("step").values_list("value", flat=True)) == [0.5, 0.7]
+
+
+def test_lines_of_several_trials_cost_one_statement(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 3})
+    tokens = begun(job, backend, follower)
+    for token, value in zip(tokens, (0.5, 0.6, 0.4), strict=True):
+        backend.prints(token, f"score={value}\nscore={value / 2}\n")
+    with CaptureQueriesContext(connection) as queries:
+        follower.look(tokens)
+    (told,) = [query["sql"] for query in queries]
+    assert NUMBERING in told
+    assert [curve["values"] for curve in curves_of(job, "score").values()] == [
+        [0.0, 0.5, 0.25],
+        [0.0, 0.6, 0.3],
+        [0.0, 0.4, 0.2],
+    ]
+    assert list(job.trials.order_by("number").values_list("objective", "best_objective")) == [
+        (0.25, 0.5),
+        (0.3, 0.6),
+        (0.2, 0.4),
+    ]
+    values = [(event.data["trial"], event.data["values"]) for event in job.events.filter(kind="points").order_by("seq")]
+    assert values[-3:] == [(1, [0.5, 0.25]), (2, [0.6, 0.3]), (3, [0.4, 0.2])]
+
+
+def test_lines_without_values_move_the_offset_and_tell_nothing(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 2})
+    tokens = begun(job, backend, follower)
+    before = job.events.count()
+    for token in tokens:
+        backend.prints(token, "nothing of interest\n")
+    with CaptureQueriesContext(connection) as queries:
+        follower.look(tokens)
+    offsets = [len(backend.plays[token].log) for token in tokens]
+    assert len(queries) == 1 and job.events.count() == before
+    assert list(Attempt.objects.order_by("pk").values_list("log_offset", flat=True)) == offsets
+
+
+def test_if_one_of_them_is_somebody_elses_now_only_the_others_are_stored(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 3})
+    tokens = begun(job, backend, follower)
+    for token in tokens:
+        backend.prints(token, "score=0.5\n")
+    Attempt.objects.filter(token=tokens[1]).update(follower="another")
+    Attempt.objects.filter(token=tokens[2]).update(stop_kind="user", stop_reason="Enough.")
+    follower.look(tokens)
+    assert [curve["values"] for curve in curves_of(job, "score").values()] == [[0.0, 0.5], [0.0], [0.0, 0.5]]
+    told = [(event.data["trial"], event.data["values"]) for event in job.events.filter(kind="points").order_by("seq")]
+    assert told[-2:] == [(1, [0.5]), (3, [0.5])] and set(follower.followed) == {tokens[0], tokens[2]}
+
+
+def begun(job: TuningJob, backend: ScriptedBackend, follower: Follower) -> list[str]:
+    """The tokens of trials that run and have reported once."""
+    tokens = live(job)
+    for token in tokens:
+        backend.prints(token, "score=0\n")
+    follower.claim()
+    return tokens
