@@ -1,4 +1,4 @@
-"""What a look at an attempt changes, written by one statement; of all that have only printed more lines by one together.
+"""What a look at an attempt changes, as one statement; of all that have only printed more lines, as one together.
 
 It rests on what was known of the attempt and its trial, and says so: if anybody else has moved them, nothing is
 written, and whoever asked for it reads the rows and works it out anew. Rows are locked in the order Attempt, Trial,
