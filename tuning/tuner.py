@@ -22,7 +22,8 @@
         tuner.tell(trial)                           # its value is the last one reported
     print(tuner.best().config, tuner.best().value)
 
-Without epochs it is ``tuner.tell(trial, value)``. Several trials at a time: ``tuner.ask(4)``, and tell them in any
+Without epochs it is ``tuner.tell(trial, value)``; a whole curve, or the exception that ended the training, may stand in
+the place of the value. Several trials at a time: ``tuner.ask(4)``, and tell them in any
 order, from any thread.
 
 Hyperband decides by itself how far each trial goes, and may pause one to take it up again later. Its trials come from
@@ -41,21 +42,21 @@ the same loop, which then goes on until all is over:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from threading import RLock
+from typing import SupportsFloat
 
 from tuning import earlystop, strategies
 from tuning.contracts import Number, Policy, Scheduler, Strategy, Verdict
 from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.history import History, Observation
 from tuning.initial_points import points_from_json
+from tuning.outcomes import Curve, read_outcome, read_report
 from tuning.repeats import MAX_REPEATS
 from tuning.simulate import stopped
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal, TrialState
-
-Curve = Sequence[float] | Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class Tuner:
         self._comparable = comparable
         self._own: dict[int, Observation] = {}
         self._stopped: dict[int, Verdict] = {}
+        self._failures: dict[int, str] = {}
         self._exhausted = False
         self._lock = RLock()
 
@@ -201,16 +203,17 @@ class Tuner:
             self._own[trial.number] = Observation(trial.number, dict(trial.config), TrialState.RUNNING)
         return asked
 
-    def report(self, trial: Trial | Observation, value: float, step: int | None = None) -> None:
+    def report(self, trial: Trial | Observation, value: SupportsFloat, step: int | None = None) -> None:
         """Add a value of the objective to the curve of a running trial; steps count from 1 unless given.
 
         A step that does not lie ahead begins the curve again from there: the trial could not resume where it was.
         """
+        reported, given = read_report(value, step)
         with self._lock:
             now = self._of(trial)
-            at = (now.curve[-1][0] if now.curve else 0) + 1 if step is None else step
+            at = (now.curve[-1][0] if now.curve else 0) + 1 if given is None else given
             kept = tuple(point for point in now.curve if point[0] < at)
-            self._own[now.number] = replace(now, curve=(*kept, (at, float(value))))
+            self._own[now.number] = replace(now, curve=(*kept, (at, reported)))
 
     def should_stop(self, trial: Trial | Observation) -> Verdict:
         """Whether ``early_stopping`` gives the trial up at its last report, and why. A trial told after that is
@@ -230,31 +233,46 @@ class Tuner:
     def tell(
         self,
         trial: Trial | Observation,
-        value: float | None = None,
+        value: SupportsFloat | Curve | BaseException | None = None,
         *,
         curve: Curve | None = None,
-        failure: str | Exception | None = None,
+        failure: str | BaseException | None = None,
     ) -> Observation:
         """Say what came of a trial, and get it as it is recorded.
 
-        ``value`` is its objective; left out, the last value of ``curve`` (values by epoch, or pairs of step and value;
-        in place of what was reported), else the last one reported. A trial with a ``failure``, without any value or
-        with one that is not finite has Failed. One that pauses has no value yet.
+        ``value`` is its objective; or, in its place, a curve (values by epoch, or pairs of step and value) or an
+        exception, as by keyword. Left out, the last value of ``curve`` (in place of what was reported), else the last
+        one reported. A trial with a ``failure``, without any value or with one that is not finite has Failed, and
+        ``failures`` says why. One that pauses has no value yet.
+
+        Raises:
+            InvalidSpec: what was told is none of these.
+            ValueError: the trial is not one that runs.
         """
+        told = read_outcome(value, curve, failure)
         with self._lock:
             now = self._of(trial)
-            points = now.curve if curve is None else _points(curve)
-            final = points[-1][1] if value is None and points else value
-            broken = failure is not None or final is None or not math.isfinite(final)
-            verdict = self._stopped.pop(now.number, None)
-            ended = _end(verdict, broken)
+            points = now.curve if told.points is None else told.points
+            final = points[-1][1] if told.value is None and points else told.value
+            broken = told.failure
+            if broken is None and (final is None or not math.isfinite(final)):
+                broken = "It ended without a value." if final is None else f"Its value is {final}."
+            ended = _end(self._stopped.pop(now.number, None), broken is not None)
+            if broken is not None:
+                self._failures[now.number] = broken
             self._own[now.number] = replace(
                 now,
                 state=ended,
-                value=None if broken or final is None or ended is TrialState.PAUSED else float(final),
+                value=final if ended not in (TrialState.FAILED, TrialState.PAUSED) else None,
                 curve=tuple(point for point in points if math.isfinite(point[1])),
             )
             return self._own[now.number]
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Why trials failed, by number."""
+        with self._lock:
+            return dict(self._failures)
 
     def best(self) -> Observation | None:
         """The trial with the best value so far; None before the first."""
@@ -298,8 +316,3 @@ def _policy(policy: str | Mapping[str, object] | Policy | None) -> Policy | None
         options = {name: value for name, value in policy.items() if name != "name"}
         return earlystop.create(str(policy.get("name", "")), options)
     return policy
-
-
-def _points(curve: Curve) -> tuple[tuple[int, float], ...]:
-    pairs = (point if isinstance(point, tuple) else (step, point) for step, point in enumerate(curve, 1))
-    return tuple((int(step), float(value)) for step, value in pairs)

@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from tests.tuning.strategy_suite import CONDITIONAL, MIXED, SMALL, bowl
@@ -100,6 +102,66 @@ def test_what_can_be_told(told, state, value, curve):
     ended = tuner.tell(tuner.ask()[0], **told)
     assert (ended.state, ended.value, ended.curve) == (state, value, curve)
     tuner.ask()
+
+
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [
+        ([0.1, 0.7], {"curve": [0.1, 0.7]}),
+        ([[10, 0.1], [20, 0.7]], {"curve": [(10, 0.1), (20, 0.7)]}),
+        (np.array([0.1, 0.7]), {"curve": [0.1, 0.7]}),
+        (np.array([[10, 0.1], [20, 0.7]]), {"curve": [(10, 0.1), (20, 0.7)]}),
+        (np.float32(0.5), {"value": 0.5}),
+        (np.array(0.5), {"value": 0.5}),
+        (math.inf, {"value": math.inf}),
+        (ValueError("boom"), {"failure": "boom"}),
+    ],
+)
+def test_any_of_them_may_stand_in_the_place_of_the_value(told, same):
+    first, second = (Tuner(MIXED, strategy="random") for _ in range(2))
+    assert first.tell(first.ask()[0], told) == second.tell(second.ask()[0], **same)
+
+
+def test_a_failure_is_kept_as_a_text():
+    tuner = Tuner(MIXED, strategy="random")
+    for told in (ValueError("boom"), math.nan, None, 1.0):
+        tuner.tell(tuner.ask()[0], told)
+    assert tuner.failures == {1: "ValueError: boom", 2: "Its value is nan.", 3: "It ended without a value."}
+
+
+@pytest.mark.parametrize(
+    ("told", "field", "remedy"),
+    [
+        ({"value": "0.5"}, "value", "failure='...'"),
+        ({"value": {"accuracy": 0.5}}, "value", "a number, a curve or an exception"),
+        ({"value": True}, "value", "a number"),
+        ({"value": 10**400}, "value", "scale it"),
+        ({"value": 10**5000}, "value", "scale it"),
+        ({"value": [0.1, "x"]}, "curve[1]", "give a number"),
+        ({"value": [[1, 0.1, 5]]}, "curve[0]", "a pair of step and value"),
+        ({"curve": [(1.5, 0.1)]}, "curve[0][0]", "a whole number"),
+        ({"curve": 0.5}, "curve", "list a value by epoch"),
+        ({"value": [0.1], "curve": [0.1]}, "curve", "one of the two"),
+        ({"failure": 3}, "failure", "a text or an exception"),
+    ],
+)
+def test_what_cannot_be_told_is_named_and_the_trial_still_runs(told, field, remedy):
+    tuner = Tuner(MIXED, strategy="random")
+    (trial,) = tuner.ask()
+    with pytest.raises(InvalidSpec, match=re.escape(remedy)) as caught:
+        tuner.tell(trial, **told)
+    assert [fault.field for fault in caught.value.faults] == [field]
+    assert tuner.tell(trial, 1.0).value == 1.0
+
+
+def test_a_report_is_read_as_carefully():
+    tuner = Tuner(MIXED, strategy="random")
+    (trial,) = tuner.ask()
+    with pytest.raises(InvalidSpec) as caught:
+        tuner.report(trial, "good", 1.5)
+    assert [fault.field for fault in caught.value.faults] == ["value", "step"]
+    tuner.report(trial, np.float32(0.5), np.int64(3))
+    assert tuner.tell(trial).curve == ((3, 0.5),)
 
 
 def test_initial_points_come_first():
