@@ -55,6 +55,14 @@ def read_report(value: object, step: object = None) -> tuple[float, int | None]:
     return number, at
 
 
+def read_count(n: object) -> int:
+    """The argument of ``Tuner.ask``. Raises InvalidSpec."""
+    count = operator.index(n) if hasattr(n, "__index__") and not isinstance(n, bool) else -1
+    if count < 0:
+        raise InvalidSpec([Fault("n", f"is {shown(n)}; give the number of trials that are to run, from 0", "range")])
+    return count
+
+
 def _only_once(name: str, told: object, keyword: object, faults: list[Fault]) -> object:
     if keyword is not None:
         faults.append(Fault(name, f"is {shown(keyword)} beside {shown(told)}; give one of the two", "duplicate"))

@@ -1,7 +1,8 @@
-"""The members of a job's document that say how to search: space and constraints, first points, repeats, completion."""
+"""The members of a job's document that say how to search: space, statics, first points, repeats, completion."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from tuning.initial_points import Points, points_from_json
 from tuning.parameter_rules import is_number
 from tuning.profiles import PROFILES
 from tuning.repeats import MAX_REPEATS
-from tuning.space import SearchSpace
+from tuning.space import SearchSpace, Value
 
 MAX_COUNT = 10_000  # of trials, in a rule that counts them
 MAX_GPU_HOURS = 10_000_000.0
@@ -68,6 +69,23 @@ def _static_names(text: object, static: Mapping[object, object]) -> list[str]:
 def _parent(parameter: object) -> object:
     when = parameter.get("when") if isinstance(parameter, Mapping) else None
     return when.get("parameter") if isinstance(when, Mapping) else None
+
+
+def read_static(doc: Document, space: SearchSpace | None) -> dict[str, Value]:
+    """Plain values by name; a name may not be searched as well."""
+    searched = {parameter.name for parameter in space.parameters} if space else set()
+    static: dict[str, Value] = {}
+    for name, value in doc.mapping("static").items():
+        at = f"static.{name}"
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            doc.fault(at, f"is {shown(value)}; give a text or a number", "type")
+        elif isinstance(value, float) and not math.isfinite(value):
+            doc.fault(at, f"is {value}; give a finite number", "range")
+        elif name in searched:
+            doc.fault(at, "is searched in `space` as well; keep it in one of the two", "duplicate")
+        else:
+            static[name] = value
+    return static
 
 
 def read_points(doc: Document, space: SearchSpace | None) -> Points:

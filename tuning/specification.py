@@ -8,7 +8,6 @@ datasets and the parents exist?) is asked by `jobs.drafts` on top. The members t
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -226,7 +225,7 @@ def read(document: object) -> tuple[JobSpec, list[Fault]]:
         metric=metric,
         goal=goal,
         space=NO_SPACE if space is None else space,
-        static=_static(doc, space),
+        static=search_rules.read_static(doc, space),
         strategy=strategy,
         early_stopping=_policy(doc, strategy),
         limits=_limits(limits),
@@ -321,23 +320,6 @@ def _channels(doc: Document) -> dict[str, Reference]:
         channel: _reference(Document(value, f"channels.{channel}", doc.faults), "dataset")
         for channel, value in members.items()
     }
-
-
-def _static(doc: Document, space: SearchSpace | None) -> dict[str, Value]:
-    """Plain values by name; a name may not be searched as well."""
-    searched = {parameter.name for parameter in space.parameters} if space else set()
-    static: dict[str, Value] = {}
-    for name, value in doc.mapping("static").items():
-        at = f"static.{name}"
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            doc.fault(at, f"is {shown(value)}; give a text or a number", "type")
-        elif isinstance(value, float) and not math.isfinite(value):
-            doc.fault(at, f"is {value}; give a finite number", "range")
-        elif name in searched:
-            doc.fault(at, "is searched in `space` as well; keep it in one of the two", "duplicate")
-        else:
-            static[name] = value
-    return static
 
 
 def _options(doc: Document) -> Choice:

@@ -43,20 +43,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import SupportsFloat
 
-from tuning import earlystop, strategies
+from tuning.arguments import read_arguments
+from tuning.completion import Completion, Criteria, Spent, first_met
 from tuning.contracts import Number, Policy, Scheduler, Strategy, Verdict
-from tuning.errors import Fault, InvalidSpec, SpaceExhausted
+from tuning.errors import SpaceExhausted
 from tuning.history import History, Observation
-from tuning.initial_points import points_from_json
-from tuning.outcomes import Curve, read_outcome, read_report
-from tuning.repeats import MAX_REPEATS
+from tuning.outcomes import Curve, read_count, read_outcome, read_report
 from tuning.simulate import stopped
 from tuning.space import SearchSpace, Value
-from tuning.states import Goal, TrialState
+from tuning.states import TrialState
+from tuning.warmstart import Dropped
+from tuning.warmstart.given import Parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ class Trial:
     reason: str
     numbers: dict[str, Number]
     resumed: bool = False
+    static: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Value]:
+        """``config``, and what is the same in every trial."""
+        return {**self.static, **self.config}
 
 
 class Tuner:
@@ -81,14 +88,21 @@ class Tuner:
         strategy: the name of one (``tuning.strategies.catalogue()`` lists them), whose ``options`` follow by keyword,
             or any Strategy.
         seed: the same seed and the same answers give the same points, in any process.
+            None: one is drawn, and kept in ``seed``.
         early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop. A
             strategy that schedules trials (hyperband) takes none.
         initial_points: points to try first, in this order.
         repeats: how often each point is run.
         max_trials: how many trials there may be; None: as many as are asked for.
-        inherited: trials of earlier searches, in this space; each names its search in ``inherited_from``.
-        comparable: whether the inherited values are of the same objective on the same data (else only where the good
-            region lies is learnt from them).
+        completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...
+        static: values that are the same in every trial: part of ``Trial.arguments``, and what strategies and warm
+            starts ask for.
+        parents: earlier searches to learn from: tuners or their histories, in a list or by name. What cannot be used
+            of them is in ``dropped``, with the reason.
+        warm_start: "identical" if the parents' values are of the same objective on the same data, or "transfer": only
+            where the good region lies is learnt from them. None is as ``comparable`` says.
+        inherited: single trials of earlier searches; each may name its search in ``inherited_from``.
+        comparable: whether the inherited values are comparable, where ``warm_start`` does not say it.
 
     Raises:
         InvalidSpec: with every fault of the arguments.
@@ -99,44 +113,41 @@ class Tuner:
         space: SearchSpace | object,
         objective: str = "maximize",
         strategy: str | Strategy = "auto",
-        seed: int = 0,
+        seed: int | None = 0,
         *,
         early_stopping: str | Mapping[str, object] | Policy | None = None,
         initial_points: Iterable[Mapping[str, Value]] = (),
         repeats: int = 1,
         max_trials: int | None = None,
+        completion: Mapping[str, object] | None = None,
+        static: Mapping[str, Value] | None = None,
+        parents: Parents = (),
+        warm_start: str | None = None,
         inherited: Iterable[Observation] = (),
         comparable: bool = True,
         **options: object,
     ) -> None:
-        if objective not in set(Goal):
-            raise InvalidSpec([Fault("objective", f"is {objective!r}; use maximize or minimize", "unknown")])
-        if not 1 <= repeats <= MAX_REPEATS:
-            raise InvalidSpec([Fault("repeats", f"is {repeats}; give a whole number from 1 to {MAX_REPEATS}", "range")])
-        self.space = space if isinstance(space, SearchSpace) else SearchSpace.from_json(space)
-        self.goal = Goal(objective)
-        self.seed = seed
-        points = points_from_json(self.space, list(initial_points))
-        self._strategy = strategies.wrapped(_strategy(strategy, options), points, repeats)
+        given = {name: value for name, value in locals().items() if name not in ("self", "options")}
+        read = read_arguments(given, options)
+        self.space, self.goal, self.seed, self.max_trials = read.space, read.goal, read.seed, read.max_trials
+        self.static: Mapping[str, Value] = read.static
+        self.dropped: tuple[Dropped, ...] = read.inherited.dropped
+        self._strategy, self._policy = read.strategy, read.policy
         self._scheduler = self._strategy if isinstance(self._strategy, Scheduler) else None
-        self._policy = self._scheduler or _policy(early_stopping)
-        if self._scheduler and early_stopping is not None:
-            message = "goes with no strategy that decides itself how far a trial goes; leave it out"
-            raise InvalidSpec([Fault("early_stopping", message)])
-        self.max_trials = max_trials
-        self._inherited = tuple(inherited)
-        self._comparable = comparable
+        self._criteria = read.criteria
+        self._inherited, self._comparable = read.inherited.observations, read.comparable
         self._own: dict[int, Observation] = {}
         self._stopped: dict[int, Verdict] = {}
         self._failures: dict[int, str] = {}
         self._exhausted = False
+        self._completion: Completion | None = None
         self._lock = RLock()
 
     @property
     def history(self) -> History:
         """Everything so far, as strategies and policies see it."""
         with self._lock:
-            budget = len(self._own) if self._exhausted else self.max_trials
+            budget = len(self._own) if self._exhausted or self._completion else self.max_trials
             return History(self.goal, tuple(self._own.values()), self._inherited, self._comparable, budget)
 
     @property
@@ -145,8 +156,14 @@ class Tuner:
         return self.history.own
 
     @property
+    def completion(self) -> Completion | None:
+        """The rule of ``completion`` or ``max_trials`` that ended the search, and why; None until then."""
+        with self._lock:
+            return self._completion or first_met(Criteria(max_started=self.max_trials), self.history, Spent())
+
+    @property
     def done(self) -> bool:
-        """Whether the search is over: ``max_trials`` or the space is spent, nothing runs, and nothing will go on.
+        """Whether the search is over: ``max_trials``, ``completion`` or the space is met, nothing runs or will go on.
 
         Trials that are paused then have ended (EarlyStopped).
         """
@@ -156,12 +173,18 @@ class Tuner:
     def ask(self, n: int = 1) -> list[Trial]:
         """The next ``n`` trials to run: paused ones that go on, then new points.
 
-        Fewer where the space or ``max_trials`` runs out, or while a strategy that schedules waits for trials that run.
+        Fewer where the space or ``max_trials`` runs out, or while a strategy that schedules waits for trials that run;
+        none once a rule of ``completion`` is met.
 
         Raises:
+            InvalidSpec: ``n`` is no number of trials.
             SpaceExhausted: no untried point is left, and nothing else is to be done or waited for.
         """
+        n = read_count(n)
         with self._lock:
+            if self._completion is not None:
+                self._settle()
+                return []
             asked = self._resumed(n)
             try:
                 return asked + self._new(n - len(asked))
@@ -176,7 +199,9 @@ class Tuner:
     def _settle(self) -> bool:
         """Whether the search is over; if so, whoever is still paused has ended."""
         spent = self._exhausted or (self.max_trials is not None and len(self._own) >= self.max_trials)
-        if not spent or self._running() or (self._scheduler and self._scheduler.promote(self.history, 1)):
+        if self._running() or not (spent or self._completion):
+            return False
+        if not self._completion and self._scheduler and self._scheduler.promote(self.history, 1):
             return False
         self._own.update((trial.number, stopped(trial)) for trial in self.history.paused)
         return True
@@ -186,7 +211,7 @@ class Tuner:
         for one in self._scheduler.promote(self.history, n) if self._scheduler else ():
             now = self._own[one.number]
             self._own[one.number] = replace(now, state=TrialState.RUNNING, promotions=now.promotions + 1)
-            asked.append(Trial(one.number, dict(now.config), one.reason, one.numbers, resumed=True))
+            asked.append(Trial(one.number, dict(now.config), one.reason, one.numbers, True, self.static))
         return asked
 
     def _new(self, n: int) -> list[Trial]:
@@ -196,7 +221,7 @@ class Tuner:
             return []
         suggestions = self._strategy.suggest(self.space, self.history, numbers, self.seed)
         asked = [
-            Trial(number, one.config, one.reason, one.numbers)
+            Trial(number, one.config, one.reason, one.numbers, static=self.static)
             for number, one in zip(numbers, suggestions, strict=False)
         ]
         for trial in asked:
@@ -266,6 +291,7 @@ class Tuner:
                 value=final if ended not in (TrialState.FAILED, TrialState.PAUSED) else None,
                 curve=tuple(point for point in points if math.isfinite(point[1])),
             )
+            self._completion = self._completion or first_met(self._criteria, self.history, Spent())
             return self._own[now.number]
 
     @property
@@ -299,20 +325,3 @@ def _end(verdict: Verdict | None, broken: bool) -> TrialState:
     if verdict is None:
         return TrialState.COMPLETED
     return TrialState.PAUSED if verdict.pause else TrialState.EARLY_STOPPED
-
-
-def _strategy(strategy: str | Strategy, options: Mapping[str, object]) -> Strategy:
-    if isinstance(strategy, str):
-        return strategies.create(strategy, strategies.inferred(strategy, options, {}))
-    if options:
-        raise InvalidSpec([Fault(f"strategy.options.{name}", "goes with a strategy's name only") for name in options])
-    return strategy
-
-
-def _policy(policy: str | Mapping[str, object] | Policy | None) -> Policy | None:
-    if isinstance(policy, str):
-        return earlystop.create(policy, {})
-    if isinstance(policy, Mapping):
-        options = {name: value for name, value in policy.items() if name != "name"}
-        return earlystop.create(str(policy.get("name", "")), options)
-    return policy

@@ -183,6 +183,73 @@ def test_inherited_trials_are_learnt_from():
     assert "parent" in trial.reason
 
 
+def test_another_tuner_is_a_parent_whose_trials_are_mapped():
+    """F1, F19: a reason for each trial that is dropped."""
+    parent = Tuner(MIXED, strategy="random")
+    run(parent, 8)
+    parent.tell(parent.ask()[0], failure="out of memory")
+    child = Tuner(MIXED, parents={"first": parent}, static={"epochs": 3})
+    assert [(one.inherited_from, one.value) for one in child.history.inherited] == [
+        ("first", trial.value) for trial in parent.trials[:8]
+    ]
+    assert [(one.parent, one.number) for one in child.dropped] == [("first", 9)]
+    assert child.history.comparable
+    assert not Tuner(MIXED, parents=[parent.history], warm_start="transfer").history.comparable
+    assert child.ask()[0].arguments["epochs"] == 3
+
+
+def test_inherited_trials_outside_the_space_are_dropped_with_their_reason():
+    told = [
+        Observation(1, {"a": 1, "b": "x"}, TrialState.COMPLETED, 1.0, inherited_from="old"),
+        Observation(2, {"a": 1}, TrialState.COMPLETED, 1.0, inherited_from="old"),
+        Observation(3, {"a": 99, "b": "x"}, TrialState.COMPLETED, 1.0),
+    ]
+    tuner = Tuner(SMALL, strategy="tpe", inherited=told)
+    assert tuner.history.inherited == (told[0],)
+    assert [(one.parent, one.number) for one in tuner.dropped] == [("old", 2), ("earlier", 3)]
+    assert "b" in tuner.dropped[0].reason and "99" in tuner.dropped[1].reason
+
+
+def test_another_static_value_measured_another_function():
+    parent = run(Tuner(MIXED, strategy="random", static={"epochs": 5}), 2)
+    assert "epochs" in Tuner(MIXED, parents=[parent], static={"epochs": 3}).dropped[0].reason
+    assert not Tuner(MIXED, parents=[parent], static={"epochs": 3}, warm_start="transfer").dropped
+
+
+def test_a_rule_of_completion_ends_the_search_and_says_why():
+    """F78: trials that run may still be told, and no more come."""
+    tuner = Tuner(MIXED, strategy="random", completion={"target": 0.9})
+    first, second = tuner.ask(2)
+    assert tuner.completion is None
+    tuner.tell(first, 0.95)
+    assert tuner.ask(3) == [] and not tuner.done
+    tuner.tell(second, 0.1)
+    assert tuner.done
+    assert (tuner.completion.rule, tuner.completion.numbers["target"]) == ("target", 0.9)
+    spent = run(Tuner(MIXED, strategy="random", max_trials=2), 2)
+    assert (spent.ask(), spent.completion.rule) == ([], "trials_started")
+
+
+def test_a_seed_of_none_is_drawn_and_kept():
+    drawn = Tuner(MIXED, strategy="random", seed=None)
+    again = Tuner(MIXED, strategy="random", seed=drawn.seed)
+    assert [trial.config for trial in drawn.ask(3)] == [trial.config for trial in again.ask(3)]
+    assert drawn.seed != Tuner(MIXED, seed=None).seed
+
+
+def test_every_fault_of_the_arguments_is_told_at_once():
+    with pytest.raises(InvalidSpec) as caught:
+        Tuner(SMALL, "most", "guess", -1, repeats="x", max_trials=-3, completion={"targte": 1}, static={"a": 1})
+    fields = {"objective", "strategy.name", "seed", "repeats", "max_trials", "completion.targte", "static.a"}
+    assert {fault.field for fault in caught.value.faults} == fields
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "2", True])
+def test_only_a_number_of_trials_can_be_asked_for(n):
+    with pytest.raises(InvalidSpec, match="number of trials"):
+        Tuner(SMALL).ask(n)
+
+
 def test_faults_are_named_by_argument():
     for arguments, field in [
         ({"objective": "largest"}, "objective"),
@@ -190,6 +257,15 @@ def test_faults_are_named_by_argument():
         ({"kind": "best"}, "strategy.options.kind"),
         ({"early_stopping": "never"}, "early_stopping.name"),
         ({"initial_points": [{"a": 9}]}, "initial_points[0]"),
+        ({"initial_points": 3}, "initial_points"),
+        ({"strategy": 3}, "strategy"),
+        ({"early_stopping": 3}, "early_stopping"),
+        ({"warm_start": "both"}, "warm_start"),
+        ({"parents": Tuner(SMALL)}, "parents"),
+        ({"parents": [Tuner(SMALL, "minimize")]}, "parents[0]"),
+        ({"parents": [3]}, "parents[0]"),
+        ({"inherited": [{"a": 1}]}, "inherited[0]"),
+        ({"completion": {"max_gpu_hours": 1}}, "completion.max_gpu_hours"),
     ]:
         with pytest.raises(InvalidSpec) as caught:
             Tuner(SMALL, **arguments)

@@ -1,0 +1,132 @@
+"""The arguments of a Tuner, read as a job's document is: every fault at once, each naming the argument."""
+
+from __future__ import annotations
+
+import operator
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tuning import earlystop, search_rules, strategies
+from tuning.completion import Criteria
+from tuning.contracts import Policy, Scheduler, Strategy
+from tuning.documents import Document, shown
+from tuning.errors import Fault, InvalidSpec
+from tuning.initial_points import points_from_json
+from tuning.space import SearchSpace, Value
+from tuning.states import Goal
+from tuning.warmstart import Inherited, WarmStartType
+from tuning.warmstart.given import inherit_given, read_warm_start
+
+_MOST_TRIALS = 10**9
+_SEEDS = 2**53
+_DRAWN = 2**32  # a seed short enough to be written down
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """``strategy`` has the initial points and the repeats around it; ``policy`` is it, where it is a scheduler."""
+
+    space: SearchSpace
+    goal: Goal
+    strategy: Strategy
+    policy: Policy | None
+    seed: int
+    max_trials: int | None
+    criteria: Criteria
+    static: dict[str, Value]
+    inherited: Inherited
+    comparable: bool
+
+
+def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -> Arguments:
+    """``given`` are the arguments by name, ``options`` those of the strategy. Raises InvalidSpec with every fault."""
+    doc = Document({name: _whole(value) for name, value in given.items()})
+    goal = doc.choice("objective", [str(one) for one in Goal])
+    seed = doc.whole("seed", low=0, high=_SEEDS, optional=True)
+    max_trials = doc.whole("max_trials", low=1, high=_MOST_TRIALS, optional=True)
+    repeats = search_rules.read_repeats(doc)
+    criteria = _criteria(doc)
+    space = doc.sub(lambda: _space(given["space"]))
+    static = search_rules.read_static(doc, space)
+    strategy = doc.sub(lambda: _strategy(given["strategy"], options, static))
+    policy = doc.sub(lambda: _policy(given["early_stopping"], strategy))
+    kind = doc.sub(lambda: _kind(given["warm_start"], given["comparable"]))
+    points, inherited = None, None
+    if space is not None:
+        points = doc.sub(lambda: points_from_json(space, _listed(given["initial_points"])))
+    if space is not None and kind is not None and goal in set(Goal):
+        parents, observed = given["parents"], given["inherited"]
+        inherited = doc.sub(lambda: inherit_given(space, Goal(goal), parents, observed, static, kind))
+    if doc.faults:
+        raise InvalidSpec(doc.faults)
+    assert space is not None
+    assert strategy is not None
+    assert points is not None
+    assert inherited is not None
+    whole = strategies.wrapped(strategy, points, repeats)
+    return Arguments(
+        space=space,
+        goal=Goal(goal),
+        strategy=whole,
+        policy=whole if isinstance(whole, Scheduler) else policy,
+        seed=secrets.randbelow(_DRAWN) if seed is None else seed,
+        max_trials=max_trials,
+        criteria=criteria,
+        static=static,
+        inherited=inherited,
+        comparable=kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,
+    )
+
+
+def _whole(value: object) -> object:
+    """numpy's whole numbers as Python's; anything else as it is."""
+    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
+
+
+def _listed(items: object) -> object:
+    return list(items) if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) else items
+
+
+def _space(space: object) -> SearchSpace:
+    return space if isinstance(space, SearchSpace) else SearchSpace.from_json(space)
+
+
+def _criteria(doc: Document) -> Criteria:
+    part = doc.part("completion")
+    criteria = search_rules.read_completion(part)
+    if part is not None and criteria.max_gpu_hours is not None:
+        part.fault("max_gpu_hours", f"is {criteria.max_gpu_hours:g}; a tuner sees no GPUs: leave it out")
+    return criteria
+
+
+def _kind(warm_start: object, comparable: object) -> WarmStartType:
+    if warm_start is not None:
+        return read_warm_start(warm_start)
+    return WarmStartType.IDENTICAL_DATA_AND_ALGORITHM if comparable else WarmStartType.TRANSFER_LEARNING
+
+
+def _strategy(strategy: object, options: Mapping[str, object], static: Mapping[str, Value]) -> Strategy:
+    if isinstance(strategy, str):
+        return strategies.create(strategy, strategies.inferred(strategy, options, static))
+    if options:
+        raise InvalidSpec([Fault(f"strategy.options.{name}", "goes with a strategy's name only") for name in options])
+    if not hasattr(strategy, "suggest"):
+        message = f"is {shown(strategy)}; give the name of a strategy, or an object that has `suggest`"
+        raise InvalidSpec([Fault("strategy", message, "type")])
+    return strategy
+
+
+def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
+    if policy is not None and isinstance(strategy, Scheduler):
+        message = "goes with no strategy that decides itself how far a trial goes; leave it out"
+        raise InvalidSpec([Fault("early_stopping", message)])
+    if isinstance(policy, str):
+        return earlystop.create(policy, {})
+    if isinstance(policy, Mapping):
+        options = {name: value for name, value in policy.items() if name != "name"}
+        return earlystop.create(str(policy.get("name", "")), options)
+    if policy is not None and not hasattr(policy, "judge"):
+        message = f"is {shown(policy)}; give a policy's name, an object with its name and options, or None"
+        raise InvalidSpec([Fault("early_stopping", message, "type")])
+    return policy
