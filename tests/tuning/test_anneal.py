@@ -121,18 +121,20 @@ def test_parents_of_the_same_objective_are_among_the_ranked_trials():
 
 
 def test_parents_of_another_scale_give_the_centre_first_and_ever_more_seldom():
-    """F11: with trust t and n own trials, with probability t / (t + n / 4)."""
+    """F11: with weight w and n own trials, with probability w / (w + n / 4); the first trial is as without parents."""
     anneal = strategies.create("anneal", {"avg_best_idx": 1})
     parents = inherited([0.5, 0.1]) + inherited([0.5, 0.5, 0.9], "b")
-    (first,) = anneal.suggest(LINE, History(Goal.MAXIMIZE, (), parents, comparable=False), [1], 0)
-    assert first.numbers["parents_weight"] == pytest.approx(1.4)
-    assert first.numbers["share_of_range"] == 1 / (1 + 0.7 * 5 * 0.1)
-    assert "trial 2 of a" in first.reason or "trial 3 of b" in first.reason
+    history = History(Goal.MAXIMIZE, (), parents, comparable=False)
+    first, third = anneal.suggest(LINE, history, [1, 3], 0)
+    assert first.config == anneal.suggest(LINE, History(Goal.MAXIMIZE), [1], 0)[0].config
+    assert third.numbers["parents_weight"] == pytest.approx(1.4)
+    centre, trials = ("trial 2 of a", 2) if "of a" in third.reason else ("trial 3 of b", 3)
+    assert centre in third.reason and third.numbers["share_of_range"] == pytest.approx(1 / (1 + 0.7 * trials * 0.1))
     own = tuple(observation(n, {"x": 0.3}, 0.0) for n in range(1, 9))
     found = anneal.suggest(LINE, History(Goal.MAXIMIZE, own, parents, comparable=False), NUMBERS, 0)
-    trust = found[0].numbers["parents_weight"]
+    weight = found[0].numbers["parents_weight"]
     of_parents = sum(" of a," in one.reason or " of b," in one.reason for one in found)
-    assert of_parents / len(found) == pytest.approx(trust / (trust + 2), abs=0.06)
+    assert of_parents / len(found) == pytest.approx(weight / (weight + 2), abs=0.06)
 
 
 def test_misleading_parents_are_forgotten():

@@ -7,7 +7,7 @@ from tuning.history import History, Observation
 from tuning.space import Float, SearchSpace
 from tuning.states import Goal, TrialState
 from tuning.strategies import parents
-from tuning.strategies.parents import parents_of
+from tuning.strategies.parents import Parent, parents_of
 
 LINE = SearchSpace((Float("x", 0.0, 1.0),))
 TENTHS = [n / 10 for n in range(11)]
@@ -69,6 +69,21 @@ def test_trials_where_the_parent_expects_about_the_same_say_little():
 
 def test_own_trials_of_one_value_say_nothing_against():
     assert 0.0 < trust(trials(TENTHS, [1.0] * 11)) < 0.7
+
+
+def test_own_failures_count_as_the_worst():
+    """Two that failed where the parent is best, beside one that is worse by far than it should be elsewhere."""
+    failed = tuple(Observation(n, {"x": x}, TrialState.FAILED) for n, x in ((7, 0.95), (8, 1.0)))
+    worst = trials([0.95, 1.0], [-1e300, -1e300])
+    lost = tuple(Observation(n, {"x": x}, TrialState.LOST) for n, x in ((7, 0.95), (8, 1.0)))
+    rest = trials([0.1, 0.4], [0.0, 1.0])
+    assert trust(rest + failed) == trust(rest + worst) < 0.2
+    assert trust(rest + lost) == trust(rest) > 0.7
+
+
+def test_a_trust_that_is_no_more_than_chance_weighs_next_to_nothing():
+    weights = [Parent("a", (), trust).weight for trust in (0.0, 0.14, 0.7, 0.9)]
+    assert weights == pytest.approx([0.0, 0.14 * 0.2**2, 0.7, 0.9])
 
 
 def test_each_fourth_of_the_first_trials_tests_the_parents():

@@ -54,10 +54,10 @@ class Anneal:
     again. Unlike in hyperopt, all hyperparameters are drawn around the same trial, so that good combinations survive.
 
     Inherited trials of comparable value are among the ranked ones. Parents whose values are not comparable have
-    rankings of their own. One of them gives the centre instead with probability t / (t + n / 4), where n is the number
-    of own trials with a value and t is the parents' trust (see parents.py) summed up: at first always, later less and
-    less, and never where own results contradict them. As far as they are trusted, their trials make the neighbourhood
-    smaller. A few of the first trials are uniform, to tell whether the parents are right.
+    rankings of their own. One of them gives the centre instead with probability w / (w + n / 4), where n is the number
+    of own trials with a value and w is the parents' weight (see parents.py) summed up: less and less, and never where
+    own results contradict them. The neighbourhood is then smaller, by that parent's weight times its trials. The first
+    trial, which is the same as without parents, and a few more are uniform, to tell whether the parents are right.
     """
 
     def __init__(self, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> None:
@@ -73,7 +73,7 @@ class Anneal:
 
         def suggest(number: int) -> Suggestion:
             rng = np.random.default_rng([seed, number])
-            if tests_parents(number) and any(parent.trust for parent in parents):
+            if (number == 1 or tests_parents(number)) and any(parent.weight for parent in parents):
                 suggestion = parents_test(space, used, rng)
             else:
                 suggestion = self._one(space, used, ranked, parents, rng)
@@ -90,14 +90,15 @@ class Anneal:
         parents: Sequence[Parent],
         rng: np.random.Generator,
     ) -> Suggestion:
-        trials = len(ranked) + sum(parent.trust * len(parent.trials) for parent in parents)
+        trials: float = len(ranked)
         numbers: dict[str, Number] = {}
-        trust = sum(parent.trust for parent in parents)
-        if trust > 0.0:
-            numbers["parents_weight"] = trust
-            if rng.random() < trust / (trust + len(ranked) / _OWN_PER_PARENT):
-                shares = np.array([parent.trust for parent in parents]) / trust
-                ranked = parents[int(rng.choice(len(parents), p=shares))].trials
+        weight = sum(parent.weight for parent in parents)
+        if weight > 0.0:
+            numbers["parents_weight"] = weight
+            if rng.random() < weight / (weight + len(ranked) / _OWN_PER_PARENT):
+                shares = np.array([parent.weight for parent in parents]) / weight
+                parent = parents[int(rng.choice(len(parents), p=shares))]
+                ranked, trials = parent.trials, trials + parent.weight * len(parent.trials)
         if not ranked:
             config = draw_untried(space, used, rng)
             return Suggestion(config, "Uniform random: no trial has a value yet.", {"trials": 0})

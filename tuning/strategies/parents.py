@@ -1,4 +1,4 @@
-"""Warm-start parents whose values are not comparable with the own ones: their ranks, and how far to trust them.
+"""Warm-start parents: their ranks, and how far to trust them.
 
 For strategies without a model of their own that could weigh them (the Gaussian process does: see transfer.py).
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuning.contracts import Suggestion
 from tuning.history import History, Observation
@@ -16,7 +17,7 @@ from tuning.parameters import Floats
 from tuning.space import SearchSpace
 from tuning.strategies.untried import draw_untried
 
-_TRUST = 0.7  # before the child has results of its own
+TRUST = 0.7  # before the child has results of its own
 _TRUST_WORTH = 2.0  # how many own results that is worth
 _NEIGHBOURS = 3  # of a parent's trials tell the rank to expect at a point
 _TESTED, _EVERY = 20, 4  # of the first 20 trials each fourth tests the parents, beginning with the second
@@ -32,24 +33,37 @@ class Parent:
     trials: tuple[Observation, ...]
     trust: float
 
+    @property
+    def weight(self) -> float:
+        """The trust t times min(1, t / 0.7)^2, for where trials near the parent are the stake.
+
+        A parent of no use keeps a trust of 0.1 to 0.2 by chance for long, and each trial spent near its best is lost.
+        """
+        return self.trust * min(1.0, self.trust / TRUST) ** 2
+
 
 def parents_of(space: SearchSpace, history: History) -> tuple[Parent, ...]:
-    """The parents of a history whose inherited values are not comparable, in the order of their names.
+    """The parents of a history whose inherited values are not comparable, in the order of their names."""
+    return () if history.comparable else weighed(space, history)
+
+
+def weighed(space: SearchSpace, history: History) -> tuple[Parent, ...]:
+    """The parents, by ranks alone, in the order of their names; values may be comparable or not.
 
     A parent's trust begins at 0.7 and is then what the own results make of it: the rank correlation (Kendall's, each
     pair of own trials weighing as much as the ranks that the parent's nearest trials make expect lie apart), averaged
-    with the start. Own trials where the parent expects about the same say little for or against it. Never below 0: what
-    contradicts the own results is forgotten.
+    with the start. Own trials where the parent expects about the same say little for or against it. Own trials that
+    failed are the worst. Never below 0: what contradicts the own results is forgotten.
     """
-    if history.comparable:
-        return ()
-    own = history.finished[-_LATEST:]
-    losses = np.array([-history.goal.sign * (trial.value or 0.0) for trial in own])
+    broken = {trial.number for trial in history.failed}
+    own = [trial for trial in history.own if trial.usable or trial.number in broken][-_LATEST:]
+    losses = [-history.goal.sign * (trial.value or 0.0) if trial.usable else np.inf for trial in own]
+    places = np.unique(losses, return_inverse=True)[1]  # equal values, and all failures, share one
     features = space.unit_features(space.encode_all([trial.config for trial in own]))
     found = []
     for name, trials in families(history):
         theirs = space.unit_features(space.encode_all([trial.config for trial in trials]))
-        found.append(Parent(name, trials, _trust(_expected(features, theirs), losses)))
+        found.append(Parent(name, trials, _trust(_expected(features, theirs), places)))
     return tuple(found)
 
 
@@ -88,13 +102,13 @@ def _expected(features: Floats, theirs: Floats) -> Floats:
     return expected
 
 
-def _trust(expected: Floats, losses: Floats) -> float:
-    first, second = np.triu_indices(len(losses), 1)
+def _trust(expected: Floats, places: NDArray[np.intp]) -> float:
+    first, second = np.triu_indices(len(places), 1)
     gaps = expected[first] - expected[second]
     told = float(np.abs(gaps).sum())
     if told == 0.0:
-        return _TRUST
-    agreed = float(np.sum(gaps * np.sign(losses[first] - losses[second])))
+        return TRUST
+    agreed = float(np.sum(gaps * np.sign(places[first] - places[second])))
     # In own results: one less than there are (the first has none to compare with), or fewer if they lie close together.
-    worth = min(len(losses) - 1, 2 * told / _MEAN_GAP / len(losses))
-    return max(0.0, (_TRUST_WORTH * _TRUST + worth * agreed / told) / (_TRUST_WORTH + worth))
+    worth = min(len(places) - 1, 2 * told / _MEAN_GAP / len(places))
+    return max(0.0, (_TRUST_WORTH * TRUST + worth * agreed / told) / (_TRUST_WORTH + worth))

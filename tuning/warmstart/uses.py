@@ -5,8 +5,8 @@ only early stopping for random and grid. Both uses are here, and which of them a
 
     auto, bayesian,         learn from the parents' trials, by both types of warm start
     tpe, anneal
-    random                  a share of the trials (option parent_share) is drawn near the parents' best ones; with a
-                            share of 0, parents are used as for sobol
+    random                  a share of the trials (option parent_share) is drawn near the parents' best ones, less as
+                            own results contradict them; with a share of 0, parents are used as for sobol
     sobol, grid             keep to their own points. IDENTICAL_DATA_AND_ALGORITHM: points that parents completed are
                             not run again, and early stopping compares with the parents' curves.
                             TRANSFER_LEARNING: nothing of that is left, so it is refused
@@ -27,7 +27,9 @@ _CURVES = "early stopping compares with the parents' curves too"
 _RANKS = (
     "the order of each parent's values says where to begin, and is forgotten as far as this job's results contradict"
 )
-_SHARE = "a share of the trials (parent_share) is drawn near the best of each parent"
+_SHARE = (
+    "a share of the trials (parent_share) is drawn near the best of each parent, less as this job's results contradict"
+)
 
 
 @dataclass(frozen=True, slots=True)
