@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import scipy  # of which special is loaded where a normal distribution asks for it
 
+from tuning import normal as standard_normal
 from tuning.errors import Fault
 from tuning.parameter_rules import (
     MAX_INTEGER,
@@ -149,7 +149,7 @@ class Expression:
         u = np.clip(u, 0.0, 1.0)
         low, high = self._exponents()
         if normal:
-            t: Floats = self.a + self.b * np.clip(scipy.special.ndtri(u), -_SIGMAS, _SIGMAS)
+            t: Floats = self.a + self.b * np.clip(standard_normal.quantile(u), -_SIGMAS, _SIGMAS)
         else:
             t = np.clip((1.0 - u) * low + u * high, low, high)
         return np.exp(t) if exponential else t
@@ -161,8 +161,7 @@ class Expression:
         if exponential:
             x = np.log(np.maximum(x, 1e-320))
         if normal:
-            u: Floats = scipy.special.ndtr((x - self.a) / self.b)
-            return u
+            return standard_normal.cdf((x - self.a) / self.b)
         return np.full_like(x, 0.5) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
 
     def _centres(self, k: Floats) -> Floats:

@@ -107,6 +107,12 @@ class TPE(Bayesian):
     strategy = "tpe"
 
 
+class TPEIdentical(TPE):
+    """As ``Identical``; what latency is measured of."""
+
+    comparable = True
+
+
 class Anneal(Bayesian):
     strategy = "anneal"
 

@@ -1,6 +1,6 @@
 """How much memory suggesting takes over an interpreter that has imported numpy and scipy, as JSON.
 
-    python tests/bench/suggestion_memory.py --observations 500 --dimensions 6
+    python tests/bench/suggestion_memory.py --observations 500 --dimensions 6 --strategy tpe
 
 ``engine``: the resident set, in MB, with the engine and numpy's random generators loaded; ``history``: what the
 observations themselves take; ``suggesting``: the peak while suggesting, all over the interpreter, the history included.
@@ -30,6 +30,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--observations", type=int, default=500)
     arguments.add_argument("--dimensions", type=int, default=6)
+    arguments.add_argument("--strategy", default="auto")
     given = arguments.parse_args()
     idle = resident()
 
@@ -38,7 +39,7 @@ def main() -> None:
     from tuning.space import Categorical, Float, SearchSpace
     from tuning.states import Goal, TrialState
 
-    auto = strategies.create("auto", {})
+    strategy = strategies.create(given.strategy, {})
     rng = np.random.default_rng(0)  # numpy loads its generators when they are asked for, which the engine does
     engine = resident()
     space = SearchSpace(
@@ -53,9 +54,10 @@ def main() -> None:
         value = sum((float(config[p.name]) - 0.4) ** 2 for p in space.parameters if not p.nominal)
         own.append(Observation(number, config, TrialState.COMPLETED, value + 0.01 * float(rng.standard_normal())))
     history = resident()
-    auto.suggest(space, History(Goal.MINIMIZE, tuple(own)), [given.observations + 1], 0)
+    strategy.suggest(space, History(Goal.MINIMIZE, tuple(own)), [given.observations + 1], 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     report = {
+        "strategy": given.strategy,
         "observations": given.observations,
         "dimensions": given.dimensions,
         "idle": round(idle),

@@ -13,11 +13,12 @@ from tuning.strategies import gp, lapack
 SUGGEST = """
 import sys
 from tuning import Tuner
-from tuning.space import Float, SearchSpace
-tuner = Tuner(SearchSpace((Float("x", 0.0, 1.0), Float("y", 0.0, 1.0))), "minimize", "auto", 0)
-for _ in range(8):
-    (trial,) = tuner.ask()
-    tuner.tell(trial, (trial.config["x"] - 0.3) ** 2 + trial.config["y"])
+from tuning.space import Expression, Float, SearchSpace
+for strategy in ("tpe", "auto"):
+    tuner = Tuner(SearchSpace((Float("x", 0.0, 1.0), Expression("y", "normal", 0.0, 1.0))), "minimize", strategy, 0)
+    for _ in range(24 if strategy == "tpe" else 8):
+        (trial,) = tuner.ask()
+        tuner.tell(trial, (trial.config["x"] - 0.3) ** 2 + trial.config["y"])
 heavy = [name for name in sys.modules if name in HEAVY]
 assert not heavy, heavy
 import scipy.linalg

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from tuning.normal import cdf, quantile
 from tuning.strategies import normal
 
 Z = np.concatenate([np.linspace(-60.0, 12.0, 7201), -np.geomspace(60.0, 1e6, 50)])
@@ -32,9 +33,16 @@ def test_the_series_goes_on_where_the_formula_ends():
 
 def test_quantiles():
     probabilities = np.concatenate([np.geomspace(1e-12, 0.5, 100), 1.0 - np.geomspace(1e-12, 0.5, 100)])
-    assert normal.quantile(probabilities.tolist()) == pytest.approx(special.ndtri(probabilities), rel=1e-12, abs=1e-15)
+    assert quantile(probabilities) == pytest.approx(special.ndtri(probabilities), rel=1e-12, abs=1e-15)
+    assert quantile(np.array([[-0.1, 0.0, 1.0]])).tolist() == [[-np.inf, -np.inf, np.inf]]
+
+
+def test_probabilities_and_their_shape():
+    z = np.linspace(-37.0, 37.0, 3000).reshape(3, 1000)
+    assert cdf(z) == pytest.approx(special.ndtr(z), rel=1e-12, abs=0.0)
+    assert quantile(cdf(z[0])) == pytest.approx(z[0], rel=1e-9)
 
 
 def test_nothing_gives_nothing():
-    for function in (normal.log_cdf, normal.log_improvement, normal.quantile):
+    for function in (normal.log_cdf, normal.log_improvement, cdf, quantile):
         assert function(np.zeros(0)).shape == (0,)

@@ -1,6 +1,4 @@
-"""The standard normal distribution, accurate also far out on its lower side, where what is expected there vanishes.
-
-``scipy.special`` has most of this, and takes 25 MB of every process that suggests.
+"""Logarithms of the standard normal distribution, accurate far out on its lower side, where what is expected vanishes.
 
 Symbols
     pdf, cdf    of the standard normal distribution
@@ -10,8 +8,6 @@ Symbols
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 
@@ -21,11 +17,6 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 _SQRT_HALF = math.sqrt(0.5)
 _FAR = 20.0  # standard deviations, beyond which the asymptotic series of Mills' ratio is exact to rounding
 _ODD = range(17, 1, -2)  # its factors; the first that is left out is 5e-14 of the sum
-
-
-def quantile(probabilities: Sequence[float]) -> Floats:
-    """The quantiles (m,) at ``probabilities``, greater than 0 and less than 1."""
-    return np.array(list(map(NormalDist().inv_cdf, probabilities)))
 
 
 def log_cdf(z: Floats) -> Floats:

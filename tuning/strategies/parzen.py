@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
+from tuning import normal
 from tuning.parameters import Floats
 from tuning.space import Parameter, SearchSpace
 
@@ -24,6 +24,7 @@ _LISTED = 200  # ordered values up to this many have their own cells; more are a
 _WIDTH = 0.7  # of a single trial's kernel, in standard deviations of the trials
 _NARROWEST = 0.01  # of the range, for a continuous hyperparameter
 _NARROWEST_CELL = 0.5  # of the mean cell, for ordered values: their neighbours must stay in reach
+_BLOCK = 2**18  # elements of an array of points by kernels at a time, 2 MB
 _SPREAD_WORTH = 2.0  # how many trials the prior belief is worth that they are spread over the whole range
 
 
@@ -89,19 +90,34 @@ class Parzen:
 
     def log_density(self, points: Floats) -> Floats:
         """log density (m,) at the snapped unit points (m, d)."""
-        kernels = np.zeros((len(points), len(self.units)))
-        uniform = np.zeros(len(points))
+        density = np.empty(len(points))
+        rows = max(1, _BLOCK // (len(self.units) + 1))
+        for first in range(0, len(points), rows):
+            block = slice(first, first + rows)
+            density[block] = self._log_density(points[block])
+        return density
+
+    def _log_density(self, points: Floats) -> Floats:
+        # In place where it can be: with thousands of kernels, arrays of (m, n) are most of what TPE takes.
+        logs = np.zeros((len(points), len(self.units) + 1))
+        kernels, uniform = logs[:, :-1], logs[:, -1]
         for axis in self.axes:
-            at, centres = points[:, axis.index], self.units[:, axis.index]
+            at = points[:, axis.index]
             if axis.edges is None:
-                kernels += _log_normal(at, centres, float(self.widths[axis.index]))
+                squares = at[:, None] - self.units[:, axis.index]
+                squares /= self.widths[axis.index]
+                squares *= squares
+                squares *= 0.5
+                kernels -= squares
                 continue
-            places = axis.places(at)
-            kernels += self._log_masses(axis)[places]
+            places, (masses, columns) = axis.places(at), self._log_masses[axis.index]
+            kernels += masses[places[:, None], columns]
             uniform += np.log(np.diff(axis.edges))[places]
-        logs = np.column_stack([kernels, uniform]) + np.log(self.shares)
+        kernels -= self._log_norms
+        logs += np.log(self.shares)
         most = logs.max(axis=1)
-        density: Floats = most + np.log(np.sum(np.exp(logs - most[:, None]), axis=1))
+        logs -= most[:, None]
+        density: Floats = most + np.log(np.sum(np.exp(logs, out=logs), axis=1))
         return density
 
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
@@ -118,8 +134,8 @@ class Parzen:
                 points[near, axis.index] = self._drawn(axis, centres, u[near], rng)
             else:
                 width = self.widths[axis.index]
-                low, high = scipy.special.ndtr(-centres / width), scipy.special.ndtr((1.0 - centres) / width)
-                points[near, axis.index] = centres + width * scipy.special.ndtri(low + u[near] * (high - low))
+                low, high = normal.cdf(-centres / width), normal.cdf((1.0 - centres) / width)
+                points[near, axis.index] = centres + width * normal.quantile(low + u[near] * (high - low))
         inside: Floats = np.clip(points, 0.0, 1.0)
         return inside
 
@@ -134,23 +150,30 @@ class Parzen:
         values = len(axis.edges) - 1
         return values / (values + len(self.units))
 
-    def _log_masses(self, axis: Axis) -> Floats:
-        """log probability (K, n) of each value under each kernel."""
-        assert axis.edges is not None
-        centres = self.units[:, axis.index]
+    @cached_property
+    def _log_norms(self) -> Floats:
+        """log (n,) of what the normals of the continuous hyperparameters, cut to [0, 1], are divided by."""
+        logs = np.zeros(len(self.units))
+        for axis in self.axes:
+            if axis.edges is None:
+                centres, width = self.units[:, axis.index], float(self.widths[axis.index])
+                inside = normal.cdf((1.0 - centres) / width) - normal.cdf(-centres / width)
+                logs += np.log(inside * (width * math.sqrt(2.0 * math.pi)))
+        return logs
+
+    @cached_property
+    def _log_masses(self) -> dict[int, tuple[Floats, NDArray[np.intp]]]:
+        """log probability (K, c) of each value under kernels at each of c centres, and the column (n,) of each kernel;
+        by the index of a discrete hyperparameter."""
+        return {axis.index: self._masses(axis, axis.edges) for axis in self.axes if axis.edges is not None}
+
+    def _masses(self, axis: Axis, edges: Floats) -> tuple[Floats, NDArray[np.intp]]:
+        centres, columns = np.unique(self.units[:, axis.index], return_inverse=True)
         if axis.nominal:
-            values, anew = len(axis.edges) - 1, self._anew(axis)
+            values, anew = len(edges) - 1, self._anew(axis)
             masses = np.full((values, len(centres)), anew / values)
             masses[axis.places(centres), np.arange(len(centres))] += 1.0 - anew
         else:
-            below = scipy.special.ndtr((axis.edges[:, None] - centres) / self.widths[axis.index])
+            below = normal.cdf((edges[:, None] - centres) / self.widths[axis.index])
             masses = np.diff(below, axis=0) / (below[-1] - below[0])
-        logs: Floats = np.log(np.maximum(masses, 1e-300))
-        return logs
-
-
-def _log_normal(at: Floats, centres: Floats, width: float) -> Floats:
-    """log density (m, n) of normals cut to [0, 1]."""
-    inside = scipy.special.ndtr((1.0 - centres) / width) - scipy.special.ndtr(-centres / width)
-    logs: Floats = -0.5 * ((at[:, None] - centres) / width) ** 2 - np.log(inside * (width * math.sqrt(2.0 * math.pi)))
-    return logs
+        return np.log(np.maximum(masses, 1e-300)), columns

@@ -14,10 +14,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from tuning import normal
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.space import SearchSpace
-from tuning.strategies import gp, normal
+from tuning.strategies import gp
 from tuning.strategies.hierarchical import Basis, Inherited, Source, Transferred
 from tuning.strategies.parents import families
 
@@ -67,7 +68,7 @@ def _source(space: SearchSpace, history: History, name: str, trials: Sequence[Ob
     losses = np.array([-history.goal.sign * (trial.value or 0.0) for trial in trials])
     # Ties share the mean of their ranks, so that a plateau is one.
     ranks = np.searchsorted(losses, losses, side="left") + np.searchsorted(losses, losses, side="right")
-    scores = normal.quantile(np.clip(ranks / (2 * len(losses)), 0.5 / len(losses), 1 - 0.5 / len(losses)).tolist())
+    scores = normal.quantile(np.clip(ranks / (2 * len(losses)), 0.5 / len(losses), 1 - 0.5 / len(losses)))
     chosen = _spread(len(trials), _CONDITIONED)
     units = space.encode_all([trials[index].config for index in chosen])
     features, scores = space.unit_features(units), scores[chosen]
