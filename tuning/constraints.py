@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tuning.errors import Fault, InvalidSpec
+from tuning.intervals import may_hold
 from tuning.parameter_rules import MAX_INTEGER, Value
 
 MAX_LENGTH = 500
@@ -36,6 +37,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mod: operator.mod,
     ast.Pow: math.pow,  # unlike **, never complex and never a number of a million digits
 }
+_LEAST = 1e-300  # the shortfall of what is broken by nothing that can be measured, such as a < a
 _EQUALITY: dict[type[ast.cmpop], Callable[[object, object], bool]] = {ast.Eq: operator.eq, ast.NotEq: operator.ne}
 _ORDER: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
@@ -62,17 +64,19 @@ class Constraint:
     names: frozenset[str] = field(init=False, compare=False)
     _tree: ast.expr = field(init=False, compare=False, repr=False)
     _quoted: Mapping[str, str] = field(init=False, compare=False, repr=False)
+    _identifiers: Mapping[str, str] = field(init=False, compare=False, repr=False)  # in the tree, with their names
 
     def __post_init__(self) -> None:
         tree, quoted = _parsed(self.text)
         _require(_type(tree), "truth", tree, quoted)
         functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         found = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions]
-        names = {quoted.get(node.id, node.id) for node in found}
+        names = {node.id: quoted.get(node.id, node.id) for node in found}
         if not names:
             raise _invalid("names no hyperparameter; compare at least one, such as warmup < epochs / 2")
         object.__setattr__(self, "text", _written(tree, quoted))
-        object.__setattr__(self, "names", frozenset(names))
+        object.__setattr__(self, "names", frozenset(names.values()))
+        object.__setattr__(self, "_identifiers", names)
         object.__setattr__(self, "_tree", tree)
         object.__setattr__(self, "_quoted", quoted)
 
@@ -84,6 +88,22 @@ class Constraint:
             return bool(self._value(self._tree, config))
         except (ArithmeticError, ValueError):
             return False
+
+    def shortfall(self, config: Mapping[str, Value]) -> float:
+        """How much ``config`` lacks to satisfy it: 0 exactly where it holds, else the distance of what is compared.
+
+        Of conjunctions the sum, of alternatives the least; infinite where the arithmetic has no result.
+        """
+        return 0.0 if self.holds(config) else max(self._lacks(self._tree, config, True), _LEAST)
+
+    def possible(self, ranges: Mapping[str, tuple[float, float]]) -> bool:
+        """False if it holds nowhere within ``ranges``; True also where that cannot be told.
+
+        A hyperparameter with texts, or one that may be inactive, must not stand in ``ranges``.
+        """
+        return any(name not in ranges for name in self.names) or may_hold(
+            self._tree, {identifier: ranges[name] for identifier, name in self._identifiers.items()}
+        )
 
     def type_problem(self, texts: Mapping[str, bool]) -> str | None:
         """What is wrong with the use of names; ``texts`` says of each hyperparameter whether a value may be a text."""
@@ -117,6 +137,31 @@ class Constraint:
             case ast.Compare():
                 return self._compared(node, config)
         raise AssertionError(node)  # _type lets nothing else in
+
+    def _lacks(self, node: ast.expr, config: Mapping[str, Value], wanted: bool) -> float:
+        """The shortfall of ``node`` to be ``wanted``."""
+        match node:
+            case ast.UnaryOp(op=ast.Not()):
+                return self._lacks(node.operand, config, not wanted)
+            case ast.BoolOp():
+                parts = [self._lacks(part, config, wanted) for part in node.values]
+                return sum(parts) if isinstance(node.op, ast.And) == wanted else min(parts)
+            case ast.Compare():
+                operands = [node.left, *node.comparators]
+                links = zip(node.ops, operands, operands[1:], strict=False)
+                parts = [self._gap(op, left, right, config, wanted) for op, left, right in links]
+                return sum(parts) if wanted else min(parts)
+        raise AssertionError(node)  # _type lets nothing else be a truth
+
+    def _gap(self, op: ast.cmpop, left: ast.expr, right: ast.expr, config: Mapping[str, Value], wanted: bool) -> float:
+        try:
+            ends = (self._value(left, config), self._value(right, config))
+            compare = _EQUALITY.get(type(op)) or _ORDER[type(op)]
+            if compare(*ends) == wanted:  # type: ignore[arg-type]
+                return 0.0
+            return 1.0 if isinstance(ends[0], str) or isinstance(ends[1], str) else abs(ends[0] - ends[1]) or _LEAST
+        except (ArithmeticError, ValueError, TypeError):
+            return math.inf
 
     def _number(self, node: ast.expr, config: Mapping[str, Value]) -> float:
         value = self._value(node, config)

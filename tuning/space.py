@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tuning.constraints import Constraint
 from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec, SpaceExhausted
+from tuning.feasible import Feasible
 from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
 from tuning.space_document import read_parameter
 from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
@@ -34,7 +35,7 @@ __all__ = [
 
 Config = Mapping[str, Value]
 
-_DRAWS = 10_000  # random points of which one must satisfy the constraints
+_DRAWS = 1_000  # random points; where none of so many satisfies the constraints, one is searched for
 _COUNTED = 100_000  # constrained spaces of more combinations are not counted
 
 
@@ -129,7 +130,9 @@ class SearchSpace:
         combinations = self._combinations([range(size) for size in sizes if size is not None], counted=True)
         if not self.constraints:
             return combinations
-        return sum(1 for _ in self.grid(max(size or 1 for size in sizes))) if combinations <= _COUNTED else None
+        if combinations > _COUNTED:
+            return len(self._feasible.points) if self._rare and self._feasible.points is not None else None
+        return sum(1 for _ in self.grid(max(size or 1 for size in sizes)))
 
     @property
     def width(self) -> int:
@@ -144,14 +147,42 @@ class SearchSpace:
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """One point, uniform on each parameter's scale (an expression: by its distribution).
 
+        Where hardly any random point satisfies the constraints, one is searched for: spread over all that do, but not
+        exactly uniform (see feasible.py).
+
         Raises:
-            SpaceExhausted: none of 10,000 random points satisfies the constraints.
+            SpaceExhausted: no point that satisfies the constraints was found.
         """
+        config = None if self._rare else self._drawn(rng)
+        if config is None:
+            config = self._feasible.draw(rng)
+        if config is None:
+            raise SpaceExhausted("No point that satisfies the constraints of the search space was found.")
+        return config
+
+    def _drawn(self, rng: np.random.Generator) -> dict[str, Value] | None:
+        """The first random point that satisfies the constraints, if one of a thousand does."""
         for _ in range(_DRAWS):
             config = self.decode(rng.random(len(self.parameters)))
             if self.allows(config):
                 return config
-        raise SpaceExhausted(f"None of {_DRAWS:,} random points satisfies the constraints of the search space.")
+        return None
+
+    @cached_property
+    def _rare(self) -> bool:
+        """Whether so few points satisfy the constraints that drawing until one does takes too long."""
+        return bool(self.constraints) and self._drawn(np.random.default_rng(0)) is None
+
+    @cached_property
+    def _feasible(self) -> Feasible:
+        return Feasible(self.parameters, self.constraints, self.project)
+
+    def points(self) -> Sequence[dict[str, Value]] | None:
+        """All points, the last parameter fastest; None where a parameter is continuous or they are too many to list."""
+        sizes = [parameter.size or 0 for parameter in self.parameters]
+        if 0 in sizes or self._combinations([range(size) for size in sizes], counted=True) > _COUNTED:
+            return self._feasible.points if self.constraints else None
+        return list(self.grid(max(sizes)))
 
     def encode(self, config: Config) -> Floats:
         """The snapped unit point of a configuration, shape (len(space),)."""
@@ -315,12 +346,13 @@ class SearchSpace:
         return "; ".join(sorted(problems)) or None
 
     def _require_feasible(self) -> None:
-        try:
-            self.sample(np.random.default_rng(0))
-        except SpaceExhausted:
+        if self._rare and self._feasible.known is None:
             texts = "; ".join(constraint.text for constraint in self.constraints)
-            message = f"are satisfied by none of {_DRAWS:,} random points ({texts}); loosen them, or narrow the ranges"
-            raise InvalidSpec([Fault("space.constraints", message, "range")]) from None
+            message = (
+                f"are satisfied by none of {_DRAWS:,} random points, nor by one that was searched for ({texts}); "
+                "loosen them, or change the ranges"
+            )
+            raise InvalidSpec([Fault("space.constraints", message, "range")])
 
 
 def _canonical(value: Value) -> str:

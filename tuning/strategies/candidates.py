@@ -83,7 +83,7 @@ def propose_drawn(acquisition: Acquisition, space: SearchSpace, used: set[str], 
 def every_unit(space: SearchSpace) -> Floats:
     """The snapped unit points of a countable space, shape (size, d)."""
     if not space.plain:
-        return space.encode_all(list(space.grid(space.size or 1)))
+        return space.encode_all(space.points() or ())
     axes = [p.encode_all(list(p.grid(p.size or 1))) for p in space.parameters]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 

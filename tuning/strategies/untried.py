@@ -11,11 +11,11 @@ from tuning.errors import SpaceExhausted
 from tuning.space import Config, SearchSpace, Value
 
 _DRAWS = 100
-_LISTED = 100_000  # spaces up to this many points are listed to find the last untried ones
+_MORE = 900  # draws where they cannot be listed
 
 
-def exhausted(space: SearchSpace) -> SpaceExhausted:
-    return SpaceExhausted(f"All {space.size} points of the search space have been tried.")
+def exhausted(space: SearchSpace, size: int | None = None) -> SpaceExhausted:
+    return SpaceExhausted(f"All {size or space.size} points of the search space have been tried.")
 
 
 def free(space: SearchSpace, config: Config, used: set[str]) -> bool:
@@ -57,10 +57,21 @@ def draw_untried(
             config = source(rng)
             if free(space, config, used):
                 return config
-    size = space.size
-    if size is None or size > _LISTED:
-        raise SpaceExhausted(f"{_DRAWS} random points in a row had all been tried: the search space is too small.")
-    left = [config for config in space.grid(size) if space.key(config) not in used]
+    points = space.points()
+    if points is None:
+        return _persistent(space, used, rng)
+    left = [config for config in points if space.key(config) not in used]
     if not left:
-        raise exhausted(space)
+        raise exhausted(space, len(points))
     return left[int(rng.integers(len(left)))]
+
+
+def _persistent(space: SearchSpace, used: set[str], rng: np.random.Generator) -> dict[str, Value]:
+    """An untried point of a space in which many draws in a row had been tried, though it cannot be listed."""
+    for _ in range(_MORE):
+        config = space.sample(rng)
+        if space.key(config) not in used:
+            return config
+    raise SpaceExhausted(
+        f"{_DRAWS + _MORE:,} random points in a row had all been tried: hardly any point of the search space is left."
+    )
