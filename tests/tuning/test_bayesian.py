@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -149,6 +150,34 @@ def test_reasons_tell_model_mean_uncertainty_and_acquisition():
     assert suggestions[9].reason.startswith("Gaussian process on 7 trials, 1 running: expects ")
     assert {"mean", "sd", "incumbent", "acquisition_value"} <= numbers.keys()
     assert numbers["sd"] > 0 and -5 < numbers["mean"] < 1 and numbers["acquisition"] == "ei"
+
+
+@pytest.mark.parametrize("goal", [Goal.MAXIMIZE, Goal.MINIMIZE])
+@pytest.mark.parametrize(
+    "options", [{"kind": "ucb", "kappa": 1.5}, {"kind": "ei"}, {"kind": "ei", "xi": 0.2}, {"kind": "poi", "xi": 0.2}]
+)
+def test_the_acquisition_value_is_what_the_shown_numbers_give(options, goal):
+    """F48: in the objective's unit, to be checked by hand, however far the model's own unit is from it."""
+    found = {}
+    run(
+        space=PLANE,
+        trials=9,
+        goal=goal,
+        objective=lambda c: 6000 - goal.sign * math.exp(4 * c["x"]) * (1 + c["y"]),
+        options=options,
+        on_suggestion=lambda number, one: found.update({number: one}),
+    )
+    numbers = found[9].numbers
+    mean, sd = numbers["mean"], numbers["sd"]
+    assert ("xi" in numbers) == ("xi" in options) and numbers.get("xi", 1.0) > 0.0
+    z = (goal.sign * (mean - numbers["incumbent"]) - numbers.get("xi", 0.0)) / sd
+    by_hand = {
+        "ucb": mean + goal.sign * 1.5 * sd,
+        "ei": sd * (z * NormalDist().cdf(z) + NormalDist().pdf(z)),
+        "poi": NormalDist().cdf(z),
+    }
+    assert numbers["acquisition_value"] == pytest.approx(by_hand[options["kind"]], rel=1e-6)
+    assert numbers.get("kappa") == options.get("kappa")
 
 
 def test_the_first_point_is_the_centre():

@@ -1,6 +1,7 @@
 """The model behind Bayesian search by numbers: targets, kernel, posterior, acquisition, gradients."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy import integrate, stats
 
 from tuning.space import Categorical, Float, Integer, SearchSpace
 from tuning.strategies import gp
-from tuning.strategies.acquisition import Acquisition, log_improvement
+from tuning.strategies.acquisition import Acquisition, log_improvement, shown
 from tuning.strategies.candidates import every_unit, propose
 from tuning.strategies.targets import Targets
 from tuning.strategies.transfer import Source, transferred
@@ -98,7 +99,7 @@ def test_gradients_of_acquisition_are_those_of_the_function(model, kind):
     assert gradient == pytest.approx(numeric_gradient(acquisition.score, QUERY), rel=1e-4, abs=1e-4)
 
 
-def test_acquisition_values_are_the_users_formulas():
+def test_acquisition_scores_are_the_users_formulas():
     """F48, for maximisation: the losses here are its values with the other sign."""
     model = gp.model(FEATURES, TARGETS, GROUPS)
     mean, sd = model.predict(QUERY)
@@ -106,12 +107,32 @@ def test_acquisition_values_are_the_users_formulas():
     z = (best - xi - mean) / sd
     expected = {
         "ucb": -mean + 2.0 * sd,
-        "ei": (best - xi - mean) * stats.norm.cdf(z) + sd * stats.norm.pdf(z),
-        "poi": stats.norm.cdf(z),
+        "ei": np.log((best - xi - mean) * stats.norm.cdf(z) + sd * stats.norm.pdf(z)),
+        "poi": stats.norm.logcdf(z),
     }
     for kind, values in expected.items():
-        acquisition = Acquisition(model, best, kind, kappa=2.0, xi=xi)
-        assert [acquisition.readable(score) for score in acquisition.score(QUERY)] == pytest.approx(values, rel=1e-6)
+        assert Acquisition(model, best, kind, kappa=2.0, xi=xi).score(QUERY) == pytest.approx(values, rel=1e-6)
+
+
+def test_shown_acquisition_values_are_the_users_formulas_by_hand():
+    """F48: mean 5999.49, sd 1.17, best 5999.89; minimised the same as its mirror, but for the bound, which is a value.
+
+    With xi 0.1, z = -0.5 / 1.17 = -0.42735: cdf 0.334562, pdf 0.364125.
+    """
+    up = {kind: shown(kind, 5999.49, 1.17, 5999.89, sign=1, kappa=2.5, xi=0.1) for kind in ("ucb", "ei", "poi")}
+    assert up["ucb"] == pytest.approx(6002.415)
+    assert up["poi"] == pytest.approx(0.334562, abs=1e-5)
+    assert up["ei"] == pytest.approx(-0.5 * 0.334562 + 1.17 * 0.364125, abs=1e-5)
+    down = {kind: shown(kind, -5999.49, 1.17, -5999.89, sign=-1, kappa=2.5, xi=0.1) for kind in ("ucb", "ei", "poi")}
+    assert down == pytest.approx(up | {"ucb": -6002.415})
+
+
+@pytest.mark.parametrize("mean", [-1.7e308, -1.0, 0.5, 1.7e308])
+@pytest.mark.parametrize("sd", [0.0, 1e-300, 1.0, 1.7e308])
+def test_shown_acquisition_values_are_finite_at_the_ends_of_the_floats(mean, sd):
+    for kind, sign in product(("ucb", "ei", "poi"), (1, -1)):
+        value = shown(kind, mean, sd, 1.7e308, sign=sign, kappa=1000.0)
+        assert math.isfinite(value) and (kind == "ucb" or value >= 0.0)
 
 
 @pytest.mark.parametrize("z", [3.0, 0.0, -0.99, -1.01, -5.0, -30.0, -900.0, -1100.0])

@@ -8,6 +8,7 @@ slope to follow (Ament et al., Unexpected improvements to expected improvement, 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,14 +24,15 @@ TITLES: dict[str, str] = {
     "ucb": "confidence bound",
     "poi": "probability of improvement",
 }
+_CERTAIN = 1e4  # standard deviations, beyond which an improvement is certain, or out of the question
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
     """``incumbent`` is the loss to improve on by ``xi``; ``kappa`` weighs the uncertainty of the confidence bound.
 
-    The user's formulas (for maximisation): ucb = mean + kappa sd; z = (mean - best - xi) / sd;
-    ei = (mean - best - xi) cdf(z) + sd pdf(z); poi = cdf(z).
+    All are in the model's unit. The user's formulas (for maximisation): ucb = mean + kappa sd;
+    z = (mean - best - xi) / sd; ei = (mean - best - xi) cdf(z) + sd pdf(z); poi = cdf(z).
     """
 
     model: Model
@@ -64,6 +66,26 @@ class Acquisition:
             by_sd = -slope * z / sd
         return value, by_sd[:, None] * sd_gradient - (slope / sd)[:, None] * mean_gradient
 
-    def readable(self, score: float) -> float:
-        """A score as the user's formula gives it (of the transformed objective)."""
-        return score if self.kind == "ucb" else math.exp(score)
+
+def shown(
+    kind: Kind, mean: float, sd: float, incumbent: float, *, sign: float, kappa: float = 0.0, xi: float = 0.0
+) -> float:
+    """The acquisition value that people read: the formulas above in the unit of the objective, as are all arguments.
+
+    ``sign`` is 1 to maximise and -1 to minimise, where an improvement is a decrease and ucb is mean - kappa sd. The
+    choice is made on the transformed objective (see targets.py), so that of two points the one with less may be chosen.
+    """
+    if kind == "ucb":
+        return finite(mean + sign * kappa * sd)
+    gain = sign * (mean - incumbent) - xi
+    if sd == 0.0:
+        return float(gain > 0.0) if kind == "poi" else finite(max(gain, 0.0))
+    z = min(max(gain / sd, -_CERTAIN), _CERTAIN)
+    if kind == "poi":
+        return math.exp(log_cdf(np.array([z]))[0])
+    return finite(gain if z == _CERTAIN else sd * math.exp(log_improvement(np.array([z]))[0]))
+
+
+def finite(value: float) -> float:
+    """Values near the largest float stop there."""
+    return min(max(value, -sys.float_info.max), sys.float_info.max)

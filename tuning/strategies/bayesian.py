@@ -13,7 +13,7 @@ from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import SearchSpace
 from tuning.strategies import sobol
-from tuning.strategies.acquisition import TITLES, Acquisition, Kind
+from tuning.strategies.acquisition import TITLES, Acquisition, Kind, finite, shown
 from tuning.strategies.candidates import Proposal, propose, propose_drawn
 from tuning.strategies.fidelity import Fidelities, fidelities_of
 from tuning.strategies.gp import Posterior, one_thread
@@ -65,7 +65,8 @@ INFO = Info(
             0.0,
             0,
             10,
-            help="For ei and poi: the improvement asked for, in standard deviations of the objective.",
+            help="For ei and poi: the improvement asked for, in standard deviations of the objective's values so far, "
+            "after the transform that makes them normal. A decision tells what that is in the objective's unit.",
         ),
     ),
 )
@@ -249,10 +250,13 @@ def _explained(
     """The proposal with its reason, in units of the user's objective."""
     means, sds = acquisition.model.predict(space.unit_features(proposal.unit[None]))
     mean, sd = float(means[0]), float(sds[0])
-    losses = surrogate.targets.to_loss(np.array([mean - sd, mean, mean + sd, acquisition.incumbent]))
-    low, expected, high, best = (-history.goal.sign * losses).tolist()
+    incumbent = acquisition.incumbent
+    losses = surrogate.targets.to_loss(np.array([mean - sd, mean, mean + sd, incumbent, incumbent - acquisition.xi]))
+    sign = history.goal.sign
+    low, expected, high, best, bar = (-sign * losses).tolist()
     spread = abs(high / 2 - low / 2)  # values near the largest float must not overflow
-    worth = acquisition.readable(proposal.score)
+    kind, kappa, xi = acquisition.kind, acquisition.kappa, finite(sign * (bar - best))
+    worth = shown(kind, expected, spread, best, sign=sign, kappa=kappa, xi=xi)
     sources = f"{surrogate.own} trials"
     if surrogate.inherited:
         sources += f" and {surrogate.inherited} of the parents"
@@ -264,9 +268,13 @@ def _explained(
         "mean": expected,
         "sd": spread,
         "incumbent": best,
-        "acquisition": acquisition.kind,
+        "acquisition": kind,
         "acquisition_value": worth,
     }
+    if kind == "ucb":
+        numbers["kappa"] = kappa
+    elif acquisition.xi:
+        numbers["xi"] = xi
     if surrogate.trust is not None:
         numbers["parents_weight"] = surrogate.trust
         sources += f" (weight {surrogate.trust:.2f})"
@@ -277,6 +285,6 @@ def _explained(
         sources += f", {pending} running"
     reason = (
         f"Gaussian process on {sources}: expects {expected:.6g} +- {spread:.3g} here against "
-        f"{best:.6g} at the best trial; {TITLES[acquisition.kind]} {worth:.3g}."
+        f"{best:.6g} at the best trial; {TITLES[kind]} {worth:{'.6g' if kind == 'ucb' else '.3g'}}."
     )
     return Suggestion(proposal.config, reason, numbers)
