@@ -1,5 +1,6 @@
 """Annealing (F50): the contract, and hyperopt's formulas by numbers."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from tests.tuning.strategy_suite import MIXED, StrategySuite, bowl, observation
 from tuning import strategies
+from tuning.expressions import Expression
 from tuning.history import History, Observation
 from tuning.simulate import simulate
 from tuning.space import Categorical, Float, SearchSpace
@@ -73,6 +75,24 @@ def test_the_window_is_on_the_scale_of_the_hyperparameter():
     configs = [*({"lr": 0.1 + n / 100} for n in range(9)), {"lr": 0.01}]
     values = [one.config["lr"] for one in suggestions(space, configs, avg_best_idx=1)]
     assert 0.99e-3 < min(values) < 1.2e-3 and 0.08 < max(values) < 0.101
+
+
+@pytest.mark.parametrize("centre", [100.0, 130.0, 155.0])
+@pytest.mark.parametrize(
+    ("form", "q"), [("normal", None), ("qnormal", 0.001), ("lognormal", None), ("qlognormal", 1e-5)]
+)
+def test_a_normal_one_is_normal_about_its_value_with_sigma_s(form, q, centre):
+    """Without regard to how likely the value is itself: 155 is 5.5 sigma out. s = 1 / 2 of ten trials, sigma 10."""
+    exponential = "log" in form
+    space = SearchSpace((Expression("n", form, 1.0 if exponential else 100.0, 0.1 if exponential else 10.0, q),))
+    value = math.exp(centre / 100) if exponential else centre
+    value = value if q is None else round(value / q) * q
+    configs = [*({"n": space.decode([0.4 + n / 50])["n"]} for n in range(9)), {"n": value}]
+    found = [one.config["n"] for one in suggestions(space, configs, NUMBERS[:400], avg_best_idx=1)]
+    drawn = np.log(found) * 100 if exponential else np.array(found)
+    below = drawn[drawn <= centre]  # above, the distribution ends at 6 sigma
+    assert len(below) / len(drawn) == pytest.approx(0.5, abs=0.1)
+    assert np.sqrt(np.mean((below - centre) ** 2)) == pytest.approx(5, abs=0.6)
 
 
 def test_a_category_keeps_its_value_with_1_minus_s_plus_its_share_of_s():

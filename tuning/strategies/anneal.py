@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 
 from tuning.contracts import Number, Suggestion
+from tuning.expressions import FORMS, Expression
 from tuning.history import History, Observation
 from tuning.parameters import Floats
 from tuning.registry import Info, Option
@@ -15,6 +17,7 @@ from tuning.strategies.parents import Parent, parents_of, parents_test, tests_pa
 from tuning.strategies.untried import draw_untried, in_turn
 
 _OWN_PER_PARENT = 4.0  # own trials that are worth as much as one parent that is trusted fully
+_STANDARD = NormalDist()
 
 INFO = Info(
     name="anneal",
@@ -49,9 +52,11 @@ class Anneal:
 
     With T usable trials the neighbourhood is s = 1 / (1 + T shrink_coef) of the range: a numeric hyperparameter is
     uniform, on its scale, on a window of width s whose centre is moved so that the window stays inside the range; a
-    categorical one keeps its value with probability 1 - s and is else drawn anew. The rate is not adaptive. Without any
-    usable trial the point is uniform. Failed trials are ignored; running ones only keep their points from being drawn
-    again. Unlike in hyperopt, all hyperparameters are drawn around the same trial, so that good combinations survive.
+    categorical one keeps its value with probability 1 - s and is else drawn anew. A normal or lognormal one, rounded or
+    not, is normal about its value (about its logarithm), with a standard deviation of sigma s. The rate is not
+    adaptive. Without any usable trial the point is drawn from the whole space. Failed trials are ignored; running ones
+    only keep their points from being drawn again. Unlike in hyperopt, all hyperparameters are drawn around the same
+    trial, so that good combinations survive.
 
     Inherited trials of comparable value are among the ranked ones. Parents whose values are not comparable have
     rankings of their own. One of them gives the centre instead with probability w / (w + n / 4), where n is the number
@@ -116,7 +121,7 @@ class Anneal:
 
 
 def _near(space: SearchSpace, centre: Floats, share: float, rng: np.random.Generator) -> dict[str, Value]:
-    """A point of the window of width ``share`` around the unit point ``centre`` (d,)."""
+    """A point of the neighbourhood of ``share`` around the unit point ``centre`` (d,)."""
     draws = rng.random(len(space))
     middle = np.clip(centre, share / 2, 1.0 - share / 2)
     unit = middle + (draws - 0.5) * share
@@ -124,4 +129,13 @@ def _near(space: SearchSpace, centre: Floats, share: float, rng: np.random.Gener
     for index, parameter in enumerate(space.parameters):
         if parameter.nominal:
             unit[index] = draws[index] if anew[index] else centre[index]
+        elif isinstance(parameter, Expression) and FORMS[parameter.form][0]:
+            # Units are cumulative probabilities: in standard deviations from mu, the step is one of sigma s.
+            step = share * _deviations(draws[index])
+            unit[index] = _STANDARD.cdf(_deviations(centre[index]) + step)
     return space.decode(unit)
+
+
+def _deviations(probability: float) -> float:
+    """The quantile of the standard normal distribution; of 0 and 1, far out on its sides."""
+    return _STANDARD.inv_cdf(min(max(float(probability), 1e-15), 1.0 - 1e-15))
