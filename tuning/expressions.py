@@ -24,6 +24,7 @@ from tuning.parameter_rules import (
     MAX_INTEGER,
     Condition,
     Value,
+    is_multiple,
     is_number,
     name_faults,
     number_faults,
@@ -43,7 +44,6 @@ FORMS: dict[str, tuple[bool, bool, bool]] = {
 }
 _SIGMAS = 6.0
 _NEAR_STEPS = 5
-_TOLERANCE = 1e-6  # of q: how far a value may lie off a multiple by rounding
 
 
 def argument_names(form: str) -> tuple[str, ...]:
@@ -228,7 +228,7 @@ class Expression:
             return f"{self.name} is {value!r}, not a number"
         if not self.low <= value <= self.high:
             return f"{self.name} is {value!r}, outside {self.low:g} to {self.high:g}"
-        if self.q is not None and abs(value / self.q - round(value / self.q)) > _TOLERANCE:
+        if self.q is not None and not is_multiple(value, self.q, value):
             return f"{self.name} is {value!r}, not a multiple of {self.q!r}"
         return None
 

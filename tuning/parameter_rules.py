@@ -17,6 +17,8 @@ MAX_INTEGER = 2**53
 MAX_NAME = 255
 MAX_VALUES = 1000
 MAX_TEXT = 1024
+STEP_TOLERANCE = 1e-6  # of a step: how far a value may lie off the lattice by rounding
+_PRINTED = 1e-14  # of a value: what printing it with 15 digits may change it by, twice
 _FINEST = 1e-10  # of the ends: a finer step makes values that print alike
 
 
@@ -47,6 +49,11 @@ class Condition:
 def is_number(value: object) -> TypeGuard[float]:
     """True for a finite number. (math.isfinite overflows on an integer of hundreds of digits.)"""
     return type(value) is int or (isinstance(value, (int, float)) and type(value) is not bool and math.isfinite(value))
+
+
+def is_multiple(distance: float, step: float, value: float) -> bool:
+    """Whether ``distance`` is a whole number of steps, as exactly as 15 digits of ``value`` can tell."""
+    return abs((k := distance / step) - round(k)) <= max(STEP_TOLERANCE, _PRINTED * abs(value) / step)
 
 
 def raise_faults(faults: list[Fault]) -> None:

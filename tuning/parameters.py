@@ -1,8 +1,9 @@
 """The bounded kinds of hyperparameter: one class per kind. (HyperDrive's unbounded and rounded ones: expressions.py.)
 
 Each kind maps its values to one unit coordinate u in [0, 1] and back. ``decode`` accepts any u; ``encode`` gives a u
-with ``decode(encode(v)) == v`` (a float to rounding). Every value of a discrete kind owns a cell of the unit interval,
-so that a uniform u is a uniform value on the parameter's scale.
+with ``decode(encode(v)) == v``, but for the rounding of u: of a float, and of steps so fine, far out in the upper tail
+of an expression, that their cells are narrower than u can tell. Every value of a discrete kind owns a cell of the unit
+interval, so that a uniform u is a uniform value on the parameter's scale.
 
 What every kind has: ``name``, ``kind`` (float, integer or categorical: what its values are), ``when`` (its condition),
 ``size`` (number of values, None if continuous), ``width`` (columns that it takes as model features), ``nominal`` (its
@@ -22,8 +23,10 @@ import numpy as np
 from tuning.expressions import Expression
 from tuning.parameter_rules import (
     MAX_INTEGER,
+    STEP_TOLERANCE,
     Condition,
     Value,
+    is_multiple,
     is_number,
     name_faults,
     raise_faults,
@@ -47,8 +50,6 @@ __all__ = [
     "Value",
     "name_faults",
 ]
-
-_STEP_TOLERANCE = 1e-6  # of a step: how far a value may lie off the lattice by rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Float:
 
     def _lattice(self, step: float) -> Lattice:
         # The tolerance keeps 0.1 + 2 * 0.1 within 0.3.
-        count = math.floor((self.high - self.low) / step + _STEP_TOLERANCE) + 1
+        count = math.floor((self.high - self.low) / step + STEP_TOLERANCE) + 1
         return Lattice(self.low, step, count, SCALES[self.scale])
 
     def _rung(self, lattice: Lattice, k: int) -> float:
@@ -155,7 +156,7 @@ class Float:
             return f"{self.name} is {value!r}, not a number"
         if not self.low <= value <= self.high:
             return f"{self.name} is {value!r}, outside {self.low!r} to {self.high!r}"
-        if self.step is not None and abs((k := (value - self.low) / self.step) - round(k)) > _STEP_TOLERANCE:
+        if self.step is not None and not is_multiple(value - self.low, self.step, value):
             return f"{self.name} is {value!r}, not {self.low!r} plus a multiple of {self.step!r}"
         return None
 

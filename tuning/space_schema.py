@@ -20,6 +20,7 @@ _WHOLE: Schema = {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INT
 _POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
 _EXPONENT: Schema = {"type": "number", "minimum": -700, "maximum": 700}
 _VALUES: Schema = {
+    "description": "Each once: 1, 1.0 and '1' are the same to a script, which no schema can say.",
     "type": "array",
     "minItems": 1,
     "maxItems": MAX_VALUES,
@@ -70,9 +71,12 @@ def _kinds() -> dict[str, Schema]:
     ordered: Schema = {"type": "boolean", "default": False}
     step: Schema = {"type": ["number", "null"], "exclusiveMinimum": 0}
     whole_step: Schema = {"type": ["integer", "null"], "minimum": 1}
-    range_: Schema = {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "integer"}}
+    range_: Schema = {"type": ["array", "null"], "minItems": 1, "maxItems": 3, "items": {"type": "integer"}}
     choice = _object("choice", {}, {"values": _VALUES, "range": range_, "ordered": ordered})
-    choice["oneOf"] = [{"required": ["values"]}, {"required": ["range"]}]
+    choice["oneOf"] = [
+        {"required": ["values"], "properties": {"range": {"type": "null"}}},
+        {"required": ["range"], "properties": {"range": {"type": "array"}, "values": False}},
+    ]
     return {
         "float": _object("float", {"min": _NUMBER, "max": _NUMBER}, {"scale": scale, "step": step}),
         "integer": _object("integer", {"min": _WHOLE, "max": _WHOLE}, {"scale": whole_scale, "step": whole_step}),

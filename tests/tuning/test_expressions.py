@@ -164,3 +164,18 @@ def test_bad_expressions_are_refused_by_field(document, field, code):
         read(document)
     assert (f"space[0].{field}", code) in [(fault.field, fault.code) for fault in caught.value.faults]
     assert all(fault.message for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        Expression("x", "qlognormal", 1, 3, 0.02718281828459),
+        Expression("x", "quniform", 0, 1e8, 0.02718281828459),
+        Float("x", 1e6, 1000000.07, step=2.3456789e-4),
+    ],
+)
+def test_what_it_suggests_is_a_value_however_fine_the_steps(parameter):
+    """A large multiple of a small quantum is only as exact as its 15 digits."""
+    values = [parameter.decode(u) for u in np.append(1.0 - np.geomspace(1e-9, 0.5, 300), 1.0)]
+    assert [value for value in values if parameter.problem_with(value)] == []
+    assert parameter.problem_with(values[0] + 0.4 * (parameter.step if isinstance(parameter, Float) else parameter.q))

@@ -98,3 +98,18 @@ def test_it_never_refuses_what_the_reader_accepts():
         document = [{**test_conditions.B, **extra}]
         assert accepted(document)
         SCHEMA.validate(document)
+
+
+@pytest.mark.parametrize(
+    ("members", "right"),
+    [
+        ({"range": None, "values": [1, 2]}, True),
+        ({"range": [3]}, True),
+        ({"range": None}, False),
+        ({"range": [3], "values": [1, 2]}, False),
+        ({"range": [3], "values": None}, False),
+    ],
+)
+def test_a_choice_has_values_or_a_range(members, right):
+    document = [{"name": "x", "type": "choice", **members}]
+    assert accepted(document) is SCHEMA.is_valid(document) is right

@@ -5,6 +5,7 @@ changes.py       comparing the hyperparameters of two jobs; how changes are coun
 uses.py          what each strategy makes of parents
 rules.py         F2 and F5 to F21, one function each
 inheritance.py   the parents' trials in the child's space
+given.py         parents as a notebook has them
 """
 
 from __future__ import annotations
