@@ -113,7 +113,7 @@ def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
 
 def grace_of(attempt: Attempt) -> float:
     """For how many seconds an attempt that was asked to stop may go on: longer if it is to write a checkpoint."""
-    checkpoint = attempt.stop_kind in (Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT)
+    checkpoint = attempt.stop_kind in GO_ON_LATER
     return float(settings.HPT_PREEMPT_GRACE_SECONDS if checkpoint else settings.HPT_STOP_GRACE_SECONDS)
 
 

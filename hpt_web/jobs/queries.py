@@ -120,8 +120,9 @@ def counts_by_state(jobs: Iterable[int]) -> dict[int, dict[str, int]]:
     return counts
 
 
-def best_trials(jobs: Iterable[TuningJob]) -> dict[int, Trial]:
-    """For each job id, the trial with the best objective, the first of equals; one query for each goal."""
+def best_trials(jobs: Iterable[TuningJob], *, ended: bool = False) -> dict[int, Trial]:
+    """For each job id, the trial with the best objective, the first of equals; one query for each goal. `ended`: of
+    those that are over, as one that runs may yet fail."""
     best: dict[int, Trial] = {}
     for goal in Goal:
         ids = [job.pk for job in jobs if job.goal == goal]
@@ -129,6 +130,8 @@ def best_trials(jobs: Iterable[TuningJob]) -> dict[int, Trial]:
         valued = Trial.objects.filter(job__in=ids, objective__isnull=False).exclude(
             state__in=[TrialState.FAILED, TrialState.LOST]
         )
+        if ended:
+            valued = valued.filter(ended_at__isnull=False)
         for trial in valued.order_by("job", order, "number").distinct("job"):
             best[trial.job_id] = trial
     return best

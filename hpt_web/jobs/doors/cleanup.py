@@ -153,7 +153,7 @@ def _tokens(job: TuningJob) -> Iterator[str]:
 
 def _delete_files(actor: User, job: TuningJob, what: list[str], cleaned: Cleaned, *, best: bool) -> None:
     """Of trials that are over, of jobs that may go on: what runs is left alone."""
-    champion = best_trials([job]).get(job.pk)
+    champion = best_trials([job], ended=True).get(job.pk)
     trials = job.trials.filter(ended_at__isnull=False).order_by("number")
     for trial in trials:
         name = f"{job.name}/{trial.number}"

@@ -352,6 +352,20 @@ time.sleep(600)
         status, _ = trials.run(script, limits=Limits(disk_bytes=10_000_000))
         assert (status.signal, status.ended_by) == (signal.SIGKILL, "disk_bytes")
 
+    def test_the_disk_limit_sees_files_that_are_open_and_in_no_folder(self, trials: Trials) -> None:
+        script = """
+import os, time
+for n in range(2):
+    file = open(f"gone-{n}", "wb")
+    os.unlink(file.name)
+    file.write(bytes(6_000_000))
+    file.flush()
+    globals()[f"kept_{n}"] = file
+time.sleep(600)
+"""
+        status, _ = trials.run(script, limits=Limits(disk_bytes=10_000_000))
+        assert (status.signal, status.ended_by) == (signal.SIGKILL, "disk_bytes")
+
     def test_list_owned_and_discard(self, trials: Trials) -> None:
         attempts = [trials.start(HOLD) for _ in range(3)]
         for attempt in attempts:

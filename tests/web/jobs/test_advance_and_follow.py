@@ -128,6 +128,20 @@ def test_an_attempt_that_vanishes_is_retried_and_then_lost(
     assert backend.plays[second].spec.hyperparameters == backend.plays[first].spec.hyperparameters
 
 
+def test_a_lost_trial_is_no_failure_of_the_script(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    """Demand 4: only FAILED counts for max_failures."""
+    job = new_job(limits={"max_trials": 2, "max_parallel": 1, "max_failures": 0, "max_attempts": 1})
+    (first,) = live(job)
+    backend.vanishes(first)
+    follower.claim()
+    assert trial(job).state == "Lost" and state(job) == "Running"
+    backend.ends(live(job)[0], 1)
+    follower.claim()
+    assert state(job) == "Failed" and job.reason == "1 trials failed, and max_failures is 0."
+
+
 def test_a_retry_resumes_from_its_checkpoint(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> None:
     """F30: same configuration, same checkpoint folder, --resume-from."""
     job = new_job()

@@ -17,7 +17,7 @@ from hpt_web.catalog.models import Dataset
 from hpt_web.catalog.quotas import stored_bytes
 from hpt_web.jobs.doors import cleanup
 from hpt_web.jobs.doors.cleanup import Cleaned, Item
-from hpt_web.jobs.models import Event, MetricPoint, TuningJob, UsageEntry
+from hpt_web.jobs.models import Event, MetricPoint, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.running import launching
 from hpt_web.jobs.running.follow import Follower
@@ -113,6 +113,14 @@ def test_one_kind_of_files_goes_and_the_other_stays(
     assert clean(team.bob, *what).gone == [], "twice is once"
     assert clean(team.bob, *what, best=True).gone == [Item("trial", "sweep-1/2", freed)]
     assert AuditEvent.objects.filter(action="job.clean", target="sweep-1").count() == 2
+
+
+def test_one_that_still_runs_is_not_the_best_that_is_kept(done: Any, team: Team) -> None:
+    job, folders = done("sweep-1", 0.1, 0.9)
+    Trial.objects.create(job=job, number=3, state="Running", hyperparameters={}, objective=0.95)
+    done_so = clean(team.bob, "outputs")
+    assert done_so.kept == [Item("trial", "sweep-1/2", reason="it is the best of its job")]
+    assert (folders[1] / "model").exists() and not (folders[0] / "model").exists()
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------

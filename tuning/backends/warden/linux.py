@@ -82,8 +82,9 @@ def proportional_bytes(pid: int) -> int:
     return private_bytes(pid)
 
 
-def disk_bytes(folders: list[bytes]) -> "Iterator[int]":
-    """What all files below take on their disk, as a sum that grows with each entry that is looked at."""
+def disk_bytes(folders: list[bytes], pids: "Iterator[int]") -> "Iterator[int]":
+    """What all files below take on their disk, as a sum that grows with each entry that is looked at; and those files
+    on the same disks that these processes have open and that stand in no folder any more."""
     total = 0
     stack = list(folders)
     while stack:
@@ -100,6 +101,33 @@ def disk_bytes(folders: list[bytes]) -> "Iterator[int]":
                 except OSError:
                     continue
                 yield total
+    seen: set[tuple[int, int]] = set()
+    disks = {found.st_dev for found in map(stat, folders) if found is not None}  # shared memory is none of them
+    for pid in pids:
+        for found in open_files(pid):
+            if found.st_nlink == 0 and found.st_dev in disks and (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                total += found.st_blocks * 512
+            yield total
+
+
+def open_files(pid: int) -> "Iterator[posix.stat_result]":
+    try:
+        names = posix.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return
+    for name in names:
+        found = stat(f"/proc/{pid}/fd/{name}")
+        if found is not None:
+            yield found
+
+
+def stat(path: str | bytes) -> "posix.stat_result | None":
+    """None if it is gone, or closed."""
+    try:
+        return posix.stat(path)
+    except OSError:
+        return None
 
 
 def read_file(path: str) -> bytes:

@@ -189,7 +189,7 @@ class Warden:
                 return
         if now >= self.disk_at:
             self.disk_at = now + DISK_LOOK
-            self.disk = linux.disk_bytes(self.order.writable)
+            self.disk = linux.disk_bytes(self.order.writable, linux.descendants())
 
     def reap(self) -> bool:
         """Collect what has ended. False once nothing of the trial is left."""
