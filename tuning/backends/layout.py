@@ -208,9 +208,11 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": [HOST],
         "SM_FRAMEWORK_PARAMS": {},
     }
+    name = spec.names.get("trial", spec.attempt)
     plain = {
         "SAGEMAKER_BASE_DIR": base,
-        "TRAINING_JOB_NAME": spec.names.get("trial", spec.attempt),
+        "TRAINING_JOB_NAME": name,
+        "TRAINING_JOB_ARN": f"arn:aws:sagemaker:local:000000000000:training-job/{name.lower()}",
         "SM_CURRENT_HOST": HOST,
         "SM_CURRENT_INSTANCE_TYPE": INSTANCE,
         "SM_CURRENT_INSTANCE_GROUP": GROUP,

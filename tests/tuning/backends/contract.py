@@ -147,6 +147,7 @@ print(json.dumps([json.load(open(base + "/input/config/hyperparameters.json")), 
         assert json.loads(environment["SM_HPS"]) == {"lr": 0.1, "n-estimators": 57, "max": "NaN", "text": "a b\n'"}
         assert json.loads(environment["SM_USER_ARGS"])[:2] == ["--lr", "0.10"]
         assert environment["TRAINING_JOB_NAME"] == "job-7"
+        assert environment["TRAINING_JOB_ARN"] == "arn:aws:sagemaker:local:000000000000:training-job/job-7"
         assert (environment["HPT_JOB"], environment["HPT_PROJECT_ID"]) == ("j", "p")
 
     def test_the_environment_is_only_what_was_given(self, trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
