@@ -423,3 +423,16 @@ def test_a_scheduler_takes_no_early_stopping_and_needs_its_end():
         with pytest.raises(InvalidSpec) as caught:
             Tuner(MIXED, strategy="hyperband", **arguments)
         assert [fault.field for fault in caught.value.faults] == [field]
+
+
+def test_observations_of_two_searches_may_come_mixed() -> None:
+    """Each search is one parent, in whatever order its trials are given."""
+    mixed = [
+        Observation(n, {"x": n / 10}, TrialState.COMPLETED, float(n), inherited_from=name)
+        for n in range(1, 4)
+        for name in ("first", "second")
+    ]
+    tuner = Tuner([{"name": "x", "type": "float", "min": 0, "max": 1}], inherited=mixed)
+    assert [(one.inherited_from, one.number) for one in tuner.history.inherited] == [
+        (name, n) for name in ("first", "second") for n in range(1, 4)
+    ]

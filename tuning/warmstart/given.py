@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 from tuning.documents import shown
@@ -95,8 +94,10 @@ def _observed(observations: object, goal: Goal, faults: list[Fault]) -> list[tup
             faults.append(Fault(f"inherited[{place}].config", f"is {shown(one.config)}; give values by name", "type"))
     if faults:
         return []
-    groups = groupby(listed, key=lambda one: one.inherited_from or _UNNAMED)
-    return [(name, History(goal, tuple(group)), {}) for name, group in groups]
+    groups: dict[str, list[Observation]] = {}
+    for one in listed:
+        groups.setdefault(one.inherited_from or _UNNAMED, []).append(one)
+    return [(name, History(goal, tuple(group)), {}) for name, group in groups.items()]
 
 
 def _outline(name: str, space: SearchSpace, past: History, static: Mapping[str, Value]) -> JobOutline:
