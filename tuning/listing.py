@@ -22,8 +22,9 @@ def listed(parameters: Sequence[Parameter], constraints: Sequence[Constraint]) -
 
 def ranges(parameters: Sequence[Parameter]) -> dict[str, Interval]:
     """Between what the numbers lie before they have a value; nothing of what may be inactive, or is a category."""
-    numbers = [p for p in parameters if p.when is None and not isinstance(p, Categorical)]
-    return {p.name: (float(p.low), float(p.high)) for p in numbers if not isinstance(p, Categorical)}
+    return {
+        p.name: (float(p.low), float(p.high)) for p in parameters if p.when is None and not isinstance(p, Categorical)
+    }
 
 
 class _Listing:

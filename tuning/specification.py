@@ -71,8 +71,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Times in seconds; None means no limit. `max_failures` is how many failed trials the job bears before it fails,
-    `max_equal_failures` how many equal ones in a row before it is paused.
+    """Times in seconds; None means no limit. `max_failures` is how many failed trials the job bears before it fails
+    (lost ones are not the script's fault), `max_equal_failures` how many equal ones in a row before it is paused.
     """
 
     max_trials: int = 10

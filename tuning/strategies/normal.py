@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
+from tuning.normal import cdf
 from tuning.parameters import Floats
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
-_SQRT_HALF = math.sqrt(0.5)
 _FAR = 20.0  # standard deviations, beyond which the asymptotic series of Mills' ratio is exact to rounding
 _ODD = range(17, 1, -2)  # its factors; the first that is left out is 5e-14 of the sum
 
@@ -49,7 +49,7 @@ def _log_pdf(z: Floats) -> Floats:
 
 def _tail(z: Floats) -> Floats:
     """cdf(-|z|)."""
-    return 0.5 * np.array(list(map(math.erfc, (np.abs(z) * _SQRT_HALF).tolist())))
+    return cdf(-np.abs(z))
 
 
 def _lacks(z: Floats) -> Floats:

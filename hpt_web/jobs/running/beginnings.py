@@ -6,7 +6,7 @@ It is the last one of its transaction, as it numbers events.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hpt_web.jobs import rows
@@ -21,7 +21,7 @@ class Beginning:
     """What is to be written: of each of the trials why it was chosen, and its attempt."""
 
     trials: Sequence[Trial] = ()
-    why: Sequence[Decision] = field(default_factory=list)
+    why: Sequence[Decision] = ()
     attempts: Sequence[Attempt] = ()
 
     def write(self, job: int, entries: Sequence[Entry]) -> None:

@@ -28,7 +28,10 @@ def live(orders: "_socket.socket", folder: bytes, descriptors: list[int]) -> "No
     posix.umask(0o077)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     earlier = ""
-    while folder and (earlier := serve(folder.decode("utf-8", "surrogateescape"), earlier, *descriptors)):
+    while folder:
+        path = folder.decode("utf-8", "surrogateescape")
+        serve(path, earlier, *descriptors)
+        earlier = path
         try:
             orders.send(b"i")  # idle
             posix.chdir("/")
@@ -38,8 +41,8 @@ def live(orders: "_socket.socket", folder: bytes, descriptors: list[int]) -> "No
     posix._exit(0)  # without the interpreter's tidying, which costs 1 ms
 
 
-def serve(folder: str, earlier: str, order: int, answer: int, lock: int) -> str:
-    """Be the warden of one attempt, to its end; its folder if there may be another one after it."""
+def serve(folder: str, earlier: str, order: int, answer: int, lock: int) -> None:
+    """Be the warden of one attempt, to its end. Returns only if there may be another one after it."""
     for standard in (1, 2):
         posix.dup2(answer, standard)
     posix.close(answer)
@@ -58,7 +61,6 @@ def serve(folder: str, earlier: str, order: int, answer: int, lock: int) -> str:
         posix._exit(0)
     warden.give_back()
     posix.close(lock)
-    return folder
 
 
 def read_order(order: int) -> Order:
