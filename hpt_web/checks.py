@@ -11,6 +11,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from tuning.backends.gpus import discover, read_devices
+from tuning.errors import InvalidSpec
+
 
 @register()
 def field_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -26,12 +29,40 @@ def field_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
 @register()
 def numbers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     graces = ("HPT_STOP_GRACE_SECONDS", "HPT_PREEMPT_GRACE_SECONDS")
-    names = ("HPT_TRIAL_SLOTS", "HPT_LEASE_SECONDS", "HPT_SWEEP_SECONDS", *graces)
+    names = ("HPT_TRIAL_SLOTS", "HPT_LEASE_SECONDS", "HPT_SWEEP_SECONDS", "HPT_PULL_RETRY_SECONDS", *graces)
     return [
         Error(f"{name} is {getattr(settings, name)}.", hint="Give a whole number above 0.", id="hpt.E002")
         for name in names
         if getattr(settings, name) < 1
     ]
+
+
+@register()
+def gpus(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A list of GPUs that cannot be read."""
+    try:
+        read_devices(settings.HPT_GPUS or "")
+    except InvalidSpec as error:
+        hint = "List ids or UUIDs with their memory, such as 0:80GB,1:80GB; empty for none."
+        return [Error(f"{fault.field}: {fault.message}.", hint=hint, id="hpt.E003") for fault in error.faults]
+    return []
+
+
+@register(deploy=True)
+def gpus_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """GPUs are listed that this host does not have: trials that get them fail. Nobody can tell without a driver."""
+    if not settings.HPT_GPUS or not (found := [device.id for device in discover()]):
+        return []
+    numbers = set(map(str, range(len(found))))
+    gone = [
+        device.id
+        for device in read_devices(settings.HPT_GPUS)
+        if device.id not in numbers
+        and not device.id.startswith("MIG-")
+        and not any(whole.startswith(device.id) for whole in found)
+    ]
+    hint = f"NVIDIA's driver finds {', '.join(found)}: list these, or unset HPT_GPUS."
+    return [CheckWarning(f"HPT_GPUS lists {', '.join(gone)}, not on this host.", hint=hint, id="hpt.W002")] * bool(gone)
 
 
 @register(deploy=True)

@@ -70,7 +70,7 @@ def declare_pool(
     memory_bytes: int | None = None,
     terms: Terms | None = None,
 ) -> PoolInfo:
-    """Add a pool, or say how much of one of the host's is given to trials."""
+    """Make a pool of some of the host's GPUs, or say how much of one of the host's pools is given to trials."""
     require_admin(actor, "declare pools")
     terms = terms or Terms()
     faults = [*_count_faults("devices", devices), *terms.faults()]
@@ -81,8 +81,8 @@ def declare_pool(
         faults.append(Fault("name", f"is {name!r}, which is declared already; change it instead", "taken"))
     if memory_bytes is not None and not 0 < memory_bytes < 2**60:
         faults.append(Fault("memory_bytes", f"is {memory_bytes}; give more than 0, or leave it out", "range"))
-    refuse(faults)
     values = {"devices": devices, "device_type": device_type, "memory_bytes": memory_bytes, **asdict(terms)}
+    refuse(faults or _lacking_faults(Pool(name=name, **values)))
     Pool.objects.update_or_create(name=name, defaults=values)
     _record(actor, "pool.declare", "pool", name, {"devices": devices, **asdict(terms)})
     return pool_named(name)
@@ -94,8 +94,13 @@ def change_pool(*, actor: User, name: str, devices: int | None = None, terms: Te
     require_admin(actor, "change pools")
     found = pool_named(name)
     terms = terms or Terms(found.min_run_seconds, found.price)
-    refuse([*(_count_faults("devices", devices) if devices is not None else []), *terms.faults()])
+    faults = [*(_count_faults("devices", devices) if devices is not None else []), *terms.faults()]
     values = asdict(terms) | ({} if devices is None else {"devices": devices})
+    if devices is not None and found.made and not faults:
+        row = Pool.objects.get(name=name)
+        row.devices = devices
+        faults += _lacking_faults(row)
+    refuse(faults)
     Pool.objects.update_or_create(name=name, defaults=values)
     before = {"devices": found.size, "min_run_seconds": found.min_run_seconds, "price": found.price}
     _record(actor, "pool.change", "pool", name, {**values, "before": before})
@@ -109,12 +114,29 @@ def withdraw_pool(*, actor: User, name: str) -> None:
     found = pool_named(name)
     if not found.declared:
         raise Conflict(f"Pool {name!r} is what this host has; give 0 devices of it to trials instead.")
-    if found.present is None:
+    if found.made:
         teams = Team.objects.filter(shares__pool=name).order_by("name").values_list("name", flat=True)
         if teams:
             raise Conflict(f"Pool {name!r} is shared by {', '.join(teams)}; take their shares away first.")
     Pool.objects.filter(name=name).delete()
     _record(actor, "pool.withdraw", "pool", name, {"before": found.size})
+
+
+def _lacking_faults(row: Pool) -> list[Fault]:
+    """What is wrong with the size of a pool made of the host's GPUs: it lacks some, or takes those of others."""
+    before = {pool.name: pool.lacking for pool in pools()}
+    after = {pool.name: pool for pool in pools(row)}
+    lost = sum(pool.lacking - before.get(name, 0) for name, pool in after.items() if name != row.name)
+    most = after[row.name].size - lost
+    if not after[row.name].made or most >= (row.devices or 0):
+        return []
+    kind = " of that type and memory" if row.device_type or row.memory_bytes else ""
+    remedy = f"give at most {most}, or have" if most > 0 else "have"
+    message = (
+        f"is {row.devices}; this host has {most} GPU{'' if most == 1 else 's'}{kind} that no other such pool has: "
+        f"{remedy} the host's GPUs listed in HPT_GPUS, such as 0:80GB,1:80GB, if the driver does not tell them"
+    )
+    return [Fault("devices", message, "range")]
 
 
 # --- teams ------------------------------------------------------------------------------------------------------------

@@ -1810,7 +1810,7 @@ export interface components {
             devices: number;
             /** @description It was asked to give its place to somebody, and ends in a moment. */
             giving_way: boolean;
-            /** @description Their ids, if this host knows them. */
+            /** @description The ids of its GPUs. */
             gpus: string[];
             job: string | null;
             /** @description It runs in a container that an earlier trial had left. */
@@ -2531,13 +2531,19 @@ export interface components {
             device_type: string;
             /** @description How many are given to trials. */
             devices: number;
+            /** @description The ids of the host's GPUs in it. */
+            gpus: string[];
+            /** @description So many of those that it was made of are not on this host any more. */
+            lacking: number;
+            /** @description An administrator has made it of some of the host's GPUs. */
+            made: boolean;
             /** @description Of each device. */
             memory_bytes: number | null;
             /** @description A spot trial gives way once it has run for so long; null: 60 seconds. */
             min_run_seconds: number | null;
             name: string;
-            /** @description How many this host has; null if it does not know the pool. */
-            present: number | null;
+            /** @description How many of them this host has. */
+            present: number;
             /**
              * Format: double
              * @description Of a device for an hour, in the money of the installation.
@@ -2545,11 +2551,14 @@ export interface components {
             price: number | null;
         };
         PoolRequest: {
+            /** @description Only of GPUs with this in their type. */
             device_type?: string;
+            /** @description The first of the host's GPUs that no other such pool has. */
             devices: number;
+            /** @description Only of GPUs with so much memory. */
             memory_bytes?: number | null;
             min_run_seconds?: number | null;
-            /** @description A new name, or that of one of the host's pools, to give less of it. */
+            /** @description A new name, to make a pool of some of the host's GPUs; or that of one of its pools, to give less. */
             name: string;
             /** Format: double */
             price?: number | null;
@@ -2557,7 +2566,7 @@ export interface components {
         PoolState: {
             device_type: string;
             devices: number;
-            /** @description Their ids, if this host knows them. */
+            /** @description The ids of its GPUs. */
             gpus: string[];
             /**
              * Format: double

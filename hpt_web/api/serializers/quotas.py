@@ -9,9 +9,7 @@ from hpt_web.api.serializers.common import ObjectField, Shape
 class Pool(Shape):
     name = serializers.CharField()
     devices = serializers.IntegerField(source="size", help_text="How many are given to trials.")
-    present = serializers.IntegerField(
-        allow_null=True, help_text="How many this host has; null if it does not know the pool."
-    )
+    present = serializers.IntegerField(help_text="How many of them this host has.")
     declared = serializers.BooleanField(help_text="An administrator has set the number of devices.")
     device_type = serializers.CharField()
     memory_bytes = serializers.IntegerField(allow_null=True, help_text="Of each device.")
@@ -21,13 +19,22 @@ class Pool(Shape):
     price = serializers.FloatField(
         allow_null=True, help_text="Of a device for an hour, in the money of the installation."
     )
+    gpus = serializers.ListField(
+        source="ids", child=serializers.CharField(), help_text="The ids of the host's GPUs in it."
+    )
+    made = serializers.BooleanField(help_text="An administrator has made it of some of the host's GPUs.")
+    lacking = serializers.IntegerField(help_text="So many of those that it was made of are not on this host any more.")
 
 
 class PoolRequest(Shape):
-    name = serializers.CharField(help_text="A new name, or that of one of the host's pools, to give less of it.")
-    devices = serializers.IntegerField()
-    device_type = serializers.CharField(required=False)
-    memory_bytes = serializers.IntegerField(required=False, allow_null=True)
+    name = serializers.CharField(
+        help_text="A new name, to make a pool of some of the host's GPUs; or that of one of its pools, to give less."
+    )
+    devices = serializers.IntegerField(help_text="The first of the host's GPUs that no other such pool has.")
+    device_type = serializers.CharField(required=False, help_text="Only of GPUs with this in their type.")
+    memory_bytes = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Only of GPUs with so much memory."
+    )
     min_run_seconds = serializers.IntegerField(required=False, allow_null=True)
     price = serializers.FloatField(required=False, allow_null=True)
 
@@ -147,9 +154,7 @@ class PoolState(Shape):
     devices = serializers.IntegerField(source="pool.size")
     device_type = serializers.CharField(source="pool.device_type", allow_blank=True)
     memory_bytes = serializers.IntegerField(source="pool.memory_bytes", allow_null=True, help_text="Of each device.")
-    gpus = serializers.ListField(
-        source="pool.ids", child=serializers.CharField(), help_text="Their ids, if this host knows them."
-    )
+    gpus = serializers.ListField(source="pool.ids", child=serializers.CharField(), help_text="The ids of its GPUs.")
     held = serializers.FloatField(help_text="By trials that run; of GPUs that are shared, the parts of their memory.")
     waiting_jobs = serializers.IntegerField()
     missing = serializers.IntegerField(help_text="Trials that could run, but wait.")
@@ -177,7 +182,7 @@ class Holder(Shape):
     pool = serializers.CharField(help_text="A trial in a pool of GPUs takes a slot of `cpu` besides.")
     devices = serializers.IntegerField()
     share = serializers.FloatField(help_text="Of each of them: 1, or the part of its memory that the trial takes.")
-    gpus = serializers.ListField(child=serializers.CharField(), help_text="Their ids, if this host knows them.")
+    gpus = serializers.ListField(child=serializers.CharField(), help_text="The ids of its GPUs.")
     spot = serializers.BooleanField(help_text="It may be pre-empted.")
     giving_way = serializers.BooleanField(help_text="It was asked to give its place to somebody, and ends in a moment.")
     kept_container = serializers.BooleanField(help_text="It runs in a container that an earlier trial had left.")

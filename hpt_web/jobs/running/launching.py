@@ -16,7 +16,6 @@ from typing import Any
 from django.conf import settings
 
 from hpt_web.accounts.models import Project
-from hpt_web.accounts.pools import CPU
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import Algorithm, AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
@@ -51,9 +50,13 @@ def new_token(trial: Trial, number: int, kind: str) -> str:
 
 def launch(attempt: Attempt) -> None:
     """Start the attempt; starting it twice runs it once. Raises BackendError."""
-    if attempt.backend == CONTAINER:
-        images.require(attempt.trial.job.spec["image"])
     backend().launch(launch_spec(attempt))
+
+
+def require_image(job: TuningJob) -> None:
+    """Return if what the job's trials need is on this host; else see to it. BackendError: see `images.require`."""
+    if backend_of(job) == CONTAINER:
+        images.require(job.spec["image"])
 
 
 def launch_spec(attempt: Attempt) -> LaunchSpec:
@@ -85,7 +88,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": _slug(job.project_id)},
         limits=_limits(job, contained=contained),
-        gpus=_gpus(attempt),
+        gpus=tuple(attempt.devices),  # none at all for who has none
         image=job.spec["image"] if contained else None,
         entrypoint=() if contained and version.bundle else None,
         network=_network(version) if contained else None,
@@ -116,12 +119,6 @@ def channels_of(job_id: int) -> tuple[tuple[str, DatasetVersion], ...]:
     """What a job reads, by its channels' names, which never changes."""
     channels = JobChannel.objects.filter(job=job_id).select_related("dataset_version").order_by("pk")
     return tuple((channel.name, channel.dataset_version) for channel in channels)
-
-
-def _gpus(attempt: Attempt) -> tuple[str, ...] | None:
-    """Those that were reserved. None, which is all of the host, for those of a pool whose ids nobody has told us."""
-    unknown = attempt.pool not in ("", CPU) and not attempt.devices
-    return None if unknown else tuple(attempt.devices)
 
 
 def _resources(job: TuningJob) -> dict[str, Any]:

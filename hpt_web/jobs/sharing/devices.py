@@ -40,9 +40,9 @@ def shares(resources: Resources) -> bool:
 
 
 def wish(resources: Resources, pool: PoolInfo | None) -> Wish | None:
-    """None if the trials need no GPU, or of a pool whose devices this host does not know by their ids."""
+    """None if the trials need no GPU; without a device to choose from if there is no such pool."""
     request = request_of(resources)
-    if request.count == 0 or (pool is not None and not pool.ids):
+    if request.count == 0:
         return None
     given = set(pool.ids[: pool.size]) if pool is not None else set()
     return Wish(request, [device for device in host_gpus() if device.id in given])
@@ -51,10 +51,7 @@ def wish(resources: Resources, pool: PoolInfo | None) -> Wish | None:
 def never(resources: Resources, pool: PoolInfo | None) -> str | None:
     """Why no trial can ever have what it asks for; None if it can."""
     wished = wish(resources, pool)
-    if wished is not None:
-        return gpus.never(wished.devices, wished.request)
-    count = request_of(resources).count
-    return f"It asks for {count} GPUs, and {pool.name} has {pool.size}." if pool and count > pool.size else None
+    return gpus.never(wished.devices, wished.request) if wished is not None else None
 
 
 def held() -> list[gpus.Grant]:

@@ -68,10 +68,11 @@ def test_pools_are_made_from_what_the_host_has(slots: Settings, root: User) -> N
         "cpu": (4, ()), "gpu-80gb": (2, ("0", "1")), "gpu-24gb": (1, ("2",)),
     }  # fmt: skip
     sharing.change_pool(actor=root, name="gpu-80gb", devices=1)
-    sharing.declare_pool(actor=root, name="elsewhere", devices=8, device_type="H100")
+    sharing.declare_pool(actor=root, name="apart", devices=1, memory_bytes=50 * 10**9)
     sharing.change_pool(actor=root, name="gpu-24gb", devices=9)  # not more than are there
     sharing.change_pool(actor=root, name="cpu", devices=6)
-    assert {pool.name: pool.size for pool in pools()} == {"cpu": 6, "gpu-80gb": 1, "gpu-24gb": 1, "elsewhere": 8}
+    assert {pool.name: pool.size for pool in pools()} == {"cpu": 6, "gpu-80gb": 1, "gpu-24gb": 1, "apart": 1}
+    assert [pool.ids for pool in pools()] == [(), ("1",), ("2",), ("0",)], "each device is in one pool"
     sharing.withdraw_pool(actor=root, name="cpu")
     assert pools()[0].size == 4
 

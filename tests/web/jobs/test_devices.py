@@ -5,12 +5,14 @@ from collections.abc import Callable
 import pytest
 from pytest_django.fixtures import Settings
 
+from hpt_web.accounts import sharing
+from hpt_web.accounts.actions import create_user
 from hpt_web.accounts.errors import Invalid
 from hpt_web.jobs.models import Attempt, TuningJob
 from hpt_web.jobs.running import dispatch, launching
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing.queueing import queue_for
-from tests.web.jobs.lab import Team, live
+from tests.web.jobs.lab import PASSWORD, Team, live
 from tests.web.jobs.scripted import ScriptedBackend
 
 NewJob = Callable[..., TuningJob]
@@ -85,6 +87,22 @@ def test_a_trial_sees_its_devices_and_no_others(new_job: NewJob) -> None:
     assert spec.gpus == ("0", "1")
     assert spec.environment["HPT_GPU_MEMORY_MB"] == "1000"
     assert launching.launch_spec(none).gpus == ()
+
+
+def test_trials_of_a_pool_that_was_made_have_its_devices_by_id(new_job: NewJob, team: Team) -> None:
+    """A process sees these in CUDA_VISIBLE_DEVICES, a container is given them: never all of the host, nor none."""
+    root = create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
+    sharing.declare_pool(actor=root, name="apart", devices=3)
+    job = new_job(limits=many(), resources={"gpus": 1, "pool": "apart"})
+    other = new_job(name="other", limits=many(), resources={"gpus": 1, "pool": "gpu-80gb"})
+    assert (held(job), held(other)) == ([["0"], ["1"], ["2"]], [["3"]])
+    for attempt in Attempt.objects.all():
+        assert launching.launch_spec(attempt).gpus == tuple(attempt.devices)
+    sharing.change_pool(actor=root, name="apart", devices=1)
+    plain = new_job(name="plain", limits=many(1))
+    gone = Attempt.objects.get(trial__job=plain)
+    gone.pool = "gone"  # of a pool that nobody knows any more
+    assert launching.launch_spec(gone).gpus == (), "nothing that it was not given"
 
 
 @pytest.mark.parametrize(

@@ -95,17 +95,17 @@ function PoolPanel({ pool, state, held, teams, refresh }: PoolPanelProps) {
     >
       <dl className={classes.facts}>
         <Fact name="Given to trials" value={pool.devices} />
-        <Fact name="On this host" value={pool.present ?? "not known"} />
+        <Fact name="On this host" value={pool.present} />
         <Fact name="Taken now" value={state ? formatNumber(state.held, 3) : "–"} />
         <Fact name="Free now" value={state ? formatNumber(Math.max(0, pool.devices - state.held), 3) : "–"} />
         <Fact name="Guaranteed" value={shares.reduce((sum, share) => sum + share.guaranteed, 0)} />
         <Fact name="Trials that wait" value={state?.missing ?? "–"} />
       </dl>
-      {remark && (
-        <div className={classes.remark}>
-          <Notice>{remark}</Notice>
+      {[lackingRemark(pool), remark].filter(Boolean).map((text) => (
+        <div key={text} className={classes.remark}>
+          <Notice>{text}</Notice>
         </div>
-      )}
+      ))}
       {shares.length > 0 ? (
         <Shares pool={pool} shares={shares} held={held} refresh={refresh} />
       ) : (
@@ -126,7 +126,13 @@ function noteOf(pool: Pool): string {
   const size = pool.memory_bytes ? `${formatBytes(pool.memory_bytes)} each` : "";
   const set = pool.declared ? "set by an administrator" : "as the host has it";
   const price = pool.price ? `${formatNumber(pool.price)} a device-hour` : "";
-  return [pool.device_type, size, set, price].filter(Boolean).join(", ");
+  const ids = pool.gpus.length > 0 ? `GPU ${pool.gpus.join(", ")}` : "";
+  return [pool.device_type, size, set, price, ids].filter(Boolean).join(", ");
+}
+
+function lackingRemark(pool: Pool): string {
+  if (pool.lacking === 0) return "";
+  return `The pool was made of ${pool.devices + pool.lacking} GPUs, and this host has ${pool.devices} for it: give it less, or list the host's GPUs in HPT_GPUS.`;
 }
 
 const NoShares = ({ any }: { any: boolean }) => (
@@ -271,14 +277,14 @@ function ResizePool({
 }
 
 function sizeHint(pool: Pool): string {
-  if (pool.present === null) return "This host does not know the pool: say what is there.";
+  if (pool.made) return "Of the host's GPUs, those that are in no other such pool.";
   if (pool.name === CPU)
     return `The host would take ${pool.present} by its processors; more or fewer are fine.`;
   return `The host has ${pool.present}; no more can be given.`;
 }
 
 function WithdrawPool({ pool, refresh }: { pool: Pool; refresh: () => Promise<unknown> }) {
-  const known = pool.present !== null;
+  const known = !pool.made;
   return (
     <Confirm
       title={known ? `Reset ${poolLabel(pool.name)}?` : `Remove ${pool.name}?`}
@@ -293,7 +299,7 @@ function WithdrawPool({ pool, refresh }: { pool: Pool; refresh: () => Promise<un
     >
       {known
         ? `All ${pool.present} that the host has are given to trials again.`
-        : "Jobs that need it can start nothing more. What runs goes on."}
+        : "Its GPUs are again in the pool of their type. Jobs that name it can start nothing more; what runs goes on."}
     </Confirm>
   );
 }
@@ -333,7 +339,8 @@ function NewPool({ refresh }: { refresh: () => Promise<unknown> }) {
       {(faults) => (
         <>
           <p className="quiet small">
-            This host's own pools are there by themselves. Add one only for devices that it does not see.
+            This host's own pools are there by themselves. Make one to set some of its GPUs apart: they leave
+            the pool of their type.
           </p>
           <TextInput
             label="Name"
@@ -342,17 +349,23 @@ function NewPool({ refresh }: { refresh: () => Promise<unknown> }) {
             error={faults.at("name")}
             {...field("name")}
           />
-          <TextInput label="Devices" inputMode="numeric" error={faults.at("devices")} {...field("devices")} />
+          <TextInput
+            label="GPUs"
+            description="The first of the host's that fit and are in no such pool."
+            inputMode="numeric"
+            error={faults.at("devices")}
+            {...field("devices")}
+          />
           <TextInput
             label="Type"
-            description="For people; may be empty."
+            description="Only GPUs with this in the driver's name for them; may be empty."
             placeholder="NVIDIA A100"
             error={faults.at("device_type")}
             {...field("device_type")}
           />
           <TextInput
             label="Memory of each, GB"
-            description="May be empty."
+            description="Only GPUs with so much; may be empty."
             inputMode="decimal"
             error={faults.at("memory_bytes")}
             {...field("memory")}
