@@ -45,6 +45,8 @@ class TuningJob(models.Model):
     stop_requested_at = models.DateTimeField(null=True)
     # Its strategy starts nothing more until something that runs has moved on: others may have its share meanwhile.
     waits = models.BooleanField(default=False)
+    # What its trials run in is not on this host yet: it wants no place until it is, not even for those that are queued.
+    lacks_image = models.BooleanField(db_default=False)
     # Before then it would have started no more trials even with room; null: it has asked for places since it was made.
     asks_since = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
@@ -157,6 +159,7 @@ class Attempt(models.Model):
         PREEMPTED = "preempted"  # gave its place to somebody else; not the trial's fault
         LOST = "lost"  # vanished without an exit code
         SUSPENDED = "suspended"  # the service was shut down under it; not the trial's fault
+        NOT_STARTED = "not_started"  # its backend could not start it; it gave its place back
 
     class StopKind(models.TextChoices):
         USER = "user"
@@ -239,6 +242,7 @@ class UsageEntry(models.Model):
         PAUSED = "paused"
         SUSPENDED = "suspended"
         PREEMPTED = "preempted"
+        NOT_STARTED = "not_started"
 
     attempt = models.OneToOneField(Attempt, on_delete=models.SET_NULL, null=True, related_name="usage")
     attempt_number = models.PositiveSmallIntegerField()

@@ -1507,7 +1507,7 @@ export interface components {
             superseded: boolean;
         };
         /** @enum {string} */
-        AttemptOutcome: "exited" | "stopped" | "paused" | "preempted" | "lost" | "suspended";
+        AttemptOutcome: "exited" | "stopped" | "paused" | "preempted" | "lost" | "suspended" | "not_started";
         BestTrial: {
             /** Format: double */
             objective: number;
@@ -3280,7 +3280,7 @@ export interface components {
             waited: number | null;
         };
         /** @enum {string} */
-        UsageEntryOutcomeEnum: "completed" | "early_stopped" | "stopped" | "failed" | "lost" | "paused" | "suspended" | "preempted";
+        UsageEntryOutcomeEnum: "completed" | "early_stopped" | "stopped" | "failed" | "lost" | "paused" | "suspended" | "preempted" | "not_started";
         UsageEntryPage: {
             items: components["schemas"]["UsageEntry"][];
             next: string | null;

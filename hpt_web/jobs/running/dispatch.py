@@ -6,7 +6,6 @@ throughout, everything that will run is written before anything runs, and launch
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,17 +25,14 @@ from hpt_web.jobs.queries import counts_by_state, live_attempts
 from hpt_web.jobs.running import breaker, launching
 from hpt_web.jobs.running.beginnings import Beginning
 from hpt_web.jobs.running.continuing import take_over
-from hpt_web.jobs.running.endings import End, settle
+from hpt_web.jobs.running.starts import launch
 from hpt_web.jobs.search import choosing, history
 from hpt_web.jobs.search.completion import Ending, completed, ending
 from hpt_web.jobs.search.history import Known
 from hpt_web.jobs.sharing import capacity, checking, devices
-from tuning.backends import Phase, Status
 from tuning.contracts import Number
 from tuning.errors import BackendError
 from tuning.states import Goal, JobState, TrialState
-
-logger = logging.getLogger(__name__)
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
@@ -205,6 +201,8 @@ def _active(counts: Mapping[str, int]) -> bool:
 def _start_trials(job: TuningJob, known: Known) -> Step:
     counts = known.tally.counts
     likely = capacity.likely(job, live=_live(counts))
+    if likely.start and (without := _without_image(job)) is not None:
+        return without
     queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
     crash.at("suggest.next")
     choice = choosing.choose(job, counts, likely.start - len(queued), own=known.trials)
@@ -242,6 +240,21 @@ def _start_trials(job: TuningJob, known: Known) -> Step:
     return Step(entries, started, Beginning(new, why, first))
 
 
+def _without_image(job: TuningJob) -> Step | None:
+    """What is to be done about an image that is not on this host; None if it is, or none is needed. Meanwhile the job
+    holds no place that others could use; if the image will not come, the job is paused, as for equal failures."""
+    try:
+        launching.require_image(job)
+    except BackendError as error:
+        if error.retryable:
+            say(job, "", waits=f"Nothing more is started: {error}.", lacks_image=True)
+            return _only([])
+        reason = f"Paused by the service. No trial can be started: {error}."
+        move_job(job, JobState.PAUSED, reason=reason)
+        return _only([decide(job, Decision.Kind.FAILURES, reason, numbers={"image": job.spec["image"]})])
+    return None
+
+
 def _live(counts: Mapping[str, int]) -> int:
     """How many of the job's trials hold a place."""
     return sum(n for state, n in counts.items() if TrialState(state) in HOLD_PLACES)
@@ -254,12 +267,12 @@ def _queued(job: TuningJob, most: int) -> list[Trial]:
     return found
 
 
-def say(job: TuningJob, reason: str, *, waits: str) -> None:
-    """Why the job starts no more trials now: its strategy waits, or (`reason`) there is no room."""
-    if (job.reason, job.waits) != (waits or reason, bool(waits)):
+def say(job: TuningJob, reason: str, *, waits: str, lacks_image: bool = False) -> None:
+    """Why the job starts no more trials now: its strategy waits, it `lacks_image`, or (`reason`) there is no room."""
+    if (job.reason, job.waits, job.lacks_image) != (waits or reason, bool(waits), lacks_image):
         held_back = _is_held_back(job)
-        job.reason, job.waits = waits or reason, bool(waits)
-        fields: dict[str, object] = {"reason": job.reason, "waits": job.waits}
+        job.reason, job.waits, job.lacks_image = waits or reason, bool(waits), lacks_image
+        fields: dict[str, object] = {"reason": job.reason, "waits": job.waits, "lacks_image": lacks_image}
         if held_back and not _is_held_back(job):
             fields["asks_since"] = timezone.now()
         TuningJob.objects.filter(pk=job.pk).update(**fields)
@@ -343,28 +356,3 @@ def _reported(trial: Trial) -> dict[str, object]:
     sign = Goal(trial.job.goal).sign
     best = max(values, key=lambda value: sign * value, default=None)
     return {"objective": values[-1] if values else None, "best_objective": best}
-
-
-def launch(attempt: Attempt) -> None:
-    """Start a written attempt. One that cannot be started ever fails its trial; one that cannot now is swept up."""
-    try:
-        launching.launch(attempt)
-    except (BackendError, OSError) as error:
-        if isinstance(error, BackendError) and error.retryable:
-            logger.warning("Attempt %s could not be started yet: %s", attempt.token, error)
-            _tell_waiting(attempt, f"Not started yet: {error}.")
-            return
-        logger.exception("Attempt %s could not be started", attempt.token)
-        reason = f"It could not be started: {error}"
-        with transaction.atomic():
-            end = End(TrialState.FAILED, Attempt.Outcome.EXITED, reason)
-            append(attempt.trial.job_id, settle(attempt, Status(phase=Phase.UNKNOWN), end))
-
-
-def _tell_waiting(attempt: Attempt, reason: str) -> None:
-    """What an attempt that is to be started waits for, such as its image."""
-    waiting = Trial.objects.filter(pk=attempt.trial_id, state=TrialState.STARTING).exclude(reason=reason)
-    with transaction.atomic():
-        if waiting.update(reason=reason):
-            attempt.trial.refresh_from_db(fields=["state", "reason"])
-            append(attempt.trial.job_id, [trial_entry(attempt.trial)])

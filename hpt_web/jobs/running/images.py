@@ -1,13 +1,16 @@
 """Which image a job's containers are made from, pinned when the job is made, and bringing it to this host.
 
-A pull may take many minutes, so nobody waits for it: whoever would launch a trial begins it in a thread and is told how
-far it is; the sweep asks again. It dies with its process, and the next one goes on with the layers that are there.
+A pull may take many minutes, so nobody waits for it, and no trial holds a place meanwhile: whoever would start trials
+begins it in a thread and is told how far it is; the sweep asks again. It dies with its process, and the next one goes
+on with the layers that are there. After some tries it has failed, and a person is told why.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from dataclasses import replace
 
 from django.conf import settings
@@ -25,6 +28,10 @@ from tuning.specification import JobSpec, Resources
 logger = logging.getLogger(__name__)
 
 QUICK_SECONDS = 1.0  # what a pull may take before it is told of as one
+SEEN_SECONDS = 10.0  # for which an image that was here is not looked for again
+TRIES, TIMES_LONGER = 4, 3  # of a pull, and from one pause between them to the next
+TOLD_SECONDS = 60.0  # how old the news of a failure may be: whoever asks later has had something mended
+REMEDY = "see whether this host reaches the registry, and whether it still has the image; then have the job go on"
 UNANSWERED_SECONDS = 30  # for which a form need not ask a registry again that did not answer
 MEGABYTE = 1e6
 
@@ -113,29 +120,54 @@ def _pinned(reference: str) -> str:
 
 
 class _Pull:
-    """One pull in its thread."""
+    """One image on its way here, in a thread: found, or pulled with some tries."""
 
     def __init__(self, image: str) -> None:
         self._image = image
         self._progress = Progress(0, 0, 0, 0)
+        self._failed = ""
         self.error: BackendError | None = None
+        self.ended_at = math.inf  # monotonic
         self.thread = threading.Thread(target=self._run, name=f"pull {image}", daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
         try:
-            images.pull(backends.engine(), self._image, self._take)
-        except BackendError as error:
+            self.error = self._brought()
+        except BackendError as error:  # an engine that does not answer: nobody has tried to pull
             self.error = error
         except Exception as error:
             logger.exception("Could not pull %s", self._image)
             self.error = BackendError(f"pulling {self._image}: {error}", retryable=True)
+        self.ended_at = time.monotonic()
+
+    def _brought(self) -> BackendError | None:
+        pause = float(settings.HPT_PULL_RETRY_SECONDS)
+        for left in reversed(range(TRIES)):
+            if images.present(backends.engine(), self._image):
+                return None
+            try:
+                images.pull(backends.engine(), self._image, self._take)
+            except BackendError as error:
+                if not error.retryable:
+                    return error
+                if not left:
+                    return BackendError(f"{error}. It was tried {TRIES} times: {REMEDY}")
+                self._failed = f"{error} (it is tried {left} more times)"
+            else:
+                return None
+            self._progress = Progress(0, 0, 0, 0)
+            time.sleep(pause)
+            pause *= TIMES_LONGER
+        return None
 
     def _take(self, progress: Progress) -> None:
-        self._progress = progress
+        self._progress, self._failed = progress, ""
 
     def __str__(self) -> str:
-        told = self._progress
+        told, failed = self._progress, self._failed
+        if failed:
+            return f"its image is not here yet: {failed}"
         if not told.layers:
             return f"its image {self._image} is being pulled"
         megabytes = f"{told.bytes_done / MEGABYTE:.0f} of {told.total_bytes / MEGABYTE:.0f} MB"
@@ -143,21 +175,21 @@ class _Pull:
 
 
 _pulls: dict[str, _Pull] = {}
+_seen: dict[str, float] = {}  # when an image was last known to be here, monotonic
 _lock = threading.Lock()
 
 
 def require(image: str) -> None:
-    """Return if the image is on this host; else see to it that it comes.
+    """Return if the image is on this host; else see to it that it comes. Takes QUICK_SECONDS at most.
 
     Raises BackendError: retryable, with how far it is, while it is on its way; not so if it will not come.
     """
-    if images.present(backends.engine(), image):
-        with _lock:
-            _pulls.pop(image, None)
-        return
+    now = time.monotonic()
     with _lock:
+        if now - _seen.get(image, -math.inf) < SEEN_SECONDS:
+            return
         pull = _pulls.get(image)
-        if fresh := pull is None:
+        if fresh := pull is None or now - pull.ended_at > TOLD_SECONDS:
             pull = _pulls[image] = _Pull(image)
     if fresh:
         pull.thread.join(QUICK_SECONDS)
@@ -165,6 +197,8 @@ def require(image: str) -> None:
         raise BackendError(str(pull), retryable=True)
     with _lock:
         _pulls.pop(image, None)  # the next one to ask begins anew
+        if pull.error is None:
+            _seen[image] = time.monotonic()
     if pull.error is not None:
         raise pull.error
 

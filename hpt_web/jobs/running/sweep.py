@@ -1,7 +1,8 @@
 """What the rows say against what really runs, compared every few seconds, and each kind of difference repaired.
 
 rows say                          the backend says        repair
-live, never started               knows nothing of it     launch it (again; twice runs once)
+live, never started               knows nothing of it     launch it (again; twice runs once); give its place back if
+                                                          that does not work for long
 live, asked to stop               running                 tell it again
 live, asked to stop               knows nothing of it     settle it: there is nothing to stop
 over, or no such attempt          running                 kill it
@@ -26,9 +27,10 @@ from hpt_web.jobs.events import append
 from hpt_web.jobs.lifecycle import grace_of, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.queries import hosted_attempts, live_attempts
-from hpt_web.jobs.running.dispatch import STOP_SECONDS, launch
+from hpt_web.jobs.running.dispatch import STOP_SECONDS
 from hpt_web.jobs.running.endings import ending, losses, settle
 from hpt_web.jobs.running.follow import Follower
+from hpt_web.jobs.running.starts import launch
 from hpt_web.jobs.sharing import capacity
 from tuning.backends import Backend, Phase, Status
 from tuning.errors import BackendError

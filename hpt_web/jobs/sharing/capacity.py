@@ -256,8 +256,9 @@ _DECLARED = ", ".join(
 
 # Plain SQL, as a plan is made whenever a trial has ended: the ORM takes longer to write these than they take.
 _JOBS = f"""
-    SELECT j.id AS pk, j.name, j.state, j.waits, j.max_parallel, j.max_trials, j.reopened::text, j.project_id,
-           p.slug AS project__slug, t.name AS project__team__name, j.created_by_id, u.username AS created_by__username,
+    SELECT j.id AS pk, j.name, j.state, j.waits, j.lacks_image, j.max_parallel, j.max_trials, j.reopened::text,
+           j.project_id, p.slug AS project__slug, t.name AS project__team__name,
+           j.created_by_id, u.username AS created_by__username,
            COALESCE(t.priority, 0) AS priority,
            (j.spec->'resources')::text AS spec__resources, j.spec->'spot' = 'true' AS spec__spot,
            j.spec->'check_first' = 'true' AS spec__check_first,
@@ -336,8 +337,8 @@ def _holding(held: _Running, typical: float | None, now: datetime) -> Holding:
 
 def _wanted(row: dict[str, Any], *, live: int, asks: bool) -> int:
     """Paused trials want a place as much as new ones. A job whose strategy waits for results wants nothing more until
-    it asks itself, which it does whenever something of it has moved."""
-    if row["state"] not in STARTING:
+    it asks itself, which it does whenever something of it has moved; one without its image wants nothing at all."""
+    if row["state"] not in STARTING or (row["lacks_image"] and not asks):
         return live
     more: int = row["paused"] + max(0, row["max_trials"] - row["total"])
     if row["reopened"] is not None:  # it only runs again what is queued

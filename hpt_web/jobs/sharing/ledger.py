@@ -33,7 +33,8 @@ RECENT_TRIALS = 30  # of a job: what is typical of it
 TYPICAL_SECONDS = f"""(
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM (
         SELECT seconds FROM jobs_usageentry
-        WHERE job_id = j.id AND outcome NOT IN ('lost', 'suspended', 'preempted') ORDER BY id DESC LIMIT {RECENT_TRIALS}
+        WHERE job_id = j.id AND outcome NOT IN ('lost', 'suspended', 'preempted', 'not_started')
+        ORDER BY id DESC LIMIT {RECENT_TRIALS}
     ) newest
 )"""  # noqa: S608
 # Of the attempt `a` of the job `j`: its place was free since the end of the attempt that had it before (of those that
@@ -51,6 +52,7 @@ _OF_OUTCOME = {
     Attempt.Outcome.PAUSED: UsageEntry.Outcome.PAUSED,
     Attempt.Outcome.SUSPENDED: UsageEntry.Outcome.SUSPENDED,
     "preempted": UsageEntry.Outcome.PREEMPTED,
+    Attempt.Outcome.NOT_STARTED: UsageEntry.Outcome.NOT_STARTED,
 }
 _OF_STATE = {
     TrialState.COMPLETED: UsageEntry.Outcome.COMPLETED,

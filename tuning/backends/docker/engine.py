@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, InvalidConfigFile, NotFound
 
@@ -23,6 +24,7 @@ from tuning.errors import BackendError
 
 SOCKET = "unix:///var/run/docker.sock"
 REQUEST_SECONDS = 120  # an engine that starts 20 containers at once is slow
+SILENT_SECONDS = 300  # for which a pull may tell nothing new: a large layer is extracted without a word
 REMOVAL_SECONDS = 30.0
 ENDED_SECONDS = 2.0  # from the death of a container's first process until the engine knows it
 OUT_OF_MEMORY_SECONDS = 0.3  # and from then until it knows that it was for want of memory
@@ -30,16 +32,32 @@ KILLED = 128 + 9  # its exit code
 CONFLICT = 409
 
 
+class _Client(APIClient):
+    """The library awaits the next word of a pull for ever; here as long as it is told."""
+
+    silent_seconds: float = SILENT_SECONDS
+
+    def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if kwargs.get("timeout", 0) is None:
+            kwargs["timeout"] = self.silent_seconds
+        told: dict[str, Any] = super()._set_request_timeout(kwargs)  # type: ignore[misc]
+        return told
+
+
 class Engine:
     """``registry_config`` is a file as Docker's own ``config.json``, whose ``auths`` say who we are to which registry.
-    It may change at any time. Without one, that of this process's user is taken, if there is any.
+    It may change at any time. Without one, that of this process's user is taken, if there is any. A pull of which
+    nothing is heard for ``silent_seconds`` has failed.
     """
 
-    def __init__(self, url: str = SOCKET, registry_config: Path | None = None) -> None:
+    def __init__(
+        self, url: str = SOCKET, registry_config: Path | None = None, silent_seconds: float = SILENT_SECONDS
+    ) -> None:
         self.url = url
         self._registry_config = registry_config
+        self._silent_seconds = silent_seconds
         self._config_read = 0  # when the file was last changed, in ns
-        self._client: APIClient | None = None
+        self._client: _Client | None = None
         self._process = 0
         self._lock = threading.Lock()
 
@@ -60,15 +78,16 @@ class Engine:
             # A request that the engine understood and refuses would be refused again.
             refused = error.status_code is not None and error.status_code in (400, 403)
             raise BackendError(f"{doing}: {_said(error)}", retryable=not refused) from error
-        except (DockerException, requests.RequestException, OSError) as error:
+        except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise BackendError(
                 f"{doing}: the container engine at {self.url} does not answer ({error})", retryable=True
             ) from error
 
-    def _connected(self) -> APIClient:
+    def _connected(self) -> _Client:
         with self._lock:
             if self._client is None or self._process != os.getpid():
-                self._client = APIClient(self.url, version="auto", timeout=REQUEST_SECONDS)
+                self._client = _Client(self.url, version="auto", timeout=REQUEST_SECONDS)
+                self._client.silent_seconds = self._silent_seconds
                 self._process = os.getpid()
                 self._config_read = 0
             return self._client

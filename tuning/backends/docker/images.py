@@ -134,7 +134,8 @@ def pull(
 ) -> None:
     """Bring the image to this host, if it is not there. ``progress`` is called when something has changed.
 
-    BackendError, not retryable if there is none such, or the registry does not let us in.
+    BackendError, not retryable if there is none such, or the registry does not let us in; retryable if the registry
+    does not answer, or nothing was heard of the pull for the engine's ``silent_seconds``.
     """
     if present(engine, pinned):
         return

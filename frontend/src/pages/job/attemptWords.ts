@@ -11,6 +11,7 @@ const OUTCOMES: Record<Outcome, { state: string; label: string }> = {
   preempted: { state: "Paused", label: "Pre-empted" },
   lost: { state: "Lost", label: "Lost" },
   suspended: { state: "Paused", label: "Suspended" },
+  not_started: { state: "Paused", label: "Not started" },
 };
 
 /** Its state and the word for it; what ended by itself with another code than 0 has failed. */

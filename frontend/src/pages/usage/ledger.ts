@@ -16,6 +16,7 @@ export const OUTCOMES: Record<Outcome, { label: string; state: string }> = {
   paused: { label: "Paused", state: "Paused" },
   suspended: { label: "Suspended", state: "Paused" },
   preempted: { label: "Pre-empted", state: "Paused" },
+  not_started: { label: "Not started", state: "Paused" },
 };
 
 /** What was spent without a result: the attempt failed or vanished. */

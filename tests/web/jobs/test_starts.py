@@ -1,0 +1,144 @@
+"""What cannot be started holds no place for ever: images that are not here, and backends that refuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+from pytest_django.fixtures import Settings
+
+from hpt_web.jobs import tasks
+from hpt_web.jobs.doors import changes
+from hpt_web.jobs.models import Attempt, Decision, TuningJob, UsageEntry
+from hpt_web.jobs.running import images, starts
+from hpt_web.jobs.running.sweep import sweep
+from hpt_web.jobs.sharing import capacity
+from tests.web.jobs.lab import Team, live, state, trial
+from tests.web.jobs.scripted import ScriptedBackend
+from tuning.backends import LaunchSpec
+from tuning.backends.docker import images as of_engine
+from tuning.errors import BackendError
+
+NewJob = Callable[..., TuningJob]
+PINNED = f"registry.invalid/team/train@sha256:{'0' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    for known in (images._pulls, images._seen):
+        known.clear()
+
+
+def grow_old(job: TuningJob) -> None:
+    seconds = timedelta(seconds=starts.START_SECONDS + 1)
+    Attempt.objects.filter(trial__job=job).update(created_at=F("created_at") - seconds)
+
+
+class Refusing:
+    """As an engine that cannot make the container: it may work the next time, or never."""
+
+    def __init__(self, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fault: BackendError | None = BackendError("the runtime could not make the container", retryable=True)
+        launch = backend.launch
+
+        def refuse(spec: LaunchSpec) -> None:
+            if self.fault is not None:
+                raise self.fault
+            launch(spec)
+
+        monkeypatch.setattr(backend, "launch", refuse)
+
+
+@pytest.fixture
+def refusing(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    return Refusing(backend, monkeypatch)
+
+
+def test_an_attempt_that_is_not_started_in_time_gives_its_place_back(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, refusing: Refusing
+) -> None:
+    job = new_job()
+    (first,) = live(job)
+    assert trial(job).reason == "Not started yet: the runtime could not make the container."
+    grow_old(job)
+    sweep(backend, lambda _: None)
+    assert (live(job), trial(job).state) == ([], "Queued")
+    assert trial(job).reason == (
+        "Attempt 1 could not be started in 120 s: the runtime could not make the container. "
+        "It has given its place back and is tried again, 1 of 3 times by now."
+    )
+    assert backend.stopped == {first: 0}, "and whoever is late with starting it starts nothing"
+    assert Attempt.objects.get(token=first).outcome == UsageEntry.objects.get().outcome == "not_started"
+    refusing.fault = None
+    tasks.nudge(job.pk)
+    assert [token in backend.plays for token in live(job)] == [True]
+    assert trial(job).attempt == 2
+
+
+def test_a_trial_that_never_starts_fails_and_equal_failures_open_the_circuit_breaker(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, refusing: Refusing
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 1, "max_equal_failures": 2})
+    for _ in range(2 * starts.MOST_STARTS):
+        assert len(live(job)) == 1
+        grow_old(job)
+        sweep(backend, lambda _: None)
+        tasks.nudge(job.pk)
+    assert (state(job), live(job), job.trials.count()) == ("Paused", [], 2)
+    assert trial(job).state == "Failed"
+    assert trial(job).reason == (
+        "It could not be started 3 times, for 120 s each: the runtime could not make the container"
+    )
+    assert "The last 2 trials failed equally" in job.reason
+
+
+@pytest.fixture
+def contained(new_job: NewJob, settings: Settings) -> Callable[..., TuningJob]:
+    settings.HPT_DOCKER = f"unix://{settings.HPT_HOME}/nobody.sock"
+    return lambda **changes: new_job(runs_in="container", image=PINNED, **changes)
+
+
+def test_a_job_whose_engine_does_not_answer_holds_no_place(
+    contained: NewJob, new_job: NewJob, settings: Settings
+) -> None:
+    settings.HPT_TRIAL_SLOTS = 1
+    job = contained()
+    assert (state(job), live(job), job.trials.count()) == ("Running", [], 0)
+    assert job.reason.startswith(f"Nothing more is started: looking for the image {PINNED}: the container engine at ")
+    assert job.waits and job.lacks_image
+    assert capacity.demands()[0].wanted == 0, "nothing is kept for it"
+    other = new_job(name="second")
+    assert len(live(other)) == 1, "the only place is another's"
+
+
+def test_not_even_its_queued_trials_want_a_place(
+    contained: NewJob, monkeypatch: pytest.MonkeyPatch, backend: ScriptedBackend
+) -> None:
+    job = contained()
+    job.trials.create(number=1, hyperparameters={"x": 0.5}, state="Queued")
+    assert capacity.demands()[0].wanted == 0
+    images._seen[PINNED] = time.monotonic()  # as if it had come
+    tasks.nudge(job.pk)
+    assert len(live(job)) == 1 and trial(job).state == "Starting"
+    job.refresh_from_db()
+    assert (job.waits, job.lacks_image) == (False, False)
+
+
+def test_an_image_that_will_not_come_pauses_the_job_and_unpausing_tries_again(
+    contained: NewJob, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def present(*_: object) -> bool:
+        raise BackendError(f"pulling {PINNED}: not found")
+
+    monkeypatch.setattr(of_engine, "present", present)
+    job = contained()
+    assert (state(job), live(job), job.trials.count()) == ("Paused", [], 0)
+    assert job.reason == f"Paused by the service. No trial can be started: pulling {PINNED}: not found."
+    decision = Decision.objects.get(job=job, kind="failures")
+    assert (decision.trial, decision.numbers) == (None, {"image": PINNED})
+    images._seen[PINNED] = time.monotonic()
+    changes.unpause_job(actor=team.alice, project="lab", name="first")
+    assert (state(job), len(live(job))) == ("Running", 1)
