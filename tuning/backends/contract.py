@@ -142,6 +142,14 @@ class Backend(Protocol):
     def log_size(self, attempt: str) -> int:
         """Bytes of log so far. Once ``status`` says ended, the log is complete."""
 
+    def log_size_at(self, attempt: str, moment: float) -> int | None:
+        """How much of the log had been printed at a moment (epoch seconds), that at which a checkpoint was written.
+
+        None if nobody knows, or nothing was printed after the first checkpoint. What came right after the moment, in
+        less than half of the usual time between two outputs, counts as printed: some scripts print first and then save,
+        others the other way round, and output takes a moment to get here.
+        """
+
     def stop(self, attempt: str, grace: float) -> None:
         """Ask for the end and return at once: SIGTERM to all of the attempt, SIGKILL after ``grace`` seconds.
 

@@ -18,10 +18,12 @@ from typing import Any
 from tuning.backends import layout
 from tuning.backends.contract import Phase, Status
 from tuning.backends.processes import Identity
+from tuning.backends.warden.log import MOST_TIMES, TIMES
 
 OVERDUE_SECONDS = 10.0  # after the grace: a warden that is still there then is not doing its work
 KEPT = ("lock", "stop")
 EXIT_BYTES = 4096
+TIMES_BYTES = 64 * MOST_TIMES
 
 
 def launched(folder: Path) -> bool:
@@ -112,6 +114,26 @@ def _cut_off(log: str, folder: Path | str, size: int) -> bool:
 
 def _optional(value: Any, kind: type[Any]) -> Any:
     return None if value is None else kind(value)
+
+
+def log_size_at(log: Path, moment: float) -> int | None:
+    """From what the warden noted beside the log (warden.log): see ``Backend.log_size_at``."""
+    try:
+        text = layout.read_file(f"{log}{TIMES}", TIMES_BYTES).decode("ascii", "replace")
+    except OSError:
+        return None
+    notes: list[tuple[float, int]] = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):  # torn, on a full disk
+            written, at = line.split()
+            notes.append((float(at), int(written)))
+    if not notes:
+        return None
+    (first, size), last = notes[0], notes[-1][0]
+    if moment < first:  # it was there when the attempt began, or it came with the output that was noted first
+        return size
+    close = (last - first) / max(1, len(notes) - 1) / 2
+    return max(size for at, size in notes if at - moment < close)
 
 
 def ask_to_stop(folder: Path, grace: float) -> bool:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
-from tuning.backends.folder import abandon, ask_to_stop, launched, locked, read_end, remove
+from tuning.backends.folder import abandon, ask_to_stop, launched, locked, log_size_at, read_end, remove
 from tuning.backends.nursery import ENTRANCE, NotStartedError, Nursery
 from tuning.backends.processes import Census, Identity, census
 from tuning.backends.skeletons import Skeletons
@@ -122,6 +122,9 @@ class ProcessBackend(Waiting):
             return os.lstat(f"{self._path(attempt)}/log").st_size
         except OSError:
             return 0
+
+    def log_size_at(self, attempt: str, moment: float) -> int | None:
+        return log_size_at(self.folder(attempt) / "log", moment)
 
     def list_owned(self) -> list[str]:
         found = self._census()

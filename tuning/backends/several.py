@@ -67,6 +67,9 @@ class Several:
     def log_size(self, attempt: str) -> int:
         return self.part(attempt).log_size(attempt)
 
+    def log_size_at(self, attempt: str, moment: float) -> int | None:
+        return self.part(attempt).log_size_at(attempt, moment)
+
     def stop(self, attempt: str, grace: float) -> None:
         self.part(attempt).stop(attempt, grace)
 

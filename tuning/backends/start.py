@@ -51,7 +51,7 @@ def _environment(folder: Path, spec: LaunchSpec) -> dict[str, str]:
 
 
 def _order(folder: Path, spec: LaunchSpec) -> bytes:
-    limits = spec.limits
+    limits, checkpoints = spec.limits, os.fsencode(os.path.realpath(spec.checkpoints))
     variables = "\0".join(f"{name}={value}" for name, value in _environment(folder, spec).items())
     return pack(
         Order(
@@ -66,7 +66,8 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
             file_bytes=limits.file_bytes,
             disk_bytes=limits.disk_bytes,
             log_bytes=limits.log_bytes,
-            writable=[os.fsencode(folder), os.fsencode(os.path.realpath(spec.checkpoints))],
+            writable=[os.fsencode(folder), checkpoints],
+            checkpoints=checkpoints,
         )
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from tests.tuning.backends.contract import BackendContract
 from tests.tuning.backends.harness import HOLD, Trials, poll
 from tuning.backends import Limits, Phase
@@ -38,6 +40,40 @@ for _ in range(300): os.write(1, block)
         assert set(lines) == {"f1 = 0.123456789"}
         assert marker.startswith("[hpt] ")
         assert len(log) <= 5000
+
+
+CHECKPOINTS = """
+import os, sys, time
+model = os.path.join(os.environ["HPT_CHECKPOINTS"], "model")
+def save(epoch):
+    with open(model, "w") as file: file.write(str(epoch))
+for epoch in range(1, 6):
+    time.sleep(0.1)
+    if "first" in sys.argv and epoch == 3: save(epoch)
+    print("epoch", epoch)
+    if "first" not in sys.argv and epoch == 3: save(epoch)
+"""
+
+
+class TestCheckpoints(BackendContract):
+    @pytest.mark.parametrize("order", ["first", "then"])
+    def test_what_a_checkpoint_holds_is_told_whether_it_is_saved_before_or_after_the_line(
+        self, trials: Trials, order: str
+    ) -> None:
+        attempt = trials.start(CHECKPOINTS, order)
+        trials.end(attempt)
+        (model,) = (trials.folder / "checkpoints").iterdir()
+        size = trials.backend.log_size_at(attempt, model.stat().st_mtime)
+        assert size is not None and trials.backend.read_log(attempt, 0, size) == b"epoch 1\nepoch 2\nepoch 3\n"
+        later = trials.start(CHECKPOINTS, order, attempt="later")
+        trials.end(later)
+        assert trials.backend.log_size_at(later, 1.0) == 0, "it was there before the attempt"
+
+    def test_nothing_is_noted_where_there_is_no_checkpoint(self, trials: Trials) -> None:
+        attempt = trials.start("print('x')")
+        trials.end(attempt)
+        assert trials.backend.log_size_at(attempt, time.time()) is None
+        assert trials.backend.log_size_at("never", time.time()) is None
 
 
 class TestWaiting(BackendContract):

@@ -8,7 +8,7 @@ from tests.tuning.backends.contract import (  # noqa: F401 - collected here
     TestStopping,
     TestTheTrialsView,
 )
-from tests.tuning.backends.contract_following import TestLogs, TestWaiting  # noqa: F401
+from tests.tuning.backends.contract_following import TestCheckpoints, TestLogs, TestWaiting  # noqa: F401
 from tuning.backends.process import ProcessBackend
 
 

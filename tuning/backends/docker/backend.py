@@ -39,7 +39,7 @@ from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_POOLED,
 from tuning.backends.docker.engine import SOCKET, Engine
 from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, pass_on, read_token
 from tuning.backends.docker.pool import KEPT_MARKER, MARKER, Pool
-from tuning.backends.folder import ask_to_stop, launched, locked, read_end, remove
+from tuning.backends.folder import ask_to_stop, launched, locked, log_size_at, read_end, remove
 from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
 from tuning.backends.usage import Usage, of_container
@@ -257,6 +257,9 @@ class DockerBackend(Waiting):
             return (self.folder(attempt) / TOLD / "log").stat(follow_symlinks=False).st_size
         except OSError:
             return 0
+
+    def log_size_at(self, attempt: str, moment: float) -> int | None:
+        return log_size_at(self.folder(attempt) / TOLD / "log", moment)
 
     def list_owned(self) -> list[str]:
         """Also removes containers that have ended, which the engine would keep for ever."""

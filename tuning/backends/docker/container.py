@@ -178,6 +178,7 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | N
         writable=[target.encode() for _, target, writable in FOLDERS if writable]
         + [f"{BASE}/checkpoints".encode()]
         + ([f"{BASE}/code".encode()] if spec.code is not None else []),
+        checkpoints=f"{BASE}/checkpoints".encode(),
         keep_alive=spec.keep_alive_seconds if may_be_pooled(spec, image) else 0.0,
         mounted=[] if moved is None else _mounted(spec, moved),
     )

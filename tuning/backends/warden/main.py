@@ -41,7 +41,7 @@ class Warden:
         self.asked = asked or folder  # where a request to stop is found
         self.earlier = earlier  # the folder of the attempt before, for which a signal may still be on its way
         self.order = order
-        self.log = Log(folder + "/log", order.log_bytes)
+        self.log = Log(folder + "/log", order.log_bytes, order.checkpoints)
         self.exit_fd = reserve(folder)
         self.wake = signal_pipe()
         self.poll = select.poll()
@@ -277,7 +277,7 @@ class Warden:
 
     def give_back(self) -> None:
         """Close what was opened for this attempt."""
-        for fd in (self.log.fd, self.exit_fd, self.output):
+        for fd in (self.log.fd, self.log.times, self.exit_fd, self.output):
             if fd >= 0:
                 posix.close(fd)
         close_signal_pipe(self.wake)

@@ -20,6 +20,7 @@ class Order:
         writable: list[bytes],
         keep_alive: float = 0.0,
         mounted: "list[bytes] | tuple[bytes, ...]" = (),
+        checkpoints: bytes = b"",
     ) -> None:
         self.argv = argv
         self.environment = environment  # b"NAME=value"
@@ -37,6 +38,7 @@ class Order:
         # the folders that this attempt must find under the paths at which an earlier one had its own.
         self.keep_alive = keep_alive
         self.mounted = mounted
+        self.checkpoints = checkpoints  # the folder in which the command leaves them; empty if it has none
 
 
 def pack(order: Order) -> bytes:
@@ -46,7 +48,7 @@ def pack(order: Order) -> bytes:
         *(order.open_files, order.file_bytes, order.disk_bytes),
     )
     fields = [b"" if number is None else b"%r" % number for number in numbers]
-    fields += [b"%d" % order.log_bytes, order.cwd, b"%r" % float(order.keep_alive)]
+    fields += [b"%d" % order.log_bytes, order.cwd, b"%r" % float(order.keep_alive), order.checkpoints]
     for group in (order.read_only, order.argv, order.environment, order.writable, order.mounted):
         fields += [b"%d" % len(group), *group]
     return b"\0".join([*fields, b"end"])
@@ -57,9 +59,9 @@ def unpack(data: bytes) -> Order:
     fields = data.split(b"\0")
     if fields.pop() != b"end":
         raise ValueError("the order is cut off")
-    wall, memory, processes, files, size, disk, log, cwd, keep_alive = fields[:9]
+    wall, memory, processes, files, size, disk, log, cwd, keep_alive, checkpoints = fields[:10]
     groups = []
-    at = 9
+    at = 10
     for _ in range(5):
         count = int(fields[at])
         groups.append(fields[at + 1 : at + 1 + count])
@@ -79,4 +81,5 @@ def unpack(data: bytes) -> Order:
         writable=groups[3],
         keep_alive=float(keep_alive),
         mounted=groups[4],
+        checkpoints=checkpoints,
     )
