@@ -144,8 +144,8 @@ def _serve(lines: list[_Line], table: Table) -> list[Blocked]:
 
 def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table) -> None:
     """Write into the grants what starts, and why nothing more does."""
-    for job, started in table.started.items():
-        grants[job] = replace(grants[job], start=started)
+    for turn, (job, started) in enumerate(table.started.items()):
+        grants[job] = replace(grants[job], start=started, turn=turn)
     in_line: dict[str, list[Blocked]] = {}
     for found in blocked:
         if found.lacking:

@@ -26,8 +26,8 @@ from hpt_web.jobs.models import EXTERNAL, TuningJob
 from hpt_web.jobs.rows import select
 from hpt_web.jobs.sharing import checking, devices, ledger, placing
 from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, Spent, plan
+from hpt_web.jobs.sharing.allotting import Wish
 from hpt_web.jobs.sharing.demands import MIN_RUN_SECONDS
-from hpt_web.jobs.sharing.devices import Wish
 from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
 from tuning.states import JobState
 
@@ -66,7 +66,7 @@ class Situation(NamedTuple):
     def plan(self) -> dict[int, Grant]:
         found = [_pool(pool) for pool in self.pools]
         planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
-        planned = devices.bounded(planned, self.wishes, {job: place.pool for job, place in self.places.items()})
+        planned = devices.bounded(planned, self.wishes, self.demands)
         for job in self.unchecked:
             if not planned[job].missing:
                 planned[job] = replace(planned[job], reason=checking.REASON)
@@ -201,7 +201,9 @@ def granted(job: TuningJob) -> Granted:
             _shared = _Shared.of(seen, now, planned)
     grant = planned[job.pk]
     room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
-    return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], now.wishes[job.pk])
+    wish = now.wishes[job.pk]
+    own = wish and wish.without(grant.barred)
+    return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], own)
 
 
 def waiting_jobs(*, besides: int) -> list[int]:

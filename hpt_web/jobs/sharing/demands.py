@@ -128,7 +128,8 @@ class Grant:
 
     `place` is the job's among the `waiting` ones of its pool, 0 if it is not in line because no place can ever come;
     `starts_in` are the seconds until its next trial may begin, None if that cannot be told. `preempts` are the trials
-    that have to give their places to it.
+    that have to give their places to it. `turn` orders the jobs that start something by their first turns; of its
+    pool's devices it leaves those that are `barred` to whose turn came before.
     """
 
     start: int
@@ -139,6 +140,8 @@ class Grant:
     waiting: int = 0
     starts_in: float | None = None
     preempts: tuple[Preemption, ...] = ()
+    turn: int = 0
+    barred: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:

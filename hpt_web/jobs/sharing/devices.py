@@ -8,24 +8,18 @@ that whoever dies in between loses nothing: the next one finds the same devices 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from hpt_web.accounts.pools import PoolInfo, host_gpus
 from hpt_web.jobs.models import EXTERNAL, Attempt
-from hpt_web.jobs.sharing.admission import Grant
+from hpt_web.jobs.sharing import allotting
+from hpt_web.jobs.sharing.admission import Demand, Grant
+from hpt_web.jobs.sharing.allotting import Taken, Wish, fitting
 from tuning.backends import gpus
-from tuning.backends.gpus import Device, Request
+from tuning.backends.gpus import Request
 
 MEBIBYTE = 1024 * 1024
 Resources = Mapping[str, Any]  # of a job's document, or its algorithm's
-
-
-class Wish(NamedTuple):
-    """What each trial of a job asks for, and the devices that it may get."""
-
-    request: Request
-    devices: Sequence[Device]
 
 
 def request_of(resources: Resources) -> Request:
@@ -54,48 +48,24 @@ def never(resources: Resources, pool: PoolInfo | None) -> str | None:
     return gpus.never(wished.devices, wished.request) if wished is not None else None
 
 
-def held() -> list[gpus.Grant]:
-    """What live attempts hold."""
+def held() -> dict[int, gpus.Grant]:
+    """What live attempts hold, by their ids."""
     live = Attempt.objects.filter(ended_at__isnull=True).exclude(backend=EXTERNAL).exclude(devices=[])
-    rows = live.values_list("devices", "trial__job__spec__resources", "trial__job__algorithm_version__resources")
-    return [gpus.Grant(tuple(ids), request_of(own or declared).memory_bytes) for ids, own, declared in rows]
+    names = "pk", "devices", "trial__job__spec__resources", "trial__job__algorithm_version__resources"
+    rows = live.values_list(*names)
+    return {pk: gpus.Grant(tuple(ids), request_of(own or declared).memory_bytes) for pk, ids, own, declared in rows}
 
 
 def assign(wished: Wish | None, most: int) -> list[tuple[str, ...]]:
     """The devices of up to `most` trials that start now, fewer if there is no room for all. Whoever asks holds the
     admission lock until the rows are committed."""
-    return [()] * most if wished is None else [grant.devices for grant in _fitting(wished, held(), most)]
+    return [()] * most if wished is None else [grant.devices for grant in fitting(wished, held().values(), most)]
 
 
-def _fitting(wished: Wish, taken: Sequence[gpus.Grant], most: int) -> list[gpus.Grant]:
-    """Up to `most` grants beside those that are `taken`."""
-    found: list[gpus.Grant] = []
-    while len(found) < most and (grant := gpus.allocate(wished.devices, [*taken, *found], wished.request)):
-        found.append(grant)
-    return found
-
-
-def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None], pools: Mapping[int, str]) -> dict[int, Grant]:
-    """The grants cut down to what the devices of each job have room for, with the reason: a whole one may be wanted
-    where only parts are free. `pools` are the jobs' by their ids: who is cut down is the next in line there."""
-    starting = {job: wished for job, wished in wishes.items() if wished is not None and grants[job].start}
-    taken = held() if starting else []
-    cut: dict[str, list[int]] = {}
-    for job, wished in starting.items():
-        grant = grants[job]
-        fitting = _fitting(wished, taken, grant.start)
-        if len(fitting) < grant.start:
-            missing = grant.missing + grant.start - len(fitting)
-            more = f"{missing} more trial{'s' if missing > 1 else ''} could run, but each"
-            reason = f"{more} {gpus.waiting(wished.devices, [*taken, *fitting], wished.request)}."
-            grants[job] = replace(grant, start=len(fitting), missing=missing, reason=reason)
-            if not grant.place:
-                cut.setdefault(pools[job], []).append(job)
-    for pool, first in cut.items():
-        behind = [job for job, grant in grants.items() if grant.place and pools.get(job) == pool]
-        total = len(first) + len(behind)
-        for job in behind:
-            grants[job] = replace(grants[job], place=grants[job].place + len(first), waiting=total)
-        for place, job in enumerate(first, 1):
-            grants[job] = replace(grants[job], place=place, waiting=total)
-    return grants
+def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None], demands: Sequence[Demand]) -> dict[int, Grant]:
+    """The grants cut down to what the devices of each job have room for, with the reason (`allotting`)."""
+    if not any(wished is not None and grants[job].start for job, wished in wishes.items()):
+        return grants
+    known = {holding.attempt: (demand, holding.left) for demand in demands for holding in demand.running}
+    taken = [Taken(grant, *known.get(attempt, (None, None))) for attempt, grant in held().items()]
+    return allotting.bounded(grants, wishes, demands, taken)

@@ -5,6 +5,7 @@ A reason is read by everybody in the job's project, so it names only that projec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -98,7 +99,7 @@ class Room:
 def why(project: str, room: Room, missing: int, devices: float, *, kept: bool, back: float = 0) -> str:
     """Why `missing` more trials of a job in `project` do not start now; `kept`: what is free there is kept for it;
     `back`: so much other teams do not lend to it."""
-    text = f"{count(missing, 'more trial')} could run, but {_bound(room)}: {_holders(project, room)}."
+    text = f"{count(missing, 'more trial')} could run, but {_bound(room)}: {holders(project, room.holders)}."
     if back and room.free > 0:
         text += f" Of the {number(room.free)} that are free, other teams lend {number(max(0.0, room.free - back))}."
     if room.kept is None:
@@ -146,7 +147,9 @@ def outlook(place: int, waiting: int, starts_in: float | None) -> str:
     if not place:
         return ""
     text = "It is next in line" if place == 1 else f"It is number {place} of {waiting} in line"
-    return f"{text}." if starts_in is None else f"{text}; a trial may start in about {span(starts_in)}."
+    if starts_in is None:
+        return f"{text}; when a trial may start is not known yet."
+    return f"{text}; a trial may start in about {span(starts_in)}."
 
 
 def span(seconds: float) -> str:
@@ -182,9 +185,10 @@ def _bound(room: Room) -> str:
     return f"{who} may {what} at once{' in this project' if user and project else ''}"
 
 
-def _holders(project: str, room: Room) -> str:
-    own = sorted((-units, job) for (owner, job), units in room.holders.items() if owner == project)
-    others = sum(units for (owner, _), units in room.holders.items() if owner != project)
+def holders(project: str, held: Mapping[tuple[str, str], float]) -> str:
+    """Who holds how much, for a reader of `project`; `held` is by project and job."""
+    own = sorted((-units, job) for (owner, job), units in held.items() if owner == project)
+    others = sum(units for (owner, _), units in held.items() if owner != project)
     named = [f"{job} {number(-units)}" for units, job in own[:MOST_NAMED]]
     rest = -sum(units for units, _ in own[MOST_NAMED:])
     named += [f"{len(own) - MOST_NAMED} more jobs {number(rest)}"] if rest else []

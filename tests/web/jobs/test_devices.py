@@ -72,8 +72,9 @@ def test_whoever_is_kept_out_by_parts_of_devices_is_the_next_in_line(new_job: Ne
     whole = new_job(name="whole", limits=many(1), resources={"gpus": 1})
     whole.refresh_from_db()
     assert whole.reason == (
-        "1 more trial could run, but each waits for 1 free GPU: 0 of 4 are free. It is next in line."
-    )  # fmt: skip
+        "1 more trial could run, but each waits for 1 free GPU: 0 of 4 are free. GPUs in use: first 4. "
+        "It is next in line; when a trial may start is not known yet."
+    )
     new_job(name="late", limits=many(1), resources={"gpus": 1})
     places = {job.name: (job.place, job.missing) for job in queue_for(team.alice).jobs if job.missing}
     assert places == {"whole": (1, 1), "late": (2, 1)}
