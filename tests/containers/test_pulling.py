@@ -47,11 +47,12 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, more: str = "") -> Iterator[str]:
+def serving(folder: Path, more: str = "", address: str = "") -> Iterator[str]:
     if shutil.which("docker-registry") is None:
         pytest.skip("docker-registry is missing; on Debian: make engine")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    if not address:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
     (folder / "config.yml").write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{address}'}}\n{more}"
     )
@@ -97,6 +98,19 @@ def push(engine: Engine, reference: str, folder: Path, **credentials: Any) -> No
     ]
     client.remove_image(client.inspect_image(reference)["Id"], force=True)
     client.close()
+
+
+def test_a_registry_that_says_nothing_is_not_awaited_for_ever(engine: Engine) -> None:
+    impatient = Client(engine.url, silent_seconds=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        pinned = f"127.0.0.1:{mute.getsockname()[1]}/team/none@sha256:{'0' * 64}"
+        with pytest.raises(BackendError, match="nothing more was heard of it") as error:
+            pull(impatient, pinned)
+    assert error.value.retryable
+    with pytest.raises(BackendError, match="refused") as error:
+        pull(impatient, pinned)
+    assert error.value.retryable
+    impatient.close()
 
 
 def test_a_tag_is_pinned_and_the_pin_outlives_the_tag(

@@ -7,15 +7,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import engine as engines
 from tests.containers.harness import BARE, PYTHON
+from tests.containers.test_pulling import serving
 from tests.faults.lab import Lab
 from tests.service import Service, wait_for
 from tuning.backends.docker import DockerBackend
+from tuning.backends.docker.images import resolve
 from tuning.errors import BackendError
 
 LINES = 20
@@ -23,9 +26,16 @@ DEVICES = ["GPU-a", "GPU-b"]
 TRAINER = "hpt-test/trainer:1"
 # Knows nothing of HPT: it reads and writes the folders below /opt/ml, as SageMaker's documentation has it.
 TRAIN = f"""#!/bin/busybox sh
-x=$(/bin/busybox sed -n 's/.*"x": "\\([^"]*\\)".*/\\1/p' /opt/ml/input/config/hyperparameters.json)
+given() {{ /bin/busybox sed -n "s/.*\\"$1\\": \\"\\([^\\"]*\\)\\".*/\\1/p" /opt/ml/input/config/hyperparameters.json; }}
+x=$(given x) pause=$(given pause) done=0
+[ -f /opt/ml/checkpoints/step ] && done=$(/bin/busybox cat /opt/ml/checkpoints/step) pause=0
 echo "rows: $(/bin/busybox wc -l < /opt/ml/input/data/train/t.csv) of $TRAINING_JOB_NAME, given [$*]"
-for i in $(/bin/busybox seq 1 {LINES}); do echo "x=$x score=$i"; /bin/busybox sleep 0.2; done
+echo "resumes [$HPT_RESUME_FROM] after $done"
+for i in $(/bin/busybox seq $((done + 1)) {LINES}); do
+    echo "x=$x score=$i"
+    echo "$i" > /opt/ml/checkpoints/step
+    /bin/busybox sleep "$pause"
+done
 echo weights > /opt/ml/model/model.bin
 """
 SCRIPT = f"""
@@ -57,7 +67,7 @@ def trainer(engine: engines.Engine, pytestconfig: pytest.Config) -> str:
     """An image as SageMaker's users have them; its digest."""
     assert pytestconfig.cache is not None
     cache = pytestconfig.cache.mkdir("hpt-images")
-    archive = engines.system_image(cache, "trainer", ("busybox-static",), {"usr/bin/train": TRAIN})
+    archive = engines.system_image(cache, "resuming-trainer", ("busybox-static",), {"usr/bin/train": TRAIN})
     client = engine.client()
     client.import_image(str(archive), repository=TRAINER.split(":")[0], tag="1", changes=["ENV PATH=/usr/bin:/bin"])
     identity = str(client.inspect_image(TRAINER)["Id"])
@@ -68,7 +78,7 @@ def trainer(engine: engines.Engine, pytestconfig: pytest.Config) -> str:
 @pytest.fixture(scope="module")
 def service(engine: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     gpus = ",".join(f"{device}:1000MiB" for device in DEVICES)
-    settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON, "HPT_GPUS": gpus}
+    settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON, "HPT_GPUS": gpus, "HPT_PULL_RETRY_SECONDS": "1"}
     running = Service(tmp_path_factory.mktemp("hpt") / "home", example=False, settings=settings).start()
     yield running
     running.stop()
@@ -148,7 +158,8 @@ def test_an_unmodified_image_is_tuned_while_worker_and_follower_are_killed(
     assert containers(service, engine), "trials outlive their watchers"
     assert lab.wait_for_state("image", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     check_every_trial(lab, "image", 3)
-    assert log(lab, "image", 1)[0] == "rows: 3 of image-0001, given []", "the table, the name, and no arguments"
+    told = ["rows: 3 of image-0001, given []", "resumes [] after 0"]
+    assert log(lab, "image", 1)[:2] == told, "the table, the name, and no arguments"
     wait_for(lambda: not containers(service, engine), 30, "no container is left")
 
 
@@ -207,6 +218,32 @@ def test_a_container_that_is_kept_serves_trial_after_trial_of_its_job(
     kept = [attempt["kept_container"] for trial in trials for attempt in trial["attempts"]]
     assert set(kept) == {False, True}, "and the API tells which"
     wait_for(lambda: not containers(service, engine), 30, "no container is left")
+
+
+@pytest.mark.timeout(300)
+def test_a_job_whose_image_does_not_come_holds_no_place(
+    service: Service, lab: Lab, engine: engines.Engine, trainer: str, tmp_path: Path
+) -> None:
+    """Its registry is down: the job is paused and says why; once it is mended, the same job goes on."""
+    client = engine.client()
+    with serving(tmp_path) as address:
+        repository = f"{address}/team/trainer"
+        client.tag(TRAINER, repository, "1")
+        client.push(repository, tag="1")
+        pinned = resolve(DockerBackend(tmp_path / "unused", engine.url).engine, f"{repository}:1")
+    client.remove_image(pinned)
+    client.remove_image(f"{repository}:1")
+    client.close()
+    algorithm(lab, "away", source={"image": f"{repository}:1"})
+    lab.post("/projects/lab/jobs", document("away", "away", trials=1, image=pinned, static={"pause": 0}))
+    wait_for(lambda: "its image is not here yet" in lab.job("away")["reason"], 30, "the job says what it waits for")
+    assert lab.trials("away") == [], "nothing holds a place"
+    wait_for(lambda: lab.job("away")["state"] == "Paused", 60, "a person is asked")
+    reason = lab.job("away")["reason"]
+    assert "connection refused. It was tried 4 times: see whether this host reaches the registry" in reason
+    with serving(tmp_path, address=address):
+        lab.post("/projects/lab/jobs/away/unpause", {})
+        assert lab.wait_for_state("away", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
 
 
 HOLDER = """
@@ -276,7 +313,10 @@ def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     algorithm(lab, "resumed", source={"files": {"train.py": SCRIPT}}, entry_point="train.py", base_image=PYTHON)
     static = {"pause": 15}  # none ends by itself, however busy the machine
     lab.post("/projects/lab/jobs", document("resumed", "resumed", trials=2, static=static))
+    plain = document("image-resumed", "sagemaker", 1, static=static, channels={"train": {"dataset": "table"}})
+    lab.post("/projects/lab/jobs", plain)
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
+    wait_for(lambda: "score=1" in " ".join(log(lab, "image-resumed", 1)), 60, "the image's trial runs")
     service.interrupt()
     assert service.wait() == 0, service.console()
     wait_for(lambda: not containers(service, engine, running=True), 30, "nothing runs any more")
@@ -284,4 +324,10 @@ def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     assert lab.wait_for_state("resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
     assert [(row["state"], row["attempt"]) for row in lab.trials("resumed")] == 2 * [("Completed", 2)]
     assert "resumes /opt/ml/checkpoints" in log(lab, "resumed", 1)
+    assert lab.wait_for_state("image-resumed", {"Completed", "Failed", "Stopped"})["state"] == "Completed"
+    lines = log(lab, "image-resumed", 1)
+    assert lines[0].endswith("given []"), "no argument says so: an image looks into /opt/ml/checkpoints by itself"
+    assert lines[1] == "resumes [/opt/ml/checkpoints] after 1"
+    curve = lab.get("/projects/lab/jobs/image-resumed/trials/1/metrics")["items"][0]
+    assert (curve["steps"], curve["values"]) == (list(range(1, LINES + 1)), list(range(1, LINES + 1)))
     wait_for(lambda: not containers(service, engine), 30, "no container is left")

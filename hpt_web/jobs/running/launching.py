@@ -71,15 +71,17 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     share = _resources(job).get("gpu_memory_mb")
     contained = attempt.backend == CONTAINER
     shown = f"{BASE}/checkpoints" if contained else str(checkpoints)  # as the trial sees them
+    resume_from = shown if attempt.resumed else None
     return LaunchSpec(
         attempt=attempt.token,
-        command=_command(version, values, shown if attempt.resumed else None, contained=contained),
+        command=_command(version, values, resume_from, contained=contained),
         environment={
             **version.environment,
             "HPT_OBJECTIVE": job.metric,
             "HPT_SEED": str(seed_of(trial)),
             "HPT_TRIAL_NUMBER": str(trial.number),
             "HPT_ATTEMPT_NUMBER": str(attempt.number),
+            **({"HPT_RESUME_FROM": resume_from} if resume_from else {}),
             **({"HPT_GPU_MEMORY_MB": str(share)} if share else {}),
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
@@ -184,7 +186,7 @@ def _command(
     version: AlgorithmVersion, values: dict[str, str], resume_from: str | None, *, contained: bool
 ) -> tuple[str, ...]:
     """A script, or what an image is told, with the hyperparameters as arguments. `train` alone takes none: whoever
-    keeps to SageMaker's contract reads them from a file."""
+    keeps to SageMaker's contract reads them from a file, and goes on from what it finds in /opt/ml/checkpoints."""
     arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
     if resume_from is not None:
         arguments += ["--resume-from", resume_from]

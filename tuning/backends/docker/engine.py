@@ -78,6 +78,8 @@ class Engine:
             # A request that the engine understood and refuses would be refused again.
             refused = error.status_code is not None and error.status_code in (400, 403)
             raise BackendError(f"{doing}: {_said(error)}", retryable=not refused) from error
+        except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
+            raise BackendError(f"{doing}: nothing more was heard of it", retryable=True) from error
         except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise BackendError(
                 f"{doing}: the container engine at {self.url} does not answer ({error})", retryable=True
