@@ -51,7 +51,7 @@ HPT_PULL_RETRY_SECONDS = _whole("HPT_PULL_RETRY_SECONDS", 10)
 HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
 HPT_LEASE_SECONDS = _whole("HPT_LEASE_SECONDS", 15)
 HPT_SWEEP_SECONDS = _whole("HPT_SWEEP_SECONDS", 5)
-HPT_STOP_GRACE_SECONDS = _whole("HPT_STOP_GRACE_SECONDS", 30)
+HPT_STOP_GRACE_SECONDS = _whole("HPT_STOP_GRACE_SECONDS", 120)
 HPT_PREEMPT_GRACE_SECONDS = _whole("HPT_PREEMPT_GRACE_SECONDS", 120)
 
 # --- secrets ----------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Stage(Service):
         self.crash_points: Path | None = root.with_name(f"{root.name}.crash")
         self.crash_points.mkdir()
         chosen = {"HPT_CRASH_POINTS": str(self.crash_points), "HPT_TRIAL_SLOTS": str(SLOTS), "HPT_DOCKER": ""}
+        chosen["HPT_STOP_GRACE_SECONDS"] = "30"  # a trial that is deaf to SIGTERM would else come to its own end
         super().__init__(root, example=False, settings={**chosen, **(settings or {})})
         self.slots = SLOTS
         self.database_url = self.database().url

@@ -37,13 +37,15 @@ class Limits:
     """What one attempt may use; None means no limit.
 
     ``memory_bytes`` and ``processes`` count the command and everything it started, together; in a container threads
-    count as processes, and a fork beyond the limit fails there instead of ending the trial. ``log_bytes`` bounds what
+    count as processes, and a fork beyond the limit fails there instead of ending the trial. Once ``wall_seconds`` are
+    over, all of it gets SIGTERM, and SIGKILL after ``grace_seconds``, as for a stop. ``log_bytes`` bounds what
     is kept of the output, not what may be printed. ``file_bytes`` is the size of any one file it writes;
     ``disk_bytes`` what all of its files take, its checkpoints included, looked at every few seconds. ``cpus`` is how
     many processors' time it gets, in containers only.
     """
 
     wall_seconds: float | None = None
+    grace_seconds: float = 10.0
     memory_bytes: int | None = None
     processes: int | None = None
     open_files: int | None = None

@@ -97,6 +97,8 @@ def _limit_faults(limits: Limits) -> Iterator[str]:
         value = getattr(limits, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
             yield f"limits.{name} is {value}: give a positive number, or None for no limit"
+    if not 0 <= limits.grace_seconds < math.inf:
+        yield f"limits.grace_seconds is {limits.grace_seconds}: give seconds, 0 or more"
     if limits.log_bytes < LEAST_LOG_BYTES:
         yield f"limits.log_bytes is {limits.log_bytes}: give at least {LEAST_LOG_BYTES}"
 

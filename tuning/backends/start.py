@@ -60,6 +60,7 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
             cwd=os.fsencode(f"{folder}/code"),
             read_only=[os.fsencode(path.resolve()) for path in spec.channels.values()],
             wall_seconds=limits.wall_seconds,
+            limit_grace=limits.grace_seconds,
             memory_bytes=limits.memory_bytes,
             processes=limits.processes,
             open_files=limits.open_files,

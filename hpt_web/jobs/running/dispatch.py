@@ -129,8 +129,10 @@ def stop_attempt(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> list[
     """Write the wish to stop a running attempt and, after the commit, carry it out; the events that tell it."""
     if not request_stop(attempt, kind, reason):
         return []
-    move_trial(attempt.trial, TrialState.STOPPING, reason=reason)
-    if attempt.backend == EXTERNAL:  # it hears of it at its next report; if none comes, the sweep settles it
+    here = attempt.backend != EXTERNAL
+    grace = f" It may take up to {grace_of(attempt):.0f} s to save its work." if here else ""
+    move_trial(attempt.trial, TrialState.STOPPING, reason=f"{reason}{grace}")
+    if not here:  # it hears of it at its next report; if none comes, the sweep settles it
         soon = Least("lease_until", Now() + timedelta(seconds=STOP_SECONDS))
         Attempt.objects.filter(pk=attempt.pk).update(lease_until=soon)
     else:

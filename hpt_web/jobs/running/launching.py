@@ -139,6 +139,7 @@ def _limits(job: TuningJob, *, contained: bool) -> Limits:
     most = int(MOST_OF_MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if contained else None
     return Limits(
         wall_seconds=job.spec["limits"]["trial_seconds"],
+        grace_seconds=float(settings.HPT_STOP_GRACE_SECONDS),
         memory_bytes=memory * MEBIBYTE if memory else most,
         processes=PROCESSES,
         disk_bytes=settings.HPT_TRIAL_DISK_MB * MEBIBYTE,

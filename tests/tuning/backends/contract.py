@@ -256,7 +256,7 @@ class TestLaunching(BackendContract):
             channels={"../up": tmp_path, "gone": tmp_path / "gone"},
             environment={"A=B": "x", "C": "\0"},
             code=tmp_path / "nowhere",
-            limits=Limits(wall_seconds=-1, log_bytes=3, disk_bytes=0, cpus=float("nan")),
+            limits=Limits(wall_seconds=-1, grace_seconds=-1, log_bytes=3, disk_bytes=0, cpus=float("nan")),
             gpus=("0,1",),
         )
         with pytest.raises(BackendError) as error:
@@ -269,6 +269,7 @@ class TestLaunching(BackendContract):
             "'C'",
             "nowhere",
             "wall_seconds",
+            "grace_seconds",
             "log_bytes",
             "disk_bytes",
             "cpus",
@@ -340,6 +341,10 @@ while True: time.sleep(600)
     def test_the_wall_clock_limit(self, trials: Trials) -> None:
         status, _ = trials.run(HOLD, limits=Limits(wall_seconds=0.2))
         assert (status.signal, status.ended_by) == (signal.SIGTERM, "wall_seconds")
+        status, _ = trials.run(DEAF, limits=Limits(wall_seconds=0.5, grace_seconds=0.2))
+        assert (status.signal, status.ended_by) == (signal.SIGKILL, "wall_seconds"), (
+            "one that is deaf to it has so long"
+        )
 
     def test_the_disk_limit(self, trials: Trials) -> None:
         """All that it writes, checkpoints too; looked at every few seconds."""

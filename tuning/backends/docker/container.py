@@ -169,6 +169,7 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | N
         cwd=_folder(spec, image).encode(),
         read_only=[],
         wall_seconds=spec.limits.wall_seconds,
+        limit_grace=spec.limits.grace_seconds,
         memory_bytes=None,  # the engine sees to these two
         processes=None,
         open_files=spec.limits.open_files,

@@ -26,7 +26,7 @@ DISK_LOOK = 2.0  # s between looks at the disk
 DISK_SLICE = 0.01  # s at most of one look at a time, so that a million files do not keep the output waiting
 ROUND = 0.1  # s at most for sending one round of signals, so that the dead are collected in between
 LINGER = 1.0  # s for what the command leaves behind: a pool's resource tracker still has semaphores to unlink
-LIMIT_GRACE = 10.0  # s between SIGTERM and SIGKILL when the wall clock has run out
+ORPHAN_GRACE = 10.0  # s between SIGTERM and SIGKILL when somebody other than the backend ends the warden
 REST_MS = 1  # that the end of a line may lag behind the line
 PIPE_BUF = 4096  # bytes; no longer writes are atomic
 WRITE_RETRY = 60.0  # s to go on trying to write exit.json on a full disk
@@ -120,7 +120,7 @@ class Warden:
             self.check_disk(now)
         if self.wall_at is not None and now >= self.wall_at:
             self.wall_at = None
-            self.end("wall_seconds", LIMIT_GRACE)
+            self.end("wall_seconds", self.order.limit_grace)
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_all()
             self.kill_at = time.monotonic() + 0.005  # and again, until nothing is left
@@ -134,7 +134,7 @@ class Warden:
         if asked and not self.look_for_stop() and not self.was_late() and self.status is None and not self.ended_by:
             # The machine goes down, say. Without exit.json the attempt reads as vanished and is tried again.
             self.orphaned = True
-            self.end(None, LIMIT_GRACE)
+            self.end(None, ORPHAN_GRACE)
 
     def was_late(self) -> bool:
         """Whether the signal was for the attempt before, which ended as it was sent."""

@@ -21,12 +21,14 @@ class Order:
         keep_alive: float = 0.0,
         mounted: "list[bytes] | tuple[bytes, ...]" = (),
         checkpoints: bytes = b"",
+        limit_grace: float = 10.0,
     ) -> None:
         self.argv = argv
         self.environment = environment  # b"NAME=value"
         self.cwd = cwd
         self.read_only = read_only  # paths that the command must not write to
         self.wall_seconds = wall_seconds
+        self.limit_grace = limit_grace  # seconds between SIGTERM and SIGKILL once they are over
         self.memory_bytes = memory_bytes
         self.processes = processes
         self.open_files = open_files
@@ -49,6 +51,7 @@ def pack(order: Order) -> bytes:
     )
     fields = [b"" if number is None else b"%r" % number for number in numbers]
     fields += [b"%d" % order.log_bytes, order.cwd, b"%r" % float(order.keep_alive), order.checkpoints]
+    fields += [b"%r" % float(order.limit_grace)]
     for group in (order.read_only, order.argv, order.environment, order.writable, order.mounted):
         fields += [b"%d" % len(group), *group]
     return b"\0".join([*fields, b"end"])
@@ -59,9 +62,9 @@ def unpack(data: bytes) -> Order:
     fields = data.split(b"\0")
     if fields.pop() != b"end":
         raise ValueError("the order is cut off")
-    wall, memory, processes, files, size, disk, log, cwd, keep_alive, checkpoints = fields[:10]
+    wall, memory, processes, files, size, disk, log, cwd, keep_alive, checkpoints, limit_grace = fields[:11]
     groups = []
-    at = 10
+    at = 11
     for _ in range(5):
         count = int(fields[at])
         groups.append(fields[at + 1 : at + 1 + count])
@@ -82,4 +85,5 @@ def unpack(data: bytes) -> Order:
         keep_alive=float(keep_alive),
         mounted=groups[4],
         checkpoints=checkpoints,
+        limit_grace=float(limit_grace),
     )
