@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime
+from enum import Enum
 
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -23,11 +25,18 @@ from hpt_web.accounts.access import project_for, require_write_scope
 from hpt_web.accounts.errors import Conflict, Fault, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import SLUG_PATTERN, AccessKey, Membership, Project, Quota, Role, Scope, User
 from hpt_web.accounts.sealing import seal
+from tuning.trial_rules import Keep
 
 _SLUG = re.compile(SLUG_PATTERN)
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 10_000
 LARGEST_LIMIT = 2**62
+
+
+class Unchanged(Enum):
+    """What stays as it is where None says something else."""
+
+    KEEP = "keep"
 
 
 def refuse(faults: Collection[Fault]) -> None:
@@ -134,21 +143,33 @@ def create_project(*, actor: User, slug: str, name: str = "", description: str =
 
 
 @transaction.atomic
-def update_project(*, actor: User, project: str, name: str | None = None, description: str | None = None) -> Project:
-    """Change what is given; None leaves it as it is."""
+def update_project(
+    *,
+    actor: User,
+    project: str,
+    name: str | None = None,
+    description: str | None = None,
+    keep: Keep | Unchanged | None = Unchanged.KEEP,
+) -> Project:
+    """Change what is given; None leaves it as it is, but of `keep`, where it means the files of all trials.
+
+    A rule for files is applied soon to all jobs that name none, also to those that are over.
+    """
     row = project_for(actor, project, Role.OWNER)
     faults = text_faults("name", name or "", LONGEST_NAME)
     faults += text_faults("description", description or "", LONGEST_DESCRIPTION)
     if name == "":
         faults.append(Fault("name", "is empty; give a text", "required"))
     refuse(faults)
-    changes = {key: value for key, value in (("name", name), ("description", description)) if value is not None}
+    given = (("name", name), ("description", description))
+    changes: dict[str, object] = {key: value for key, value in given if value is not None}
+    if not isinstance(keep, Unchanged):
+        changes |= {"keep": keep and asdict(keep), "keep_due": keep is not None}
+    told = {key: value for key, value in changes.items() if key != "keep_due"}
     for key, value in changes.items():
         setattr(row, key, value)
     row.save(update_fields=list(changes))
-    audit.record(
-        actor=actor, action="project.change", target_kind="project", target=row.slug, project=row, data=changes
-    )
+    audit.record(actor=actor, action="project.change", target_kind="project", target=row.slug, project=row, data=told)
     return row
 
 

@@ -109,12 +109,18 @@ class Team(models.Model):
 
 
 class Project(models.Model):
-    """What people work in: datasets, algorithms and tuning jobs. `slug` is its name in addresses."""
+    """What people work in: datasets, algorithms and tuning jobs. `slug` is its name in addresses.
+
+    `keep` is the rule for jobs that name none: of how many of the best trials, and of the last, the files are kept;
+    None: of all. It is `keep_due` from a change of it until it was applied to the jobs that are there.
+    """
 
     slug = models.CharField(max_length=63)
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, default="")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="projects")
+    keep = models.JSONField(null=True, blank=True)
+    keep_due = models.BooleanField(db_default=False)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Count, QuerySet
 
 from hpt_web.accounts.models import Project, Quota
-from hpt_web.catalog.quotas import stored_bytes
+from hpt_web.catalog.quotas import bytes_by_project, stored_bytes
 from hpt_web.jobs.documents.drafts import Draft
 from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.outputs.artifacts import listing
-from hpt_web.jobs.outputs.retention import Stored, largest, stored
+from hpt_web.jobs.outputs.retention import Stored, largest, rule_of, stored, stored_by_project
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.sampling import samples_of
@@ -61,6 +62,9 @@ def job(row: TuningJob) -> Row:
         **jobs([row])[0],
         "specification": specification.complete(row.spec),
         "bytes": _bytes(stored([row.pk])[row.pk]),
+        "keep": rule_of(row),
+        "stop_grace_seconds": settings.HPT_STOP_GRACE_SECONDS,
+        "pause_grace_seconds": settings.HPT_PREEMPT_GRACE_SECONDS,
         "usage": sums.total(UsageEntry.objects.filter(job=row)),
         "reopened": row.reopened is not None,
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
@@ -84,10 +88,33 @@ def storage(project: Project, rows: QuerySet[TuningJob]) -> Row:
         "catalogue": total - trials,
         "total": total,
         "limit": limit and limit.limit,
+        "keep": project.keep,
         "jobs": [
-            {"job": job.name, "state": job.state, "keep": job.spec.get("keep"), **_bytes(sizes)} for job, sizes in found
+            {
+                "job": job.name,
+                "state": job.state,
+                "keep": job.spec.get("keep") or project.keep,
+                "keeps_as_project": not job.spec.get("keep"),
+                **_bytes(sizes),
+            }
+            for job, sizes in found
         ],
     }
+
+
+def storages() -> list[Row]:
+    """What each project takes, the largest first; a fixed number of queries."""
+    limits = Quota.objects.filter(user=None, resource=Quota.Resource.STORAGE_BYTES).exclude(project=None)
+    most = dict(limits.values_list("project", "limit"))
+    catalogue, trials = bytes_by_project(), stored_by_project()
+    found = []
+    for project in Project.objects.annotate(jobs_count=Count("jobs")).order_by("slug"):
+        sizes, data = trials.get(project.pk, Stored()), catalogue.get(project.pk, 0)
+        row = {"project": project.slug, "name": project.name, "jobs": project.jobs_count, "catalogue": data}
+        found.append(
+            {**row, **_bytes(sizes), "total": data + sizes.total, "limit": most.get(project.pk), "keep": project.keep}
+        )
+    return sorted(found, key=lambda row: -row["total"])
 
 
 def forecast(plan: Draft) -> Row:
@@ -132,7 +159,7 @@ def trials(rows: Sequence[Trial]) -> list[Row]:
 
 def trial(row: Trial) -> Row:
     """One trial with its attempts and the last value of each metric (F63)."""
-    newest = MetricPoint.objects.filter(attempt__trial=row, attempt__superseded=False)
+    newest = MetricPoint.objects.filter(attempt__trial=row, attempt__superseded=False, superseded=False)
     last = newest.order_by("metric", "-step").distinct("metric").values_list("metric", "step", "value")
     return {
         **trial_row(row),

@@ -80,6 +80,7 @@ urlpatterns = [
     path(f"{_ALGORITHM}/versions", algorithms.AlgorithmVersionsView.as_view()),
     path(f"{_ALGORITHM}/versions/<int:number>", algorithms.AlgorithmVersionView.as_view()),
     path(f"{_ALGORITHM}/versions/<int:number>/file", algorithms.SourceFileView.as_view()),
+    path("storage", jobs.StoragesView.as_view()),
     path("projects/<name:project>/storage", jobs.StorageView.as_view()),
     path("projects/<name:project>/clean-up", jobs.CleanUpView.as_view()),
     path("projects/<name:project>/jobs", jobs.JobsView.as_view()),

@@ -41,6 +41,15 @@ def stored_bytes(*, project: Project | None = None, user: User | None = None) ->
     return here + sum(counted(project=project, user=user) for counted in _elsewhere)
 
 
+def bytes_by_project() -> dict[int, int]:
+    """The bytes of dataset versions and code bundles of each project that has any, by its id."""
+    found: dict[int, int] = {}
+    for rows, project in ((DatasetVersion.objects, "dataset__project_id"), (StoredBundle.objects, "project_id")):
+        for pk, size in rows.order_by().values(project).annotate(n=Sum("size")).values_list(project, "n"):
+            found[pk] = found.get(pk, 0) + int(size)
+    return found
+
+
 def refuse_storage(actor: User, project: Project, more: int) -> None:
     """Raise OverQuota if `more` bytes would exceed a limit of the project, the person, both or the installation."""
     scope = Q(project=None) | Q(project=project)

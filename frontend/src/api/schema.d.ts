@@ -1169,6 +1169,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each project takes on disk, the largest first; for administrators */
+        get: operations["listStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/strategies": {
         parameters: {
             query?: never;
@@ -1459,7 +1476,7 @@ export interface components {
             attempt: number;
             /**
              * Format: date-time
-             * @description When the job's rule `keep` removed what there was.
+             * @description When what there was was removed, by the rule `keep` or a clean-up.
              */
             discarded_at: string | null;
             items: components["schemas"]["Artifact"][];
@@ -1964,6 +1981,8 @@ export interface components {
             description: string;
             /** Format: date-time */
             ended_at: string | null;
+            /** @description Its own rule for files, or else its project's; null keeps those of all. */
+            keep: components["schemas"]["Keep"] | null;
             max_parallel: number;
             max_trials: number;
             /**
@@ -1978,6 +1997,8 @@ export interface components {
             overall_best: components["schemas"]["OverallBest"] | null;
             /** @description Jobs that it warm-starts from. */
             parents: string[];
+            /** @description The same of one that is to go on later: its job is paused now, or it is pre-empted. */
+            pause_grace_seconds: number;
             /** @description Why it is in this state, in a sentence. */
             reason: string;
             /** @description It was over, and only runs again some trials that a person asked for. */
@@ -1986,6 +2007,8 @@ export interface components {
             /** Format: date-time */
             started_at: string | null;
             state: components["schemas"]["JobState"];
+            /** @description For so long a trial that is told to stop may go on, to write a checkpoint; then it is killed. */
+            stop_grace_seconds: number;
             strategy: string;
             /** @description Of its attempts that are over, as the ledger of usage has them. */
             usage: components["schemas"]["UsageTotal"];
@@ -2010,7 +2033,7 @@ export interface components {
             initial_points: {
                 [key: string]: number | string;
             }[];
-            /** @description Null keeps the checkpoints and outputs of all trials. */
+            /** @description Null: as the project has it. */
             keep: components["schemas"]["Keep"] | null;
             limits: components["schemas"]["Limits"];
             name: string;
@@ -2054,7 +2077,7 @@ export interface components {
             initial_points?: {
                 [key: string]: number | string;
             }[];
-            /** @description Null keeps the checkpoints and outputs of all trials. */
+            /** @description Null: as the project has it. */
             keep?: components["schemas"]["KeepRequest"] | null;
             limits?: components["schemas"]["LimitsRequest"];
             name: string;
@@ -2088,7 +2111,10 @@ export interface components {
         JobStorage: {
             checkpoints: number;
             job: string;
+            /** @description Its own rule, or else its project's; null keeps the files of all trials. */
             keep: components["schemas"]["Keep"] | null;
+            /** @description It names no rule of its own. */
+            keeps_as_project: boolean;
             /** @description Logs, models and other output. */
             outputs: number;
             state: components["schemas"]["JobState"];
@@ -2491,6 +2517,8 @@ export interface components {
         };
         PatchedProjectChangeRequest: {
             description?: string;
+            /** @description The files of other trials are removed soon, also of jobs that are over; null keeps those of all. */
+            keep?: components["schemas"]["KeepRequest"] | null;
             name?: string;
         };
         PatchedQuotaChangeRequest: {
@@ -2667,6 +2695,8 @@ export interface components {
             datasets: number;
             description: string;
             jobs: number;
+            /** @description Of which trials its jobs keep the files, if they name no rule; null: of all. */
+            keep: components["schemas"]["Keep"] | null;
             name: string;
             /** @description Yours in this project. */
             role: components["schemas"]["Role"];
@@ -2689,6 +2719,8 @@ export interface components {
             catalogue: number;
             checkpoints: number;
             jobs: components["schemas"]["JobStorage"][];
+            /** @description The project's rule for jobs that name none; null keeps all. */
+            keep: components["schemas"]["Keep"] | null;
             /** @description The project's limit on stored bytes. */
             limit: number | null;
             /** @description Logs, models and other output. */
@@ -3035,6 +3067,24 @@ export interface components {
             value: number;
         };
         /** @description What the job's trials that are over take on disk. */
+        StorageOfProject: {
+            /** @description Datasets and code. */
+            catalogue: number;
+            checkpoints: number;
+            /** @description How many jobs it has. */
+            jobs: number;
+            /** @description The rule for jobs that name none. */
+            keep: components["schemas"]["Keep"] | null;
+            /** @description On its stored bytes. */
+            limit: number | null;
+            name: string;
+            /** @description Logs, models and other output. */
+            outputs: number;
+            project: string;
+            /** @description What counts towards its limit. */
+            total: number;
+        };
+        /** @description What the job's trials that are over take on disk. */
         StoredBytes: {
             checkpoints: number;
             /** @description Logs, models and other output. */
@@ -3144,7 +3194,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When its files were removed by the rule `keep`.
+             * @description When its files were removed, by the rule `keep` or a clean-up.
              */
             discarded_at: string | null;
             /** Format: date-time */
@@ -6327,6 +6377,34 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageOfProject"][];
                 };
             };
             /** @description Not done, and why. */

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from hpt_web.accounts.models import Role, Scope
-from hpt_web.api.serializers.common import Shape
+from hpt_web.api.serializers.common import Keep, Shape
 
 
 class User(Shape):
@@ -60,6 +60,9 @@ class Project(Shape):
     algorithms = serializers.IntegerField(source="algorithms_count")
     jobs = serializers.IntegerField(source="jobs_count")
     active_jobs = serializers.IntegerField(help_text="How many of its jobs are not over.")
+    keep = Keep(
+        allow_null=True, help_text="Of which trials its jobs keep the files, if they name no rule; null: of all."
+    )
     created_by = serializers.CharField(source="created_by.username")
     created_at = serializers.DateTimeField()
 
@@ -76,6 +79,11 @@ class ProjectRequest(Shape):
 class ProjectChange(Shape):
     name = serializers.CharField(required=False)
     description = serializers.CharField(required=False)
+    keep = Keep(
+        required=False,
+        allow_null=True,
+        help_text="The files of other trials are removed soon, also of jobs that are over; null keeps those of all.",
+    )
 
 
 class Member(Shape):

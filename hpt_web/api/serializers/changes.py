@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from hpt_web.api.serializers.common import Shape, ValueField, choices_of
-from hpt_web.api.serializers.jobs import Completion, Keep, Limits, StoredBytes
+from hpt_web.api.serializers.common import Keep, Shape, ValueField, choices_of
+from hpt_web.api.serializers.jobs import Completion, Limits, StoredBytes
 from hpt_web.jobs.doors.cleanup import WHAT
 from tuning.states import JobState
 
@@ -35,7 +35,18 @@ class ResumeDocument(Shape):
 class JobStorage(StoredBytes):
     job = serializers.CharField()
     state = serializers.ChoiceField(choices_of(JobState))
-    keep = Keep(allow_null=True)
+    keep = Keep(allow_null=True, help_text="Its own rule, or else its project's; null keeps the files of all trials.")
+    keeps_as_project = serializers.BooleanField(help_text="It names no rule of its own.")
+
+
+class StorageOfProject(StoredBytes):
+    project = serializers.CharField()
+    name = serializers.CharField()
+    jobs = serializers.IntegerField(help_text="How many jobs it has.")
+    catalogue = serializers.IntegerField(help_text="Datasets and code.")
+    total = serializers.IntegerField(help_text="What counts towards its limit.")
+    limit = serializers.IntegerField(allow_null=True, help_text="On its stored bytes.")
+    keep = Keep(allow_null=True, help_text="The rule for jobs that name none.")
 
 
 class ProjectStorage(StoredBytes):
@@ -44,6 +55,7 @@ class ProjectStorage(StoredBytes):
     catalogue = serializers.IntegerField(help_text="Datasets and code.")
     total = serializers.IntegerField(help_text="What counts towards the limit.")
     limit = serializers.IntegerField(allow_null=True, help_text="The project's limit on stored bytes.")
+    keep = Keep(allow_null=True, help_text="The project's rule for jobs that name none; null keeps all.")
     jobs = JobStorage(many=True)
 
 
@@ -110,5 +122,5 @@ class Artifacts(Shape):
     items = Artifact(many=True)
     truncated = serializers.BooleanField(help_text="There are more files than are listed.")
     discarded_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the job's rule `keep` removed what there was."
+        allow_null=True, help_text="When what there was was removed, by the rule `keep` or a clean-up."
     )

@@ -32,6 +32,13 @@ class ObjectField(serializers.JSONField):
     """Some JSON object."""
 
 
+class Keep(Shape):
+    """Of which trials that are over the checkpoints and outputs are kept; the best one's always are."""
+
+    best = serializers.IntegerField(required=False, help_text="So many by their objective: 1 if left out, at least 1.")
+    last = serializers.IntegerField(required=False, help_text="So many that ended last; 1 if left out.")
+
+
 class FaultShape(Shape):
     field = serializers.CharField(help_text="A JSON path in the request, such as `space[2].min`.")
     message = serializers.CharField(help_text="What was found there, and what to write instead.")

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hpt_web.api.serializers.catalog import Objective, Resources
-from hpt_web.api.serializers.common import FaultShape, ObjectField, Shape, ValueField, choices_of
+from hpt_web.api.serializers.common import FaultShape, Keep, ObjectField, Shape, ValueField, choices_of
 from hpt_web.api.serializers.usage import UsageTotal
 from hpt_web.jobs.models import Attempt as AttemptRow
 from hpt_web.jobs.models import Decision as DecisionRow
@@ -93,13 +93,6 @@ class Limits(Shape):
     )  # fmt: skip
 
 
-class Keep(Shape):
-    """Of which trials that are over the checkpoints and outputs are kept; the best one's always are."""
-
-    best = serializers.IntegerField(required=False, help_text="So many by their objective: 1 if left out, at least 1.")
-    last = serializers.IntegerField(required=False, help_text="So many that ended last; 1 if left out.")
-
-
 class Completion(Shape):
     """Rules by which a job is over before its limits are; whichever is met first. Null switches a rule off."""
 
@@ -177,7 +170,7 @@ class JobDocument(Shape):
         required=False,
         help_text="One trial has to report the objective before the others start; if it fails, the job is paused.",
     )
-    keep = Keep(required=False, allow_null=True, help_text="Null keeps the checkpoints and outputs of all trials.")
+    keep = Keep(required=False, allow_null=True, help_text="Null: as the project has it.")
     resources = Resources(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True)
 
@@ -226,6 +219,13 @@ class StoredBytes(Shape):
 class JobDetail(Job):
     specification = JobDocument()
     bytes = StoredBytes()
+    keep = Keep(allow_null=True, help_text="Its own rule for files, or else its project's; null keeps those of all.")
+    stop_grace_seconds = serializers.IntegerField(
+        help_text="For so long a trial that is told to stop may go on, to write a checkpoint; then it is killed."
+    )
+    pause_grace_seconds = serializers.IntegerField(
+        help_text="The same of one that is to go on later: its job is paused now, or it is pre-empted."
+    )
     usage = UsageTotal(help_text="Of its attempts that are over, as the ledger of usage has them.")
     reopened = serializers.BooleanField(
         help_text="It was over, and only runs again some trials that a person asked for."
@@ -311,7 +311,7 @@ class TrialDetail(Trial):
     seed = serializers.IntegerField(help_text="What its script gets as HPT_SEED.")
     checkpoint = serializers.BooleanField(help_text="There is one that a retry can go on from.")
     discarded_at = serializers.DateTimeField(
-        allow_null=True, help_text="When its files were removed by the rule `keep`."
+        allow_null=True, help_text="When its files were removed, by the rule `keep` or a clean-up."
     )
     static = serializers.DictField(child=ValueField(), help_text="The hyperparameters that all trials share.")
     metrics = serializers.DictField(child=LastValue(), help_text="The last value of each metric (F63).")

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.errors import Fault, Invalid
+from hpt_web.accounts.sharing import require_admin
 from hpt_web.api import presenting
 from hpt_web.api.pagination import page, text_parameter, whole_parameter
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_query
@@ -126,6 +127,16 @@ class StorageView(View):
     @operation("getStorage", "What the trials of a project's jobs take on disk", tag=_TAG, gives=changed.ProjectStorage)
     def get(self, request: Request, project: str) -> Response:
         return Response(presenting.storage(project_for(request.user, project), jobs_in(request.user, project)))
+
+
+class StoragesView(View):
+    @operation(
+        "listStorage", "What each project takes on disk, the largest first; for administrators", tag="quotas",
+        gives=changed.StorageOfProject(many=True),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        require_admin(person(request), "see what all projects store")
+        return Response(presenting.storages())
 
 
 class CleanUpView(View):

@@ -17,6 +17,7 @@ from hpt_web.api.serializers import accounts as shapes
 from hpt_web.api.views.base import View, optional_text, person, reading
 from hpt_web.catalog.models import Algorithm, Dataset
 from hpt_web.jobs.models import TuningJob
+from tuning.trial_rules import read_keep
 
 
 def _rows(user: User, projects: QuerySet[Project]) -> QuerySet[Project]:
@@ -92,6 +93,7 @@ class ProjectView(View):
                 project=project,
                 name=optional_text(document, "name"),
                 description=optional_text(document, "description"),
+                keep=read_keep(document.part("keep")) if document.has("keep") else actions.Unchanged.KEEP,
             )
         return _one(person(request), row.slug)
 

@@ -84,7 +84,7 @@ def _may_be_retried(trial: Trial, begin: str) -> bool:
     backend = EXTERNAL if dispatch.runs_elsewhere(trial.job) else launching.PROCESS
     checkpoint = dispatch.resumed_from(trial, backend) is not None
     if begin == FROM[0] and not checkpoint:
-        gone = " any more: the job's rule `keep` has removed it" if trial.discarded_at else ""
+        gone = " any more: the rule `keep` or a clean-up has removed it" if trial.discarded_at else ""
         raise Conflict(f"{which} has no checkpoint{gone}; run it again from scratch.")
     return checkpoint and begin != FROM[1]
 

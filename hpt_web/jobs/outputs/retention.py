@@ -1,4 +1,5 @@
-"""What is kept of trials that are over: logs always; of checkpoints and outputs what the job's rule says (`keep`).
+"""What is kept of trials that are over: logs always; of checkpoints and outputs what the job's rule says (`keep`), or
+its project's if it names none.
 
 An attempt that is over is cleared of its code, inputs and temporary files, which can be made again. Then its trial's
 files stay or go by the rule: the best trials, and those that ended last. The best one is never removed.
@@ -19,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from hpt_web.accounts.models import Project
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
 from hpt_web.jobs.running import launching
 from tuning.backends.folder import remove
@@ -94,6 +96,15 @@ def stored(jobs: Iterable[int]) -> dict[int, Stored]:
     return {job: Stored(int(checkpoints.get(job, 0)), int(outputs.get(job, 0))) for job in ids}
 
 
+def stored_by_project() -> dict[int, Stored]:
+    """For each project id what all of its jobs take; two queries."""
+    trials = Trial.objects.filter(checkpoint_bytes__gt=0).order_by().values_list("job__project")
+    checkpoints = dict(trials.annotate(bytes=Sum("checkpoint_bytes")))
+    attempts = Attempt.objects.filter(kept_bytes__gt=0).order_by().values_list("trial__job__project")
+    outputs = dict(attempts.annotate(bytes=Sum("kept_bytes")))
+    return {pk: Stored(int(checkpoints.get(pk, 0)), int(outputs.get(pk, 0))) for pk in {*checkpoints, *outputs}}
+
+
 # --- clearing ---------------------------------------------------------------------------------------------------------
 
 
@@ -111,7 +122,16 @@ def clear() -> int:
     _note("jobs_attempt", "kept_bytes", {attempt.pk: attempt.kept_bytes for attempt in found})
     for job in sorted({attempt.trial.job_id for attempt in found}):
         apply(job)
+    for project in Project.objects.filter(keep_due=True).order_by("pk"):
+        _apply_to_all(project)
     return len(found)
+
+
+def _apply_to_all(project: Project) -> None:
+    """Apply a project's changed rule to its jobs that name none; again, if it was changed once more meanwhile."""
+    for job in TuningJob.objects.filter(project=project).order_by("pk").values_list("pk", flat=True):
+        apply(job)
+    Project.objects.filter(pk=project.pk, keep=project.keep).update(keep_due=False)
 
 
 def _note(table: str, column: str, values: Mapping[int, int | None]) -> None:
@@ -133,10 +153,16 @@ def _clear(token: str) -> int:
     return size_of(folder)
 
 
+def rule_of(job: TuningJob) -> dict[str, int] | None:
+    """The job's own rule, or else its project's; None keeps all."""
+    rule: dict[str, int] | None = job.spec.get("keep") or job.project.keep
+    return rule
+
+
 def apply(job_id: int) -> int:
     """Remove the files of the job's trials that its rule does not keep; of how many trials."""
-    job = TuningJob.objects.filter(pk=job_id).first()
-    rule = job.spec.get("keep") if job is not None else None
+    job = TuningJob.objects.select_related("project").filter(pk=job_id).first()
+    rule = rule_of(job) if job is not None else None
     if job is None or not rule:
         return 0
     ended = job.trials.filter(ended_at__isnull=False).order_by("number")
@@ -160,6 +186,7 @@ CHECKPOINTS, OUTPUTS = "checkpoints", "outputs"  # what can be removed of a tria
 
 def discard(pk: int, what: Collection[str], *, rehearsal: bool = False) -> int | None:
     """Remove a trial's checkpoints, its outputs or both; the bytes that this frees. In a `rehearsal` nothing goes.
+    A trial of which nothing of both is left any more is marked as `discarded_at`, by a rule or by hand.
 
     None if they have to stay: it runs again, somebody is about to go on from its checkpoints, or what it left was not
     looked at yet (`clear`).
@@ -175,7 +202,15 @@ def discard(pk: int, what: Collection[str], *, rehearsal: bool = False) -> int |
         freed = _without_checkpoints(trial, rehearsal=rehearsal) if CHECKPOINTS in what else 0
         if OUTPUTS in what:
             freed += sum(_without_outputs(attempt, rehearsal=rehearsal) for attempt in attempts)
+        if freed and not rehearsal and not _left(trial, attempts):
+            Trial.objects.filter(pk=pk).update(discarded_at=timezone.now())
     return freed
+
+
+def _left(trial: Trial, attempts: Iterable[Attempt]) -> bool:
+    """Whether there is a checkpoint or an output yet."""
+    folders = [launching.backend().folder(attempt.token) / name for attempt in attempts for name in OUTPUT]
+    return any(map(size_of, (*_checkpoint_folders(trial), *folders)))
 
 
 def _without_checkpoints(trial: Trial, *, rehearsal: bool) -> int:

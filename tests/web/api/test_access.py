@@ -33,7 +33,7 @@ QUERY = {"readSourceFile": "?name=train.py", "getFigure": "?job=first", "uploadB
 BODIES: dict[str, Any] = {
     "cleanUp": {"prefix": "nothing-", "what": ["outputs", "checkpoints", "datasets"]},
     "createProject": {"slug": "new"},
-    "updateProject": {"name": "New"},
+    "updateProject": {"name": "New", "keep": {"best": 3}},
     "addMember": {"username": "root", "role": "viewer"},
     "changeMember": {"role": "editor"},
     "createDataset": {"name": "new"},
@@ -73,6 +73,7 @@ ADMINS = {
     "downloadUsage",
     "preemptTrial",
     "getHost",
+    "listStorage",
 }  # test_quotas.py and test_usage.py have more of them
 READS = {"replayPolicy"}  # takes a document, and changes nothing
 OWNERS = {"updateProject", "deleteProject", "addMember", "changeMember", "removeMember"}

@@ -77,6 +77,25 @@ def test_only_what_is_given_changes(alice: Api) -> None:
     assert set(alice.patch("projects/lab", {"name": "", "slug": "new"}).fields) == {"name", "slug"}
 
 
+def test_a_project_has_a_rule_for_files_of_jobs_that_name_none(alice: Api, world: World) -> None:
+    assert alice.get("projects/lab").json["keep"] is None
+    answer = alice.patch("projects/lab", {"keep": {"best": 3}})
+    assert answer.json["keep"] == {"best": 3, "last": 1}
+    assert alice.get("projects/lab/storage").json["keep"] == {"best": 3, "last": 1}
+    assert alice.get("projects/lab/jobs/first").json["keep"] == {"best": 3, "last": 1}
+    assert alice.patch("projects/lab", {"description": "as it was"}).json["keep"] == {"best": 3, "last": 1}
+    faults = alice.patch("projects/lab", {"keep": {"best": 0, "first": 1}, "name": ""}).fields
+    assert set(faults) == {"keep.best", "keep.first", "name"} and "from 1" in faults["keep.best"]
+    assert AuditEvent.objects.filter(action="project.change").earliest("id").data == {"keep": {"best": 3, "last": 1}}
+    root = Api(bearer=factories.access_key(world.root)[1])
+    (row,) = [one for one in root.get("storage").json if one["project"] == "lab"]
+    assert (row["keep"], row["jobs"], row["limit"]) == ({"best": 3, "last": 1}, 1, None)
+    assert row["total"] == row["catalogue"] + row["outputs"] + row["checkpoints"] > 0
+    assert row["total"] == alice.get("projects/lab/storage").json["total"]
+    assert alice.get("storage").status == 403
+    assert alice.patch("projects/lab", {"keep": None}).json["keep"] is None
+
+
 # --- members ----------------------------------------------------------------------------------------------------------
 
 

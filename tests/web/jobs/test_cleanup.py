@@ -106,6 +106,7 @@ def test_one_kind_of_files_goes_and_the_other_stays(
     done_so = clean(team.bob, *what)
     assert (said.gone, said.kept, said.bytes) == (done_so.gone, done_so.kept, freed)
     assert done_so.gone == [Item("trial", "sweep-1/1", freed)]
+    assert (trial(job, 1).discarded_at is not None) == (len(what) == 2), "as a rule would have it"
     assert done_so.kept == [Item("trial", "sweep-1/2", reason="it is the best of its job")]
     assert (there(1), there(2)) == (left, (True, True))
     assert (folders[0] / "log").exists() and (others[0] / "model").exists()
@@ -113,6 +114,8 @@ def test_one_kind_of_files_goes_and_the_other_stays(
     assert clean(team.bob, *what).gone == [], "twice is once"
     assert clean(team.bob, *what, best=True).gone == [Item("trial", "sweep-1/2", freed)]
     assert AuditEvent.objects.filter(action="job.clean", target="sweep-1").count() == 2
+    clean(team.bob, "outputs", "checkpoints")
+    assert trial(job, 1).discarded_at is not None, "nothing of both is left"
 
 
 def test_one_that_still_runs_is_not_the_best_that_is_kept(done: Any, team: Team) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hpt_web.accounts.actions import update_project
 from hpt_web.accounts.errors import NotVisible
+from hpt_web.accounts.models import Project
 from hpt_web.jobs.doors import changes, reruns
 from hpt_web.jobs.models import Attempt, TuningJob
 from hpt_web.jobs.outputs import artifacts, retention
@@ -106,6 +108,31 @@ def test_a_rule_given_later_applies_to_what_is_there(
     assert state(job) == "Completed", "nothing of it runs again for that"
 
 
+def test_the_projects_rule_is_that_of_jobs_that_name_none(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    plain = new_job(limits={"max_trials": 3, "max_parallel": 1})
+    own = new_job(name="own", limits={"max_trials": 2, "max_parallel": 1}, keep={"best": 2, "last": 2})
+    folders = [run(backend, follower, plain, value) for value in (0.1, 0.9, 0.2)]
+    others = [run(backend, follower, own, value) for value in (0.1, 0.9)]
+    retention.clear()
+    assert all((folder / "model").exists() for folder in (*folders, *others))
+    update_project(actor=team.alice, project="lab", keep=Keep(1, 0))
+    retention.clear()
+    assert [(folder / "model").exists() for folder in folders] == [False, True, False], "also of jobs that are over"
+    assert all((folder / "model").exists() for folder in others)
+    assert not Project.objects.get(slug="lab").keep_due
+    assert trial(plain, 1).discarded_at is not None and trial(plain, 2).discarded_at is None
+    late = new_job(name="late", limits={"max_trials": 2, "max_parallel": 1})
+    folders = [run(backend, follower, late, value) for value in (0.9, 0.1)]
+    retention.clear()
+    assert [(folder / "model").exists() for folder in folders] == [True, False]
+    update_project(actor=team.alice, project="lab", keep=None)
+    assert retention.rule_of(late) is not None, "as of when it was read"
+    late.refresh_from_db()
+    assert retention.rule_of(late) is None
+
+
 def test_what_somebody_is_about_to_continue_is_not_removed(
     new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
 ) -> None:
@@ -131,7 +158,7 @@ def test_a_trial_whose_files_are_gone_is_retried_from_scratch(
     run(backend, follower, job, 0.5)
     retention.clear()
     retry = {"actor": team.bob, "project": "lab", "name": "first", "number": 1}
-    with pytest.raises(Exception, match="the job's rule `keep` has removed it"):
+    with pytest.raises(Exception, match="the rule `keep` or a clean-up has removed it"):
         reruns.retry_trial(**retry, document={"from": "checkpoint"})
     reruns.retry_trial(**retry, document={})
     assert trial(job).discarded_at is None and len(live(job)) == 1
