@@ -58,9 +58,8 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _curves(job: TuningJob, metric: str, numbers: list[int]) -> tuple[Curve, ...]:
-    points = MetricPoint.objects.filter(
-        attempt__trial__job=job, attempt__trial__number__in=numbers, attempt__superseded=False, metric=metric
-    )
+    curves = MetricPoint.objects.filter(attempt__trial__job=job, attempt__superseded=False, superseded=False)
+    points = curves.filter(attempt__trial__number__in=numbers, metric=metric)
     by_trial: dict[int, list[tuple[int, float, datetime]]] = {}
     for number, step, value, at in points.order_by("attempt__trial__number", "step").values_list(
         "attempt__trial__number", "step", "value", "at"

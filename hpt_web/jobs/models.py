@@ -120,7 +120,7 @@ class Trial(models.Model):
     # The newest attempt when it was to begin anew: checkpoints are kept in another folder from there on.
     fresh_after = models.PositiveSmallIntegerField(default=0)
     checkpoint_bytes = models.BigIntegerField(default=0)  # as of the end of its newest attempt
-    discarded_at = models.DateTimeField(null=True)  # its files were removed by the job's rule (`keep`)
+    discarded_at = models.DateTimeField(null=True)  # its files were removed, by a rule (`keep`) or by hand
     objective = models.FloatField(null=True)
     best_objective = models.FloatField(null=True)
     reason = models.TextField(blank=True, default="")
@@ -283,7 +283,10 @@ class ExternalRun(models.Model):
 
 
 class MetricPoint(models.Model):
-    """A value that a trial reported: the step-th of its metric in that attempt, counted from 1 (F59)."""
+    """A value that a trial reported: the step-th of its metric in that attempt, counted from 1 (F59).
+
+    `superseded`: it was reported after the checkpoint from which a later attempt went on, and is no part of the curve.
+    """
 
     pk = models.CompositePrimaryKey("attempt_id", "metric", "step")
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="points", db_index=False)
@@ -291,6 +294,7 @@ class MetricPoint(models.Model):
     step = models.BigIntegerField()
     value = models.FloatField()
     at = models.DateTimeField()
+    superseded = models.BooleanField(db_default=False)
 
 
 class UsageSample(models.Model):

@@ -326,7 +326,7 @@ def decisions_of(job: TuningJob, trial: Trial | None = None) -> QuerySet[Decisio
 
 def points_of(trial: Trial, metric: str | None = None) -> QuerySet[MetricPoint]:
     """The trial's curve, by metric and step: of its newest attempt and of those that this one resumed."""
-    points = MetricPoint.objects.filter(attempt__trial=trial, attempt__superseded=False)
+    points = MetricPoint.objects.filter(attempt__trial=trial, attempt__superseded=False, superseded=False)
     if metric is not None:
         points = points.filter(metric=metric)
     return points.order_by("metric", "step")
@@ -343,7 +343,7 @@ def curves_of(job: TuningJob, metric: str) -> dict[int, Curve]:
         SELECT t.number, array_agg(p.step ORDER BY p.step), array_agg(p.value ORDER BY p.step)
         FROM jobs_trial t
         JOIN jobs_attempt a ON a.trial_id = t.id AND NOT a.superseded
-        JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %s
+        JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %s AND NOT p.superseded
         WHERE t.job_id = %s GROUP BY t.number
     """
     with connection.cursor() as cursor:

@@ -194,8 +194,8 @@ function counted(job: JobDetail, trials: ReadonlyMap<number, Trial>): JobDetail 
 }
 
 /**
- * An attempt that resumes from a checkpoint goes on counting steps where it stands; where two attempts have the same
- * step, the newer one's value counts, as on the server.
+ * An attempt that resumes from a checkpoint goes on counting steps where that stands: what an older one reported from
+ * there on counts no more, as on the server.
  */
 function appendPoints(series: LiveSeries | undefined, points: PointsChange): LiveSeries {
   if (!series) return points;
@@ -210,9 +210,11 @@ function appendPoints(series: LiveSeries | undefined, points: PointsChange): Liv
     };
   }
   const [older, newer] = points.attempt < series.attempt ? [points, series] : [series, points];
+  const begins = older.attempt < newer.attempt ? newer.steps[0] : undefined;
   const byStep = new Map<number, { value: number; time: number }>();
   for (const source of [older, newer]) {
     for (const [index, step] of source.steps.entries()) {
+      if (source === older && begins !== undefined && step >= begins) continue;
       byStep.set(step, {
         value: source.values[index] ?? Number.NaN,
         time: source.times[index] ?? Number.NaN,

@@ -284,7 +284,7 @@ def _store(attempt: Attempt, points: list[Point]) -> tuple[list[Numbered], list[
             if point.step is not None:
                 known[point.metric] = point.step
     at = time.time()
-    steps, found = number_steps(attempt, new, {})
+    steps, found = number_steps(attempt, new)
     rows.update(attempt, {"steps": steps}, "true")
     store_points(attempt, found, at)
     trial = attempt.trial

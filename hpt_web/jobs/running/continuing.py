@@ -8,9 +8,11 @@ from django.db import connection
 
 from hpt_web.accounts.models import Project
 from hpt_web.catalog.models import AlgorithmVersion
+from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
+from hpt_web.jobs.running.resuming import drop_last, last_steps, reported, reported_since
 from tuning.documents import shown
 from tuning.errors import Fault
 from tuning.space import Value
@@ -110,24 +112,21 @@ def write_trials(job: TuningJob, spec: JobSpec, trials: Sequence[Trial]) -> list
     return entries
 
 
-def last_steps(attempt: Attempt) -> dict[str, int]:
-    """The last step of each metric of the trial that the attempt's trial continues."""
-    origin = attempt.trial.origin if attempt.trial.continues else None
-    if origin is None:
-        return {}
-    newest = origin.attempts.filter(superseded=False).order_by("-number")
-    return newest.values_list("steps", flat=True).first() or {}
-
-
 def take_over(attempt: Attempt) -> None:
-    """Begin the curves of a trial's first attempt with those of the trial that it continues: they are one run."""
+    """Begin the curves of a trial's first attempt with those of the trial that it continues, up to its checkpoint: they
+    are one run."""
+    trial, origin = attempt.trial, attempt.trial.origin
+    assert origin is not None
     sql = """
         INSERT INTO jobs_metricpoint (attempt_id, metric, step, value, at)
         SELECT %s, p.metric, p.step, p.value, p.at
         FROM jobs_metricpoint p JOIN jobs_attempt a ON a.id = p.attempt_id AND NOT a.superseded
-        WHERE a.trial_id = %s ON CONFLICT DO NOTHING
+        WHERE a.trial_id = %s AND NOT p.superseded ON CONFLICT DO NOTHING
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [attempt.pk, attempt.trial.origin_id])
-    attempt.steps = last_steps(attempt)
-    Attempt.objects.filter(pk=attempt.pk).update(steps=attempt.steps)
+        cursor.execute(sql, [attempt.pk, origin.pk])
+    newest = origin.attempts.filter(superseded=False).order_by("-number").first()
+    if newest is not None and (lag := reported_since(newest, origin)):
+        drop_last(attempt, lag)
+        rows.update(trial, reported(trial), "true")
+    rows.update(attempt, {"steps": last_steps(trial)}, "true")

@@ -20,9 +20,9 @@ from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, append, decide, decision_entry, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
-from hpt_web.jobs.running import breaker, launching
+from hpt_web.jobs.running import breaker, launching, resuming
 from hpt_web.jobs.running.beginnings import Beginning
 from hpt_web.jobs.running.continuing import take_over
 from hpt_web.jobs.running.starts import launch
@@ -32,7 +32,7 @@ from hpt_web.jobs.search.history import Known
 from hpt_web.jobs.sharing import capacity, checking, devices
 from tuning.contracts import Number
 from tuning.errors import BackendError
-from tuning.states import Goal, JobState, TrialState
+from tuning.states import JobState, TrialState
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
@@ -311,13 +311,15 @@ def write_attempt(
     number = trial.attempt + 1
     base = resumed_from(trial, backend)
     fields: dict[str, object] = {"attempt": number, "reason": ""}
-    if trial.attempts.filter(number__gt=base.number if base else 0).update(superseded=True):
-        fields |= _reported(trial)
+    superseded = trial.attempts.filter(number__gt=base.number if base else 0).update(superseded=True)
+    steps = resuming.cut_back(base) if base else {}
+    if superseded or (base and steps != base.steps):
+        fields |= resuming.reported(trial)
     move_trial(trial, TrialState.STARTING, **fields)
     continues = trial.continues and number == 1
     attempt = _reservation(trial, number, backend, place, gpus, asks)
     attempt.resumed = base is not None or continues
-    attempt.steps = base.steps if base else {}
+    attempt.steps = steps
     rows.insert(attempt)
     if continues:
         take_over(attempt)
@@ -349,12 +351,3 @@ def resumed_from(trial: Trial, backend: str) -> Attempt | None:
         written = (Attempt.Outcome.PAUSED, Attempt.Outcome.PREEMPTED)
         return earlier.filter(outcome__in=written).first()
     return earlier.first() if launching.has_checkpoint(trial) else None
-
-
-def _reported(trial: Trial) -> dict[str, object]:
-    """The trial's objective by the attempts that still count."""
-    points = MetricPoint.objects.filter(attempt__trial=trial, attempt__superseded=False, metric=trial.job.metric)
-    values = list(points.order_by("step").values_list("value", flat=True))
-    sign = Goal(trial.job.goal).sign
-    best = max(values, key=lambda value: sign * value, default=None)
-    return {"objective": values[-1] if values else None, "best_objective": best}

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -25,15 +24,15 @@ from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, append, decide, trial_entry
 from hpt_web.jobs.lifecycle import ended, moved
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
-from hpt_web.jobs.running.continuing import last_steps
 from hpt_web.jobs.running.endings import becomes, ending, how, losses, told
 from hpt_web.jobs.running.judging import Judge, carry_out, judge_for
-from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries
+from hpt_web.jobs.running.points import moment, number_steps, objective_after, points_entries, reader_of
 from hpt_web.jobs.running.reports import Report, write, write_lines
+from hpt_web.jobs.running.resuming import elsewhere, go_back, unheard
 from tuning.backends import Backend, Phase, Status
 from tuning.contracts import Verdict
 from tuning.errors import BackendError
-from tuning.metrics import MetricReader, Point, Rejected, metrics_from_json
+from tuning.metrics import Point, Rejected
 from tuning.states import TrialState
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class Followed:
     """A live attempt whose lease is ours, as of the last commit."""
 
     attempt: Attempt
-    known: dict[str, int]  # metric -> last step of the attempts that this one resumes
+    unheard: set[str]  # metrics of the attempts that this one resumes, which it has not reported yet
     since: float = field(default_factory=time.monotonic)
     looked_at: bool = False
     refusals: int = 0
@@ -160,7 +159,7 @@ class Follower:
     def _begin(self, leased: dict[str, Attempt]) -> None:
         new = [attempt for token, attempt in leased.items() if token not in self.followed]
         for attempt in new:
-            self.followed[attempt.token] = Followed(attempt, steps_before(attempt))
+            self.followed[attempt.token] = Followed(attempt, unheard(attempt))
         if new:
             crash.at("lease.taken")
 
@@ -219,6 +218,9 @@ class Follower:
         crash.at("child.exited" if ends else "metric.line")
         ours = news
         try:
+            for item in news:
+                if first := elsewhere(item.followed.attempt, item.points, item.followed.unheard):
+                    go_back(item.followed.attempt, self.name, first)
             while ours and not self._stored(ours, only_lines=only_lines):
                 ours = self._still_ours(ours)
         except Exception:
@@ -226,6 +228,8 @@ class Follower:
                 self.followed.pop(item.followed.attempt.token, None)
             self._claimed_at = 0.0
             raise
+        for item in news:
+            item.followed.unheard -= {point.metric for point in item.points}
         over = [item.followed.attempt.token for item in news if item.over or item.followed.gone]
         for token in over:
             del self.followed[token]
@@ -315,7 +319,7 @@ def _report(news: News) -> Report:
     """What of the attempt and its trial changes with what was read."""
     attempt = news.followed.attempt
     trial, report = attempt.trial, Report.on(attempt, news.at)
-    steps, report.points = number_steps(attempt, news.points, news.followed.known)
+    steps, report.points = number_steps(attempt, news.points)
     fields: dict[str, object] = {"log_offset": news.offset, "log_skipping": news.skipping, "steps": steps}
     if attempt.started_at is None and news.status.phase is not Phase.UNKNOWN:
         fields |= {"started_at": moment(news.status.started_at or news.at), "kept_container": news.status.kept}
@@ -341,20 +345,3 @@ def joined(sql: str, *arguments: Any) -> list[Attempt]:
         attempt.trial, trial.job = trial, job
         found.append(attempt)
     return found
-
-
-def steps_before(attempt: Attempt) -> dict[str, int]:
-    """The last step of each metric that the trial had reported when this attempt resumed it."""
-    if not attempt.resumed:
-        return {}
-    earlier = attempt.trial.attempts.filter(superseded=False, number__lt=attempt.number).order_by("-number")
-    steps = earlier.values_list("steps", flat=True).first()
-    return last_steps(attempt) if steps is None else steps
-
-
-@lru_cache(maxsize=256)
-def reader_of(algorithm_version: int) -> MetricReader:
-    """The compiled regexes of an algorithm's version, which never change."""
-    job = TuningJob.objects.filter(algorithm_version=algorithm_version).select_related("algorithm_version").first()
-    assert job is not None, "an attempt's job refers to the version"
-    return MetricReader(metrics_from_json(job.algorithm_version.metrics))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from hpt_web.jobs.events import Entry, points_entry
-from hpt_web.jobs.models import Attempt, Trial
-from tuning.metrics import Point
+from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from tuning.metrics import MetricReader, Point, metrics_from_json
 from tuning.states import Goal
 
 _POINTS = """
@@ -29,20 +30,21 @@ class Numbered(NamedTuple):
     value: float
 
 
-def number_steps(
-    attempt: Attempt, points: Iterable[Point], known: Mapping[str, int]
-) -> tuple[dict[str, int], list[Numbered]]:
+@lru_cache(maxsize=256)
+def reader_of(algorithm_version: int) -> MetricReader:
+    """The compiled regexes of an algorithm's version, which never change."""
+    job = TuningJob.objects.filter(algorithm_version=algorithm_version).select_related("algorithm_version").first()
+    assert job is not None, "an attempt's job refers to the version"
+    return MetricReader(metrics_from_json(job.algorithm_version.metrics))
+
+
+def number_steps(attempt: Attempt, points: Iterable[Point]) -> tuple[dict[str, int], list[Numbered]]:
     """The points as they are stored: each is the next step of its metric, or the step that it names if that lies ahead.
     And the last step of each metric after them.
-
-    A step that it names and that is among the `known` ones (metric -> last step) is left out: whoever resumes from a
-    checkpoint runs again what came after it, and must not be counted twice.
     """
     steps = dict(attempt.steps)
     found = []
     for point in points:
-        if point.step is not None and point.step <= known.get(point.metric, -1):
-            continue
         step = steps.get(point.metric, 0) + 1
         if point.step is not None and point.step > step:
             step = point.step

@@ -139,7 +139,9 @@ def _too_much(job: TuningJob, policies: Sequence[Policy]) -> str:
     trials = job.trials.count()
     if trials > MAX_TRIALS:
         return f"The job has {trials} trials; a replay is made of up to {MAX_TRIALS}."
-    points = MetricPoint.objects.filter(attempt__trial__job=job, attempt__superseded=False, metric=job.metric)
+    points = MetricPoint.objects.filter(
+        attempt__trial__job=job, attempt__superseded=False, superseded=False, metric=job.metric
+    )
     counts = sorted(points.values("attempt__trial").annotate(n=Count("*")).order_by().values_list("n", flat=True))
     reports, longest = sum(counts), max(counts, default=0)
     if longest > MAX_CURVE:
@@ -163,7 +165,7 @@ def _times(job: TuningJob) -> dict[int, list[float]]:
         SELECT t.number, array_agg(extract(epoch FROM p.at)::float8 ORDER BY p.step)
         FROM jobs_trial t
         JOIN jobs_attempt a ON a.trial_id = t.id AND NOT a.superseded
-        JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %s
+        JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %s AND NOT p.superseded
         WHERE t.job_id = %s GROUP BY t.number
     """
     with connection.cursor() as cursor:

@@ -168,7 +168,7 @@ _CURVE = """
     LEFT JOIN LATERAL (
         SELECT array_agg(p.step ORDER BY p.step) AS steps, array_agg(p.value ORDER BY p.step) AS values
         FROM jobs_attempt a JOIN jobs_metricpoint p ON p.attempt_id = a.id AND p.metric = %(metric)s
-        WHERE a.trial_id = t.id AND NOT a.superseded
+        WHERE a.trial_id = t.id AND NOT a.superseded AND NOT p.superseded
     ) curve ON true
 """
 

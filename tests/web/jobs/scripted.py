@@ -19,6 +19,7 @@ class Play:
     log: bytes = b""
     status: Status = field(default_factory=lambda: Status(phase=Phase.RUNNING, started_at=1.0))
     launches: int = 1
+    saved_at: int | None = None  # how long the log was when the newest checkpoint was written, if that is known
 
 
 class ScriptedBackend:
@@ -46,6 +47,9 @@ class ScriptedBackend:
 
     def log_size(self, attempt: str) -> int:
         return len(self.plays[attempt].log) if attempt in self.plays else 0
+
+    def log_size_at(self, attempt: str, moment: float) -> int | None:
+        return self.plays[attempt].saved_at
 
     def stop(self, attempt: str, grace: float) -> None:
         self.stopped[attempt] = grace
