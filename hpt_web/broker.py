@@ -19,7 +19,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, ShutdownNotifications
 
-from hpt_web import crash, pulse
+from hpt_web import crash, garbage, pulse
 
 if not apps.ready and not apps.apps_ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hpt_web.settings")
@@ -27,10 +27,11 @@ if not apps.ready and not apps.apps_ready:
 
 
 class Alive(dramatiq.Middleware):
-    """Says that this worker lives."""
+    """Says that this worker lives, and readies it for a long life."""
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         pulse.start("worker")
+        garbage.spare_what_is_loaded()
 
 
 class DatabaseConnections(dramatiq.Middleware):

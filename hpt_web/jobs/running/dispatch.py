@@ -36,7 +36,6 @@ from tuning.states import JobState, TrialState
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
-NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
 
@@ -61,9 +60,6 @@ def advance(job_id: int) -> list[int]:
     for attempt in started:
         launch(attempt)
         crash.at("child.spawned")
-    if started:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [NEW_ATTEMPTS])
     return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 

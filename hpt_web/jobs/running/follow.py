@@ -56,7 +56,8 @@ _CLAIM = """
     )
     SELECT {columns} FROM leased AS jobs_attempt
     JOIN jobs_trial ON jobs_trial.id = jobs_attempt.trial_id
-    JOIN jobs_tuningjob ON jobs_tuningjob.id = jobs_trial.job_id ORDER BY jobs_attempt.id
+    LEFT JOIN jobs_tuningjob ON jobs_tuningjob.id = jobs_trial.job_id AND jobs_tuningjob.id <> ALL(%s)
+    ORDER BY jobs_attempt.id
 """
 _AGAIN = """
     SELECT {columns} FROM jobs_attempt JOIN jobs_trial ON jobs_trial.id = jobs_attempt.trial_id
@@ -111,6 +112,7 @@ class Follower:
         self.backend = backend
         self.nudge = nudge
         self.followed: dict[str, Followed] = {}
+        self._jobs: dict[int, TuningJob] = {}  # those of the followed, as of the last claim
         self._claimed_at = 0.0
         self._unread: set[str] = set()  # the attempts of whose logs more is there than was read at the last look
 
@@ -143,6 +145,8 @@ class Follower:
         self._claimed_at = time.monotonic()
         for token in self.followed.keys() - leased.keys():  # somebody else's now, or over
             del self.followed[token]
+        for followed in self.followed.values():
+            followed.attempt.trial.job = self._jobs[followed.attempt.trial.job_id]
         self._begin(leased)
         self.look(list(self.followed))  # nobody tells when a trial vanishes
 
@@ -151,9 +155,14 @@ class Follower:
         self._begin(self._lease(ours=False, everybodys=False))
 
     def _lease(self, *, ours: bool, everybodys: bool) -> dict[str, Attempt]:
-        """Lease what is free, and what is `ours` once more: all that was leased now, by its tokens."""
-        lease = settings.HPT_LEASE_SECONDS
-        found = joined(_CLAIM, self.name, lease, EXTERNAL, self.name, ours, everybodys)
+        """Lease what is free, and what is `ours` once more: all that was leased now, by its tokens.
+
+        Jobs are read anew with what is ours: of those that are known, a trial more need not bring the row along.
+        """
+        if ours:
+            self._jobs.clear()
+        lease, known = settings.HPT_LEASE_SECONDS, list(self._jobs)
+        found = joined(_CLAIM, self.name, lease, EXTERNAL, self.name, ours, everybodys, known, jobs=self._jobs)
         return {attempt.token: attempt for attempt in found}
 
     def _begin(self, leased: dict[str, Attempt]) -> None:
@@ -338,10 +347,13 @@ def _judged(judge: Judge | None, report: Report, news: News) -> Verdict | None:
     return judge.hear(report.attempt, report.points, over=news.over) if judge else None
 
 
-def joined(sql: str, *arguments: Any) -> list[Attempt]:
-    """The attempts of such a statement with their trials, and these with their jobs."""
-    found = []
+def joined(sql: str, *arguments: Any, jobs: dict[int, TuningJob] | None = None) -> list[Attempt]:
+    """The attempts of such a statement with their trials, and these with their jobs: those of the answer, which are
+    then among the `jobs`, and else those that were there."""
+    known, found = {} if jobs is None else jobs, []
     for attempt, trial, job in rows.read_joined((Attempt, Trial, TuningJob), sql, *arguments):
-        attempt.trial, trial.job = trial, job
+        if job.pk is not None:
+            known[job.pk] = job
+        attempt.trial, trial.job = trial, known[trial.job_id]
         found.append(attempt)
     return found

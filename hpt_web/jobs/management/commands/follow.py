@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from hpt_web import pulse
+from hpt_web import garbage, pulse
 from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import tasks
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.running import launching
-from hpt_web.jobs.running.dispatch import NEW_ATTEMPTS
+from hpt_web.jobs.running.beginnings import NEW_ATTEMPTS
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.images import concerns
 from hpt_web.jobs.running.sampling import Sampler
@@ -55,6 +55,7 @@ class Command(BaseCommand):
         threading.Thread(target=_sweep, args=(stopped,), name="sweep", daemon=True).start()
         threading.Thread(target=_tidy, args=(stopped,), name="tidy", daemon=True).start()
         threading.Thread(target=Sampler(name, backend).run, args=(stopped,), name="sample", daemon=True).start()
+        garbage.spare_what_is_loaded()
         nudges = Nudges()
         threading.Thread(target=nudges.run, args=(stopped,), name="nudge", daemon=True).start()
         Follower(name, backend, nudges).run(stopped, news)
