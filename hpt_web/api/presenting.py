@@ -16,6 +16,7 @@ from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint
 from hpt_web.jobs.outputs.artifacts import listing
 from hpt_web.jobs.outputs.retention import Stored, largest, rule_of, stored, stored_by_project
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
+from hpt_web.jobs.running.dispatch import STOP_SECONDS, runs_elsewhere
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.sampling import samples_of
 from hpt_web.jobs.sharing import sums
@@ -63,8 +64,8 @@ def job(row: TuningJob) -> Row:
         "specification": specification.complete(row.spec),
         "bytes": _bytes(stored([row.pk])[row.pk]),
         "keep": rule_of(row),
-        "stop_grace_seconds": settings.HPT_STOP_GRACE_SECONDS,
-        "pause_grace_seconds": settings.HPT_PREEMPT_GRACE_SECONDS,
+        "stop_grace_seconds": STOP_SECONDS if runs_elsewhere(row) else settings.HPT_STOP_GRACE_SECONDS,
+        "pause_grace_seconds": STOP_SECONDS if runs_elsewhere(row) else settings.HPT_PREEMPT_GRACE_SECONDS,
         "usage": sums.total(UsageEntry.objects.filter(job=row)),
         "reopened": row.reopened is not None,
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],

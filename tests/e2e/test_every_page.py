@@ -45,6 +45,7 @@ PAGES = {
     "pools": ("/administration", "Administration"),
     "teams": ("/administration/teams", "Administration"),
     "quotas": ("/administration/quotas", "Administration"),
+    "stored": ("/administration/storage", "Administration"),
 }
 ADMINS = ("/host", "/administration")
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"

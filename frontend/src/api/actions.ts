@@ -7,6 +7,7 @@ import type {
   JobDocumentRequest,
   PoolChanges,
   PoolRequest,
+  ProjectChanges,
   QuotaRequest,
   Role,
   ShareRequest,
@@ -84,6 +85,9 @@ export const createJob = (project: string, body: JobDocumentRequest) =>
 /** What POST jobs would say to this document; nothing is created. */
 export const checkJob = (project: string, body: JobDocumentRequest, signal?: AbortSignal) =>
   bodyOf(rest.POST("/api/v1/projects/{project}/job-checks", { params: { path: { project } }, body, signal }));
+
+export const changeProject = (project: string, body: ProjectChanges) =>
+  bodyOf(rest.PATCH("/api/v1/projects/{project}", { params: { path: { project } }, body }));
 
 export const stopJob = (project: string, job: string) =>
   bodyOf(rest.POST("/api/v1/projects/{project}/jobs/{job}/stop", { params: { path: { project, job } } }));

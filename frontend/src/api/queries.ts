@@ -82,6 +82,12 @@ export const storage = (project: string) =>
       bodyOf(rest.GET("/api/v1/projects/{project}/storage", { params: { path: { project } }, signal })),
   });
 
+/** The same of every project, for administrators. */
+export const storages = queryOptions({
+  queryKey: ["storage"],
+  queryFn: ({ signal }) => bodyOf(rest.GET("/api/v1/storage", { signal })),
+});
+
 // --- datasets and algorithms ------------------------------------------------------------------------------------------
 
 export const datasets = (project: string) =>
@@ -309,6 +315,16 @@ export const artifactAddress = (
   path: string,
 ): string =>
   `/api/v1/projects/${project}/jobs/${job}/trials/${number}/artifacts/file?attempt=${attempt}&path=${encodeURIComponent(path)}`;
+
+/** All that an attempt left in model/, or in output/data/ (output), as one file. */
+export const archiveAddress = (
+  project: string,
+  job: string,
+  number: number,
+  attempt: number,
+  archive: "model" | "output",
+): string =>
+  `/api/v1/projects/${project}/jobs/${job}/trials/${number}/artifacts/${archive}.tar.gz?attempt=${attempt}`;
 
 export interface LogRange {
   attempt: number;

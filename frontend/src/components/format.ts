@@ -48,6 +48,12 @@ export function formatHours(seconds: number): string {
   return `${hours < 100 ? hours.toPrecision(3) : Math.round(hours).toLocaleString("en-US")} h`;
 }
 
+/** Of which trials the files are kept. */
+export const keptWords = (rule: { best?: number; last?: number } | null): string =>
+  rule
+    ? `the best ${rule.best ?? 1}${rule.last === 0 ? "" : ` and the last ${rule.last ?? 1}`}`
+    : "all trials";
+
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let size = bytes;

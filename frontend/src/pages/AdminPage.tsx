@@ -2,11 +2,12 @@ import { Link } from "wouter";
 import { Page } from "../components/Shell";
 import { PoolsTab } from "./admin/PoolsTab";
 import { QuotasTab } from "./admin/QuotasTab";
+import { StoragesTab } from "./admin/StoragesTab";
 import { TeamsTab } from "./admin/TeamsTab";
 import { NotFoundPage } from "./NotFoundPage";
 import classes from "./ProjectPage.module.css";
 
-const TABS = { pools: "Pools and shares", teams: "Teams", quotas: "Quotas" } as const;
+const TABS = { pools: "Pools and shares", teams: "Teams", quotas: "Quotas", storage: "Storage" } as const;
 type Tab = keyof typeof TABS;
 
 /** What is shared out, to whom, and within which limits. */
@@ -38,6 +39,7 @@ export default function AdminPage({ tab = "pools" }: { tab?: string | undefined 
       {tab === "pools" && <PoolsTab />}
       {tab === "teams" && <TeamsTab />}
       {tab === "quotas" && <QuotasTab />}
+      {tab === "storage" && <StoragesTab />}
     </Page>
   );
 }

@@ -17,6 +17,8 @@ import { JobForm } from "./newjob/JobForm";
 export default function NewJobPage({ project }: { project: string }) {
   const [search] = useSearchParams();
   const clone = search.get("clone");
+  const parents = search.getAll("parent");
+  const continued = search.getAll("continue");
   const home = useQuery(projectQuery(project));
   const list = useInfiniteQuery(algorithmsQuery(project));
   const source = useQuery({ ...jobQuery(project, clone ?? ""), enabled: clone !== null });
@@ -28,16 +30,24 @@ export default function NewJobPage({ project }: { project: string }) {
     enabled: of !== undefined,
   });
 
+  const title =
+    continued.length > 0
+      ? `Continue ${continued.join(", ")}`
+      : parents.length > 0
+        ? `Warm start from ${parents.join(", ")}`
+        : clone
+          ? `Clone ${clone}`
+          : "New tuning job";
   const crumbs = [
     { label: "Projects", href: "/projects" },
     { label: home.data?.name ?? project, href: `/projects/${project}/jobs` },
-    { label: clone ? `Clone ${clone}` : "New job" },
+    { label: title },
   ];
   const error = home.error ?? list.error ?? source.error ?? version.error;
   const ready = home.data && list.data && (clone === null || (source.data && version.data));
   return (
     <Page crumbs={crumbs} wide>
-      <h1 style={{ marginBottom: "0.875rem" }}>{clone ? `Clone ${clone}` : "New tuning job"}</h1>
+      <h1 style={{ marginBottom: "0.875rem" }}>{title}</h1>
       {error && !ready && <Failure error={error} retry={list.refetch} />}
       {!ready && !error && <Loading rows={8} />}
       {ready && algorithms.length === 0 && (
@@ -59,11 +69,19 @@ export default function NewJobPage({ project }: { project: string }) {
   );
 
   function initialDraft(): JobDraft {
-    if (source.data && version.data) return draftOf(source.data.specification, version.data.hyperparameters);
+    if (source.data && version.data) {
+      const copy = draftOf(source.data.specification, version.data.hyperparameters);
+      return {
+        ...copy,
+        ...(parents.length > 0 && { warmStart: { ...copy.warmStart, parents } }),
+        ...(continued.length > 0 && { continued }),
+      };
+    }
     const algorithm = algorithms.find((each) => each.name === asked);
     const draft: JobDraft = {
       ...EMPTY_DRAFT,
-      warmStart: { ...EMPTY_DRAFT.warmStart, parents: search.getAll("parent") },
+      warmStart: { ...EMPTY_DRAFT.warmStart, parents },
+      continued,
     };
     return algorithm?.latest_version ? withAlgorithm(draft, algorithm.name, algorithm.latest_version) : draft;
   }

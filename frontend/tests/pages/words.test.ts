@@ -176,7 +176,7 @@ describe("where one lands after signing in", () => {
 
 it("what each trial takes is told as far as it was asked for", () => {
   const plain = jobOf().specification;
-  expect(trialWords(plain)).toEqual({ processors: 1 });
+  expect(trialWords(plain, null)).toEqual({ processors: 1 });
   const resources = {
     cpus: 2,
     memory_mb: 2048,
@@ -185,7 +185,9 @@ it("what each trial takes is told as far as it was asked for", () => {
     pool: "a100",
     keep_alive_seconds: 90,
   };
-  expect(trialWords({ ...plain, resources, spot: true, keep: { best: 2, last: 1 } })).toEqual({
+  expect(trialWords(plain, { best: 3, last: 0 }).kept).toBe("of the best 3, as the project has it");
+  const keep = { best: 2, last: 1 };
+  expect(trialWords({ ...plain, resources, spot: true, keep }, keep)).toEqual({
     processors: 2,
     memory: "2,048 MB",
     GPUs: 1,

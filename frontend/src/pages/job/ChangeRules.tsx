@@ -31,8 +31,14 @@ const LIMITS: readonly [Rule, Words][] = [
 ];
 
 const KEEP: readonly [Rule, Words][] = [
-  ["keep.best", { label: "The best", description: "So many by their objective.", placeholder: "all" }],
-  ["keep.last", { label: "The last", description: "So many that ended last.", placeholder: "all" }],
+  [
+    "keep.best",
+    { label: "The best", description: "So many by their objective.", placeholder: "as the project has it" },
+  ],
+  [
+    "keep.last",
+    { label: "The last", description: "So many that ended last.", placeholder: "as the project has it" },
+  ],
 ];
 
 const groupsOf = (job: JobDetail): readonly [string, readonly (readonly [Rule, Words])[]][] => {

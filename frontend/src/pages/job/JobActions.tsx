@@ -3,7 +3,7 @@ import { useState } from "react";
 import { pauseJob, resumeJob, stopJob, unpauseJob } from "../../api/actions";
 import type { JobDetail } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
-import { plural } from "../../components/format";
+import { formatEstimate, plural } from "../../components/format";
 import { Icon, type IconName } from "../../components/Icon";
 import { sumOf } from "../../components/States";
 import { ChangeRules } from "./ChangeRules";
@@ -41,6 +41,7 @@ function PauseJob({ project, job }: JobActionProps) {
   const [mode, setMode] = useState<"drain" | "now">("drain");
   const running = runningCount(job);
   const draining = job.state === "Paused";
+  const grace = formatEstimate(job.pause_grace_seconds);
   return (
     <Confirm
       title={draining ? `Stop the trials of ${job.name} now?` : `Pause ${job.name}?`}
@@ -51,8 +52,8 @@ function PauseJob({ project, job }: JobActionProps) {
     >
       {draining ? (
         <p>
-          {plural(running, "trial")} still {running === 1 ? "runs" : "run"}: told to end now, with time for a
-          checkpoint, from which {running === 1 ? "it goes" : "they go"} on with the job.
+          {plural(running, "trial")} still {running === 1 ? "runs" : "run"}: told to end now, with {grace} for
+          a checkpoint, from which {running === 1 ? "it goes" : "they go"} on with the job.
         </p>
       ) : (
         <Choices
@@ -64,8 +65,7 @@ function PauseJob({ project, job }: JobActionProps) {
             {
               value: "now",
               label: "stop them now",
-              description:
-                "With time for a checkpoint, from which they go on with the job. Those that leave none begin anew.",
+              description: `With ${grace} for a checkpoint, from which they go on with the job. Those that leave none begin anew.`,
             },
           ]}
         />
@@ -119,6 +119,7 @@ function ResumeJob({ project, job }: JobActionProps) {
 
 function StopJob({ project, job }: JobActionProps) {
   const stopping = job.state === "Stopping";
+  const running = runningCount(job);
   return (
     <Confirm
       title={`Stop ${job.name}?`}
@@ -126,8 +127,10 @@ function StopJob({ project, job }: JobActionProps) {
       act={() => stopJob(project, job.name)}
       trigger={trigger("stop", stopping ? "Stopping" : "Stop", stopping)}
     >
-      Its running trials are told to end and no further one is started. What they have reported stays, and a
-      later job can warm-start from it.
+      No further trial is started.{" "}
+      {running > 0 &&
+        `The ${plural(running, "trial")} that ${running === 1 ? "runs is" : "run are"} told to end, with ${formatEstimate(job.stop_grace_seconds)} for a last checkpoint. `}
+      All results stay: the job can be resumed, and a later one can warm-start from it.
     </Confirm>
   );
 }

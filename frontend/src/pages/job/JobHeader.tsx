@@ -50,6 +50,17 @@ export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
               Clone
             </Button>
           )}
+          {editable && over && (
+            <Button
+              component={Link}
+              variant="default"
+              leftSection={<Icon name="plus" />}
+              href={`/projects/${project}/new-job?clone=${encodeURIComponent(job.name)}&parent=${encodeURIComponent(job.name)}`}
+              title="A new job that knows this one's trials from the start"
+            >
+              Warm start
+            </Button>
+          )}
           {editable && <JobActions project={project} job={job} />}
         </span>
       </div>

@@ -4,7 +4,7 @@ import type { JobDetail, JobDocument, Parameter } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
 import { meaningOfParameter } from "../../components/distributions";
 import { domainWords } from "../../components/domain";
-import { formatDuration, formatNumber, formatValue } from "../../components/format";
+import { formatDuration, formatNumber, formatValue, keptWords } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import classes from "./Specification.module.css";
 import { Values } from "./Values";
@@ -64,7 +64,7 @@ export function Specification({
           <h3>Limits</h3>
           <Values values={limitWords(spec)} />
           <Part title="Each trial">
-            <Values values={trialWords(spec)} />
+            <Values values={trialWords(spec, job.keep)} />
           </Part>
           {Object.keys(completion).length > 0 && (
             <Part title="Completion">
@@ -145,8 +145,9 @@ const limitWords = (spec: JobDocument): Record<string, unknown> =>
       ]),
   );
 
-/** What each trial takes and how it is treated: what was asked for, beside its processors. */
-export function trialWords(spec: JobDocument): Record<string, unknown> {
+/** What each trial takes and how it is treated: what was asked for, beside its processors. `rule` is the one for files
+ * that holds, which may be the project's. */
+export function trialWords(spec: JobDocument, rule: JobDetail["keep"]): Record<string, unknown> {
   const { resources, keep } = spec;
   const asked: Record<string, unknown> = {
     processors: resources?.cpus ?? 1,
@@ -159,7 +160,7 @@ export function trialWords(spec: JobDocument): Record<string, unknown> {
     "container kept for": resources?.keep_alive_seconds && formatDuration(resources.keep_alive_seconds),
     spot: spec.spot && "may be pre-empted",
     "first trial": spec.check_first && "checked before the others start",
-    kept: keep && `of the best ${keep.best} and the last ${keep.last}`,
+    kept: rule && `of ${keptWords(rule)}${keep ? "" : ", as the project has it"}`,
   };
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => Boolean(value)));
 }

@@ -1,10 +1,12 @@
 import { Button, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 import { cloneTrial, preemptTrial, rerunTrial, retryTrial, stopTrial } from "../../api/actions";
 import { session } from "../../api/queries";
 import type { JobDetail, Trial } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
+import { formatEstimate } from "../../components/format";
 import { Fields } from "../../components/Section";
 import { isTrialOver } from "../../live/view";
 import { Choices } from "./Choices";
@@ -27,6 +29,7 @@ export function TrialActions({ open, ...props }: TrialActionProps & { open: (tri
       {job.specification.spot && admin && canBePreempted(row.state) && <PreemptTrial {...props} />}
       {canRetry(row.state, job.state) && <RetryTrial {...props} />}
       {canRunAgain(row.state, job.state) && <RerunTrial {...props} open={open} />}
+      {isTrialOver(row.state) && <ContinueTrial {...props} />}
     </>
   );
 }
@@ -46,8 +49,8 @@ function StopTrial({ project, job, row }: TrialActionProps) {
       act={() => stopTrial(project, job.name, row.number)}
       trigger={trigger(stopping ? "Stopping" : "Stop", stopping)}
     >
-      It is told to end and then ended. What it has reported so far stays; the job goes on with its next
-      trial.
+      It is told to end, and has {formatEstimate(job.stop_grace_seconds)} for a last checkpoint. What it has
+      reported so far stays; the job goes on with its next trial.
     </Confirm>
   );
 }
@@ -138,6 +141,23 @@ function RerunTrial({ project, job, row, open }: TrialActionProps & { open: (tri
   );
 }
 
+/** F29: in a job of its own, where the space or the limits may be others. */
+function ContinueTrial({ project, job, row }: TrialActionProps) {
+  if (!useTrialDetail(project, job.name, row).data?.checkpoint) return null;
+  const name = encodeURIComponent(job.name);
+  return (
+    <Button
+      size="compact-xs"
+      variant="default"
+      component={Link}
+      title="In a new job, which goes on from its checkpoint"
+      href={`/projects/${project}/new-job?clone=${name}&continue=${name}/${row.number}`}
+    >
+      Continue
+    </Button>
+  );
+}
+
 function PreemptTrial({ project, job, row }: TrialActionProps) {
   const [reason, setReason] = useState("");
   return (
@@ -150,8 +170,8 @@ function PreemptTrial({ project, job, row }: TrialActionProps) {
     >
       <div className="stack">
         <p>
-          It is a spot trial: told to end now, with time for a checkpoint, it goes on later from there. It
-          does not count as failed.
+          It is a spot trial: told to end now, with {formatEstimate(job.pause_grace_seconds)} for a
+          checkpoint, it goes on later from there. It does not count as failed.
         </p>
         <TextInput
           label="Why"

@@ -18,6 +18,7 @@ import { Fields, Section } from "../../components/Section";
 import { isExternal } from "../algorithm/draft";
 import { AlgorithmFields } from "./AlgorithmFields";
 import { CompletionFields } from "./CompletionFields";
+import { ContinuedTrials } from "./ContinuedTrials";
 import { DataFields } from "./DataFields";
 import { documentOf, type JobDraft, withProfile } from "./draft";
 import classes from "./JobForm.module.css";
@@ -185,6 +186,11 @@ export function JobForm({ project, algorithms, initial }: JobFormProps) {
                 value={draft.warmStart}
                 faults={faults}
                 change={(warmStart) => set({ warmStart })}
+              />
+              <ContinuedTrials
+                value={draft.continued}
+                faults={faults}
+                change={(continued) => set({ continued })}
               />
             </Section>
           </>

@@ -69,7 +69,7 @@ export function LimitFields({ draft, external, faults, change }: LimitFieldsProp
     <TextInput
       label={label}
       description={description}
-      placeholder="all"
+      placeholder={draft.keep.best || draft.keep.last ? "1" : "as the project has it"}
       inputMode="numeric"
       value={draft.keep[name]}
       data-field={`keep.${name}`}

@@ -82,13 +82,13 @@ export interface JobDraft {
   runsIn: string;
   image: string;
   seed: string;
-  /** Members of a copied job that this page does not edit: the copy has them too. */
-  kept: Partial<Pick<JobDocument, "resume_child_runs">>;
+  /** Trials, as job/number, that its first ones continue from their checkpoints. */
+  continued: readonly string[];
   /** Its trials may be pre-empted. */
   spot: boolean;
   /** One trial has to report the objective before the others start. */
   checkFirst: boolean;
-  /** Of which trials that are over checkpoints and outputs are kept; of all if both are empty. */
+  /** Of which trials that are over checkpoints and outputs are kept; as the project has it if both are empty. */
   keep: { best: string; last: string };
 }
 
@@ -131,7 +131,7 @@ export const EMPTY_DRAFT: JobDraft = {
   keepAlive: "0",
   runsIn: "",
   image: "",
-  kept: {},
+  continued: [],
   spot: false,
   checkFirst: false,
   keep: { best: "", last: "" },
@@ -228,7 +228,7 @@ export function draftOf(document: JobDocument, definitions: readonly Hyperparame
     runsIn: document.runs_in ?? "",
     image: document.image ?? "",
     seed: "",
-    kept: { resume_child_runs: document.resume_child_runs },
+    continued: document.resume_child_runs ?? [],
     spot: document.spot ?? false,
     checkFirst: document.check_first ?? false,
     keep: { best: writeNumber(document.keep?.best), last: writeNumber(document.keep?.last) },
@@ -286,10 +286,10 @@ export function documentOf(draft: JobDraft): JobDocumentRequest {
     seed: readNumber(draft.seed),
     spot: draft.spot,
     check_first: draft.checkFirst,
-    ...draft.kept,
     ...asked({
       constraints: constraintsOf(draft.constraints),
       initial_points: draft.points.map((point) => pointOf(point, draft.rows)),
+      resume_child_runs: draft.continued,
       repeats: draft.repeats.trim() === "1" ? null : readNumber(draft.repeats),
       completion: given(CRITERIA, draft.criteria),
       profile: draft.profile,

@@ -3,11 +3,12 @@ import { Link } from "wouter";
 import { storage as storageQuery } from "../../api/queries";
 import type { Project, ProjectStorage } from "../../api/types";
 import { Empty, Failure, Loading } from "../../components/Feedback";
-import { formatBytes } from "../../components/format";
+import { formatBytes, keptWords } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import { StateGlyph } from "../../components/States";
 import classes from "./StorageTab.module.css";
 import { CleanUp } from "./storage/CleanUp";
+import { KeepRule } from "./storage/KeepRule";
 
 /** What the project takes on disk, and the way to take less. */
 export function StorageTab({ project }: { project: Project }) {
@@ -17,6 +18,7 @@ export function StorageTab({ project }: { project: Project }) {
   return (
     <div className="stack">
       <Sizes of={data} />
+      <KeepRule project={project} rule={data.keep} />
       {project.role !== "viewer" && <CleanUp project={project} />}
       <Panel title="By job" note="trials that are over; the largest first" flush>
         {data.jobs.length > 0 ? (
@@ -113,7 +115,8 @@ function Jobs({ project, of }: { project: string; of: ProjectStorage }) {
               <b>{formatBytes(job.outputs + job.checkpoints)}</b>
             </td>
             <td className="quiet">
-              {job.keep ? `the best ${job.keep.best} and the last ${job.keep.last}` : "all trials"}
+              {keptWords(job.keep)}
+              {job.keep && job.keeps_as_project && ", as the project has it"}
             </td>
           </tr>
         ))}
