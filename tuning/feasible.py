@@ -67,6 +67,12 @@ class Feasible:
         state.walk(_LONG)
         return state.config()
 
+    def near(self, config: Mapping[str, Value], rng: np.random.Generator) -> dict[str, Value] | None:
+        """``config`` repaired: no step leads further from satisfying the constraints; None if none leads there."""
+        state = self._begun(rng)
+        state.put(config)
+        return state.config() if state.repaired(_LOOKS) else None
+
     def _begun(self, rng: np.random.Generator) -> _State:
         return _State(self, rng, [float(u) for u in rng.random(len(self.parameters))])
 

@@ -1,7 +1,8 @@
 """Interval arithmetic on constraints: what can be said of one before all of its hyperparameters have a value.
 
-Moore, Interval analysis (1966). An interval is a pair (least, greatest); what is not calculated here, such as a power,
-may be anything. Rounding is not accounted for: numbers that differ in the last digits only count as possibly equal.
+Moore, Interval analysis (1966). An interval is a pair (least, greatest); what is not calculated here, such as a
+remainder, may be anything. Rounding is not accounted for: numbers that differ in the last digits only count as possibly
+equal.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _interval(node: ast.expr, ranges: Mapping[str, Interval]) -> Interval:
         case ast.UnaryOp(op=ast.USub()):
             low, high = _interval(node.operand, ranges)
             return -high, -low
-        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult()):
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow()):
             return _calculated(node.op, _interval(node.left, ranges), _interval(node.right, ranges))
         case ast.Call(func=ast.Name(id=name)):
             return _called(name, [_interval(argument, ranges) for argument in node.args])
@@ -60,19 +61,47 @@ def _interval(node: ast.expr, ranges: Mapping[str, Interval]) -> Interval:
 
 
 def _calculated(op: ast.operator, left: Interval, right: Interval) -> Interval:
-    if isinstance(op, ast.Add):
-        found = (left[0] + right[0], left[1] + right[1])
-    elif isinstance(op, ast.Sub):
-        found = (left[0] - right[1], left[1] - right[0])
-    else:
-        products = [a * b for a in left for b in right]
-        found = (min(products), max(products)) if not any(map(math.isnan, products)) else _ANYTHING
+    match op:
+        case ast.Add():
+            found = (left[0] + right[0], left[1] + right[1])
+        case ast.Sub():
+            found = (left[0] - right[1], left[1] - right[0])
+        case ast.Mult():
+            found = _ends([a * b for a in left for b in right])
+        case ast.Div() if not right[0] <= 0.0 <= right[1]:
+            found = _ends([a / b for a in left for b in right])
+        case ast.Pow() if right[0] == right[1]:
+            found = _power(left, right[0])
+        case _:
+            return _ANYTHING
     return _ANYTHING if any(map(math.isnan, found)) else found
+
+
+def _ends(found: list[float]) -> Interval:
+    return _ANYTHING if any(map(math.isnan, found)) else (min(found), max(found))
+
+
+def _power(base: Interval, exponent: float) -> Interval:
+    """Of squares and other even powers the least is at 0; of what else may be below 0, nothing is said."""
+    low, high = base
+    if exponent > 0.0 and exponent % 2.0 == 0.0:
+        low, high = _distance(base)
+    if low < 0.0 or exponent <= 0.0:
+        return _ANYTHING
+    try:
+        return math.pow(low, exponent), math.pow(high, exponent)
+    except OverflowError:
+        return _ANYTHING
+
+
+def _distance(interval: Interval) -> Interval:
+    """The interval of the absolute values."""
+    low, high = interval
+    return (0.0 if low <= 0.0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
 
 
 def _called(name: str, ends: list[Interval]) -> Interval:
     if name == "abs":
-        low, high = ends[0]
-        return (0.0 if low <= 0.0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
+        return _distance(ends[0])
     choose = min if name == "min" else max
     return choose(low for low, _ in ends), choose(high for _, high in ends)

@@ -6,8 +6,9 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from tuning.constraints import Constraint
 from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.feasible import Feasible
+from tuning.focus import narrowed
 from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
 from tuning.space_document import read_parameter
 from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
@@ -36,6 +38,7 @@ __all__ = [
 Config = Mapping[str, Value]
 
 _DRAWS = 1_000  # random points; where none of so many satisfies the constraints, one is searched for
+_FEW = 10  # of so many
 _COUNTED = 100_000  # constrained spaces of more combinations are not counted
 
 
@@ -153,25 +156,47 @@ class SearchSpace:
         Raises:
             SpaceExhausted: no point that satisfies the constraints was found.
         """
-        config = None if self._rare else self._drawn(rng)
+        config = None if self._rare else next(self._drawn(rng), None)
         if config is None:
             config = self._feasible.draw(rng)
         if config is None:
             raise SpaceExhausted("No point that satisfies the constraints of the search space was found.")
         return config
 
-    def _drawn(self, rng: np.random.Generator) -> dict[str, Value] | None:
-        """The first random point that satisfies the constraints, if one of a thousand does."""
+    def _drawn(self, rng: np.random.Generator) -> Iterator[dict[str, Value]]:
+        """Those of a thousand random points that satisfy the constraints."""
         for _ in range(_DRAWS):
             config = self.decode(rng.random(len(self.parameters)))
             if self.allows(config):
-                return config
-        return None
+                yield config
 
     @cached_property
     def _rare(self) -> bool:
         """Whether so few points satisfy the constraints that drawing until one does takes too long."""
-        return bool(self.constraints) and self._drawn(np.random.default_rng(0)) is None
+        return bool(self.constraints) and next(self._drawn(np.random.default_rng(0)), None) is None
+
+    @cached_property
+    def scarce(self) -> bool:
+        """Whether fewer than 1 % of the points satisfy the constraints: what a strategy thinks of hardly ever does."""
+        found = islice(self._drawn(np.random.default_rng(0)), _FEW) if self.constraints else range(_FEW)
+        return sum(1 for _ in found) < _FEW
+
+    @cached_property
+    def focused(self) -> SearchSpace:
+        """The same points; of a scarce space, within the ranges that the constraints leave (see focus.py)."""
+        parameters = narrowed(self.parameters, self.constraints) if self.scarce else self.parameters
+        if parameters == self.parameters:
+            return self
+        try:
+            return replace(self, parameters=parameters)
+        except InvalidSpec:  # other numbers are drawn there, and none may lead to a point
+            return self
+
+    def mended(self, config: Config, rng: np.random.Generator) -> dict[str, Value]:
+        """``config`` itself; in a scarce space, a point near it that satisfies the constraints, if one is found."""
+        if not self.scarce or self.allows(config):
+            return dict(config)
+        return self._feasible.near(config, rng) or dict(config)
 
     @cached_property
     def _feasible(self) -> Feasible:

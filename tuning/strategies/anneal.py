@@ -70,6 +70,7 @@ class Anneal:
         self.shrink_coef = shrink_coef
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        space = space.focused
         used = history.used_keys(space)
         inherited = [trial for trial in history.inherited if trial.usable] if history.comparable else []
         # A stable sort: of equal trials, the earlier is the better.

@@ -9,9 +9,8 @@ import numpy as np
 
 from tuning.contracts import Number, Suggestion
 from tuning.history import History, best_of
-from tuning.parameters import Floats
 from tuning.registry import Info, Option
-from tuning.space import SearchSpace
+from tuning.space import SearchSpace, Value
 from tuning.strategies import sobol
 from tuning.strategies.acquisition import TITLES, Acquisition, Kind, finite, shown
 from tuning.strategies.candidates import Proposal, propose, propose_drawn
@@ -102,6 +101,7 @@ class Bayesian:
         self.fidelities = fidelities
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        space = space.focused
         with one_thread():
             fidelities = self.fidelities or fidelities_of(history)
             seen = fidelities.ended(space, history) if fidelities else history
@@ -141,13 +141,18 @@ class _Search:
         return suggestion
 
     def _designed(self, number: int, size: int, rng: np.random.Generator) -> Suggestion:
-        config = self.space.decode(_design_point(self.space, number, self.seed))
-        if not free(self.space, config, self.used):
-            config = draw_untried(self.space, self.used, rng)
+        config = self._design_point(number, rng)
         reason = f"Initial design {number} of {size}."
         if number > size:
             reason = f"Space-filling point: fewer than {_MODELLED} trials have a value to learn from."
         return Suggestion(config, reason, {"design": number, "design_size": size})
+
+    def _design_point(self, number: int, rng: np.random.Generator) -> dict[str, Value]:
+        """The point of the initial design for trial ``number``: the centre first, then scrambled Sobol points."""
+        space = self.space
+        unit = np.full(len(space), 0.5) if number <= 1 else sobol.point(len(space), number - 2, self.seed)
+        config = space.mended(space.decode(unit), rng)
+        return config if free(space, config, self.used) else draw_untried(space, self.used, rng)
 
     def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
         tried = self.space.encode_all([trial.config for trial in self.history.own if trial.state.terminal])
@@ -184,9 +189,7 @@ class _Search:
 
     def _spread(self, acquisition: Acquisition, number: int, rng: np.random.Generator) -> Proposal:
         """The design's point for trial ``number``, which may be long over."""
-        config = self.space.decode(_design_point(self.space, number, self.seed))
-        if not free(self.space, config, self.used):
-            config = draw_untried(self.space, self.used, rng)
+        config = self._design_point(number, rng)
         unit = self.space.encode(config)
         return Proposal(config, unit, float(acquisition.score(self.space.unit_features(unit[None]))[0]))
 
@@ -219,11 +222,6 @@ class _Search:
         if self._sources is None:
             self._sources = sources_of(self.space, self.history)
         return self._sources
-
-
-def _design_point(space: SearchSpace, number: int, seed: int) -> Floats:
-    """The unit point of the initial design for trial ``number``: the centre first, then scrambled Sobol points."""
-    return np.full(len(space), 0.5) if number <= 1 else sobol.point(len(space), number - 2, seed)
 
 
 def _exploring(suggestion: Suggestion, tied: int) -> Suggestion:

@@ -10,7 +10,7 @@ from tuning.parameters import Floats
 from tuning.space import SearchSpace, Value
 from tuning.strategies.acquisition import Acquisition
 from tuning.strategies.descent import descend
-from tuning.strategies.untried import draw_untried, exhausted, free
+from tuning.strategies.untried import draw_untried, exhausted, free, mended_units
 
 _LISTED = 4096  # spaces up to this many points are scored whole
 _SCATTERED = 1000
@@ -71,7 +71,7 @@ def propose_drawn(acquisition: Acquisition, space: SearchSpace, used: set[str], 
     Raises:
         SpaceExhausted: no untried point is left, or none was found.
     """
-    units = space.snap(rng.random((_DRAWN, len(space))))
+    units = mended_units(space, space.snap(rng.random((_DRAWN, len(space)))), rng)
     scores = acquisition.score(space.unit_features(units))
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
@@ -111,6 +111,8 @@ def _search(
             best = _sweep(acquisition, space, np.vstack(found))
             found.append(best)
             best = best[:_SWEPT]
+    if space.scarce:  # ascent ends beyond the border of what the constraints allow
+        found.append(mended_units(space, np.vstack(found), rng))
     improved = np.vstack(found)
     return np.vstack([units, improved]), np.append(scores, acquisition.score(space.unit_features(improved)))
 

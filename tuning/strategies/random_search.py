@@ -56,6 +56,7 @@ class RandomSearch:
         self.parent_share = parent_share
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        space = space.focused
         used = history.used_keys(space)
         regions = _regions(space, history) if history.inherited and self.parent_share > 0.0 else []
 

@@ -33,17 +33,22 @@ class QuasiRandom:
     """Trial n is the n-th point of a Sobol sequence that the job's seed has scrambled (Owen), whatever else happens.
 
     Where the points of a discrete space coincide, a point that has been tried, or that a warm-start parent with the
-    same data and algorithm has completed, is replaced by a random untried one.
+    same data and algorithm has completed, is replaced by a random untried one. So is one that constraints forbid; where
+    they forbid nearly all, it is moved to where they hold.
     """
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
+        space = space.focused
         used = history.used_keys(space)
 
         def suggest(number: int) -> Suggestion:
-            config = space.decode(point(len(space), number - 1, seed))
-            reason = f"Point {number} of a Sobol sequence."
+            rng = np.random.default_rng([seed, number])
+            drawn = space.decode(point(len(space), number - 1, seed))
+            config = space.mended(drawn, rng)
+            moved = "" if config == drawn else ", moved to where the constraints hold"
+            reason = f"Point {number} of a Sobol sequence{moved}."
             if not free(space, config, used):
-                config = draw_untried(space, used, np.random.default_rng([seed, number]))
+                config = draw_untried(space, used, rng)
                 reason = f"A random untried point: point {number} of the Sobol sequence has been tried or is forbidden."
             used.add(space.key(config))
             return Suggestion(config, reason, {"point": number})

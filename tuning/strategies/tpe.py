@@ -16,9 +16,10 @@ from tuning.registry import Info, Option
 from tuning.space import Config, SearchSpace, Value
 from tuning.strategies.parents import parents_of, parents_test, tests_parents
 from tuning.strategies.parzen import Parzen, axes_of
-from tuning.strategies.untried import draw_untried, free, in_turn
+from tuning.strategies.untried import draw_untried, free, in_turn, mended_units
 
 _CANDIDATES = 128
+_MENDED = 16
 _SPLIT = 2  # trials with a value that it takes to tell good from bad
 
 INFO = Info(
@@ -66,7 +67,7 @@ class TPE:
         self.gamma = gamma
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
-        return in_turn(numbers, _Search(self, space, history, seed).suggest) if numbers else []
+        return in_turn(numbers, _Search(self, space.focused, history, seed).suggest) if numbers else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class _Search:
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
         splits = [self._split(self.good, self.others), *self.parents]
-        drawn = [split.good.draw(_CANDIDATES, rng) for split in splits if len(split.good.units)]
-        points = self.space.snap(np.vstack(drawn))
+        drawn = [self._drawn(split, rng) for split in splits if len(split.good.units)]
+        points = np.vstack(drawn)
         ratios = np.sum([split.log_ratio(points) for split in splits], axis=0)
         for index in np.argsort(-ratios, kind="stable"):
             config = self.space.decode(points[index])
@@ -157,6 +158,11 @@ class _Search:
         config = draw_untried(self.space, self.used, rng)
         unit = self.space.encode(config)[None]
         return self._explained(config, float(sum(split.log_ratio(unit)[0] for split in splits)))
+
+    def _drawn(self, split: _Split, rng: np.random.Generator) -> Floats:
+        """Candidates, snapped units (n, d); of a scarce space a few are mended. (With all, searches are worse.)"""
+        points = self.space.snap(split.good.draw(_CANDIDATES, rng))
+        return np.vstack([mended_units(self.space, points[:_MENDED], rng), points[_MENDED:]])
 
     def _explained(self, config: dict[str, Value], log_ratio: float) -> Suggestion:
         ratio = math.exp(min(log_ratio, 700.0))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tuning.contracts import Suggestion
 from tuning.errors import SpaceExhausted
+from tuning.parameters import Floats
 from tuning.space import Config, SearchSpace, Value
 
 _DRAWS = 100
@@ -21,6 +22,11 @@ def exhausted(space: SearchSpace, size: int | None = None) -> SpaceExhausted:
 def free(space: SearchSpace, config: Config, used: set[str]) -> bool:
     """Whether a decoded point can be suggested: untried, and not forbidden by the space's constraints."""
     return space.key(config) not in used and space.allows(config)
+
+
+def mended_units(space: SearchSpace, units: Floats, rng: np.random.Generator) -> Floats:
+    """Snapped unit points (n, d) as they are; in a scarce space, each mended (see ``SearchSpace.mended``)."""
+    return space.encode_all([space.mended(space.decode(unit), rng) for unit in units]) if space.scarce else units
 
 
 def in_turn(numbers: Sequence[int], suggest: Callable[[int], Suggestion]) -> list[Suggestion]:
@@ -54,7 +60,7 @@ def draw_untried(
     for source in (draw, space.sample):
         for _ in range(_DRAWS if source else 0):
             assert source is not None
-            config = source(rng)
+            config = space.mended(source(rng), rng)
             if free(space, config, used):
                 return config
     points = space.points()
