@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -37,19 +37,26 @@ def body_of(request: Request) -> tuple[Readable, int | None]:
     return request._request, int(announced) if announced and announced.isdigit() else None
 
 
+class Closable(Readable, Protocol):
+    def close(self) -> object: ...
+
+
 class FileAnswer(StreamingHttpResponse):
-    """A file as an attachment that a browser neither shows nor guesses at.
+    """A file as an attachment that a browser neither shows nor guesses at. Of one that is made while it is sent,
+    `size` and `digest` are unknown.
 
     Django's own FileResponse would be read whole into memory under ASGI, as its iterator is not asynchronous.
     """
 
-    def __init__(self, file: BinaryIO, *, filename: str, size: int, digest: str) -> None:
+    def __init__(self, file: Closable, *, filename: str, size: int | None = None, digest: str = "") -> None:
         self._file = file
         super().__init__(self._chunks(), content_type="application/octet-stream")
         self._resource_closers.append(file.close)  # type: ignore[attr-defined]  # StreamingHttpResponse's own list
-        self.headers["Content-Length"] = str(size)
+        if size is not None:
+            self.headers["Content-Length"] = str(size)
+        if digest:
+            self.headers["ETag"] = f'"{digest}"'
         self.headers["Content-Disposition"] = disposition(filename)
-        self.headers["ETag"] = f'"{digest}"'
         self.headers["X-Content-Type-Options"] = "nosniff"
         self.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
 

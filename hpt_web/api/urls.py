@@ -107,6 +107,7 @@ urlpatterns = [
     path(f"{_TRIAL}/preempt", trials.PreemptTrialView.as_view()),
     path(f"{_TRIAL}/artifacts", trials.ArtifactsView.as_view()),
     path(f"{_TRIAL}/artifacts/file", trials.ArtifactFileView.as_view()),
+    path(f"{_TRIAL}/artifacts/<str:archive>.tar.gz", trials.ArchiveView.as_view()),
     path(f"{_TRIAL}/report", external.ReportView.as_view()),
     path(f"{_TRIAL}/tell", external.TellView.as_view()),
     path(f"{_TRIAL}/metrics", trials.MetricsView.as_view()),

@@ -24,6 +24,7 @@ T = TypeVar("T")
 KINDS = ("float", "integer", "categorical", "text")
 
 _DIGEST = re.compile(DIGEST_PATTERN)
+INPUT_MODES = ("File", "FastFile")
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 # A reference to an image, as Docker reads it: host and port, path, tag, digest.
@@ -243,8 +244,21 @@ def _channel(doc: Document) -> dict[str, object]:
         "required": flag(doc, "required", default=True),
         "description": doc.text("description", default="", longest=1000),
     }
+    if content_type := doc.text("content_type", default="", longest=256):
+        channel["content_type"] = content_type
+    _input_mode(doc)
     doc.close()
     return channel
+
+
+def _input_mode(doc: Document) -> None:
+    """SageMaker's TrainingInputMode. Files it is in any case, so nothing of it is kept."""
+    mode = doc.text("input_mode", default=INPUT_MODES[0])
+    if mode == "Pipe":
+        message = "is Pipe; data come as files here, and none through a pipe: give File, and have the script read "
+        doc.fault("input_mode", f"{message}the files in the folder SM_CHANNEL_<NAME>", "unknown")
+    elif mode not in INPUT_MODES:
+        doc.fault("input_mode", f"is {shown(mode)}; choose one of {', '.join(INPUT_MODES)}", "unknown")
 
 
 def flag(doc: Document, name: str, *, default: bool) -> bool:

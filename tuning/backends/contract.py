@@ -62,10 +62,10 @@ class LaunchSpec:
     ``command`` is an argv, passed byte for byte; no shell reads it. ``environment`` is added to the few variables that
     a backend sets (PATH, HOME, LANG, TMPDIR ...) and may replace those, but not the SM_*, HPT_* and TRAINING_JOB_*
     variables of the training contract. ``channels`` maps a channel to a file or folder, shown read-only as
-    ``input/data/<channel>/``. ``code`` is copied to ``code/``, the working directory. ``checkpoints`` is shown as
-    ``checkpoints/`` and outlives the attempt. ``names`` labels the attempt: ``trial`` becomes TRAINING_JOB_NAME, and
-    each key ``x-y`` becomes HPT_X_Y. ``gpus`` are the ids of the devices that it may use: none at all if empty, those
-    of the host if None.
+    ``input/data/<channel>/``; ``content_types`` says of some what is in it, as a media type. ``code`` is copied to
+    ``code/``, the working directory. ``checkpoints`` is shown as ``checkpoints/`` and outlives the attempt. ``names``
+    labels the attempt: ``trial`` becomes TRAINING_JOB_NAME, and each key ``x-y`` becomes HPT_X_Y. ``gpus`` are the ids
+    of the devices that it may use: none at all if empty, those of the host if None.
 
     For containers only: ``image`` is what they run, best pinned by digest; ``command`` is given to its entrypoint, as
     by ``docker run IMAGE COMMAND``, unless ``entrypoint`` replaces that (an empty one: the command is run as it is).
@@ -79,6 +79,7 @@ class LaunchSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, Path] = field(default_factory=dict)
+    content_types: Mapping[str, str] = field(default_factory=dict)
     code: Path | None = None
     checkpoints: Path
     names: Mapping[str, str] = field(default_factory=dict)

@@ -166,7 +166,8 @@ def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
 
 def input_data_config(spec: LaunchSpec) -> dict[str, dict[str, str]]:
     channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
-    return dict.fromkeys(spec.channels, channel)
+    types = spec.content_types
+    return {name: channel | ({"ContentType": types[name]} if name in types else {}) for name in spec.channels}
 
 
 def resource_config() -> dict[str, Any]:

@@ -729,6 +729,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/jobs/{job}/trials/{number}/artifacts/{archive}.tar.gz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that a trial left in model/, or in output/data/ (output), as SageMaker packs it */
+        get: operations["downloadArchive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs/{job}/trials/{number}/artifacts/file": {
         parameters: {
             query?: never;
@@ -1446,7 +1463,7 @@ export interface components {
         AlgorithmVersionRequest: {
             /** @description Run the script in containers made from this image. */
             base_image?: string;
-            channels?: components["schemas"]["ChannelDefinitionRequest"][];
+            channels?: components["schemas"]["ChannelDocumentRequest"][];
             /** @description The script to start, needed for a script; or what an image is given as its command, with the hyperparameters as arguments. Without one an image is given `train`, as by SageMaker. */
             entry_point?: string;
             environment?: {
@@ -1582,12 +1599,18 @@ export interface components {
             type: string;
         };
         ChannelDefinition: {
-            description: string;
-            name: string;
-            required: boolean;
-        };
-        ChannelDefinitionRequest: {
+            /** @description What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv. */
+            content_type?: string;
             description?: string;
+            name: string;
+            required?: boolean;
+        };
+        ChannelDocumentRequest: {
+            /** @description What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv. */
+            content_type?: string;
+            description?: string;
+            /** @description Either way trials find files; there is no Pipe. */
+            input_mode?: components["schemas"]["InputModeEnum"];
             name: string;
             required?: boolean;
         };
@@ -1923,6 +1946,8 @@ export interface components {
             /** @description Learnt from. */
             trials: number;
         };
+        /** @enum {string} */
+        InputModeEnum: "File" | "FastFile";
         Job: {
             algorithm: components["schemas"]["VersionReference"];
             best: components["schemas"]["BestTrial"] | null;
@@ -5316,6 +5341,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Artifacts"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadArchive: {
+        parameters: {
+            query?: {
+                /** @description Of which attempt; the newest if left out. */
+                attempt?: number;
+            };
+            header?: never;
+            path: {
+                archive: string;
+                job: string;
+                number: number;
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Not done, and why. */

@@ -103,6 +103,15 @@ class ChannelDefinition(Shape):
     name = serializers.CharField()
     required = serializers.BooleanField(required=False)  # type: ignore[assignment]
     description = serializers.CharField(required=False)
+    content_type = serializers.CharField(
+        required=False, help_text="What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv."
+    )
+
+
+class ChannelDocument(ChannelDefinition):
+    input_mode = serializers.ChoiceField(
+        ["File", "FastFile"], required=False, help_text="Either way trials find files; there is no Pipe."
+    )
 
 
 class Resources(Shape):
@@ -223,7 +232,7 @@ class AlgorithmVersionRequest(Shape):
         required=False,
         help_text="The names of the strategies that its jobs may use. Left out or empty: any.",
     )
-    channels = ChannelDefinition(many=True, required=False)
+    channels = ChannelDocument(many=True, required=False)
     resources = Resources(required=False)
     environment = serializers.DictField(child=serializers.CharField(), required=False)
     equivalent_to = serializers.IntegerField(

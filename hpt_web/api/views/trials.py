@@ -15,7 +15,7 @@ from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
 from hpt_web.jobs.doors import actions, reruns
 from hpt_web.jobs.models import Attempt, Trial
-from hpt_web.jobs.outputs import artifacts
+from hpt_web.jobs.outputs import archives, artifacts
 from hpt_web.jobs.queries import decisions_of, job_for, points_of, trial_for
 from hpt_web.jobs.running.launching import backend
 from tuning.states import TrialState
@@ -120,6 +120,16 @@ class ArtifactFileView(View):
         path = text_parameter(request, "path")
         file, size = artifacts.open_file(attempt, path)
         return FileAnswer(file, filename=path.rpartition("/")[2], size=size, digest=f"{attempt.token}-{size}")
+
+
+class ArchiveView(View):
+    @operation(
+        "downloadArchive", "All that a trial left in model/, or in output/data/ (output), as SageMaker packs it",
+        tag=_TAG, gives=BINARY, gives_media="application/octet-stream", parameters=[_ATTEMPT],
+    )  # fmt: skip
+    def get(self, request: Request, project: str, job: str, number: int, archive: str) -> FileAnswer:
+        attempt = _attempt(request, trial_for(request.user, project, job, number))
+        return FileAnswer(archives.open_archive(attempt, archive), filename=f"{archive}.tar.gz")
 
 
 def _attempt(request: Request, trial: Trial) -> Attempt:

@@ -41,14 +41,15 @@ def listing(attempt: Attempt) -> tuple[list[Artifact], bool]:
     """The attempt's files by path, at most MAX_FILES, and whether there are more."""
     found: list[Artifact] = []
     for name in SHOWN:
-        for artifact in _files(attempt, name):
+        for artifact in files(attempt, name):
             if len(found) == MAX_FILES:
                 return found, True
             found.append(artifact)
     return found, False
 
 
-def _files(attempt: Attempt, name: str) -> Iterator[Artifact]:
+def files(attempt: Attempt, name: str) -> Iterator[Artifact]:
+    """All files in the folder `name` of the attempt, by path."""
     fd = _open(attempt, name, os.O_DIRECTORY)
     if fd is not None:
         try:

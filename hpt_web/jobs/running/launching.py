@@ -86,6 +86,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
         channels={name: _input(version) for name, version in channels_of(job.pk)},
+        content_types={one["name"]: one["content_type"] for one in version.channels if one.get("content_type")},
         code=_code(version) if version.bundle else None,
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": _slug(job.project_id)},

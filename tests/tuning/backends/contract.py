@@ -180,13 +180,15 @@ print(json.dumps(out))
         data = tmp_path / "data"
         data.mkdir()
         (data / "train.csv").write_text("a,b\n1,2\n")
-        status, log = trials.run(script, channels={"train": data / "train.csv", "a-folder": data})
+        channels = {"train": data / "train.csv", "a-folder": data}
+        status, log = trials.run(script, channels=channels, content_types={"train": "text/csv"})
         assert status.exit_code == 0, log
         out = json.loads(log)
         assert out["SM_MODEL_DIR"]
         assert out["HPT_CHECKPOINTS"]
         assert out["resources"]["current_host"] in out["resources"]["hosts"]
-        assert out["inputs"]["train"]["TrainingInputMode"] == "File"
+        plain = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+        assert out["inputs"] == {"train": {**plain, "ContentType": "text/csv"}, "a-folder": plain}
         assert out["train"] == "a,b\n1,2\n"
         assert out["folder"] == ["train.csv"]
         assert (tmp_path / "checkpoints/probe").exists()

@@ -24,7 +24,7 @@ from tests.web.api.kit import Answer, Api
 
 HERE = {
     "project": "lab", "dataset": "table", "algorithm": "line", "job": "first", "number": "1", "username": "vera",
-    "key": "HPT00000000000000000", "figure": "progress",
+    "key": "HPT00000000000000000", "figure": "progress", "archive": "model",
     "pool": "cpu", "team": "none",
 }  # fmt: skip
 QUERY = {"readSourceFile": "?name=train.py", "getFigure": "?job=first", "uploadBundle": "?filename=a.py",

@@ -137,6 +137,9 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"channels": [{"name": "../train"}]}, "channels[0].name"),
     ({"channels": [{"name": "train"}, {"name": "train"}]}, "channels[1].name"),
     ({"channels": [{"name": "train", "required": 1}]}, "channels[0].required"),
+    ({"channels": [{"name": "train", "content_type": 7}]}, "channels[0].content_type"),
+    ({"channels": [{"name": "train", "input_mode": "Pipe"}]}, "channels[0].input_mode"),
+    ({"channels": [{"name": "train", "input_mode": "Pump"}]}, "channels[0].input_mode"),
     ({"resources": {"cpus": 0}}, "resources.cpus"),
     ({"resources": {"gpus": -1}}, "resources.gpus"),
     ({"resources": {"memory": 5}}, "resources.memory"),
@@ -149,6 +152,14 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"equivalent_to": "1"}, "equivalent_to"),
     ({"colour": "red"}, "colour"),
 ]  # fmt: skip
+
+
+def test_a_channel_may_say_what_is_in_it_and_that_files_are_wanted(alice: Api) -> None:
+    channel = {"name": "train", "required": True, "description": "", "content_type": "text/csv"}
+    made = add(alice, channels=[{**channel, "input_mode": "FastFile"}])
+    assert (made.status, made.json["channels"]) == (201, [channel]), "it is files in any case"
+    refused = add(alice, channels=[{**channel, "input_mode": "Pipe"}])
+    assert "give File" in refused.fields["channels[0].input_mode"]
 
 
 @pytest.mark.parametrize(("change", "field"), FAULTS, ids=[f"{n}-{field}" for n, (_, field) in enumerate(FAULTS)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import Any
 
 import pytest
@@ -145,6 +147,13 @@ def test_files_are_listed_downloaded_and_counted(
     assert file.headers["Content-Disposition"] == 'attachment; filename="weights.pt"'
     for path in ("model/../log", "../../secrets/django", "log", ""):
         assert vera.get(f"{at}/file?path={path}").status == 404
+    archive = vera.get(f"{at}/model.tar.gz")
+    assert archive.headers["Content-Disposition"] == 'attachment; filename="model.tar.gz"'
+    with tarfile.open(fileobj=io.BytesIO(archive.content)) as packed:
+        (member,) = packed.getmembers()
+        assert (member.name, packed.extractfile(member).read()) == ("weights.pt", b"123")  # type: ignore[union-attr]
+    assert vera.get(f"{at}/output.tar.gz").status == vera.get(f"{at}/log.tar.gz").status == 404
+    assert charlie.get(f"{at}/model.tar.gz").status == 404
     assert vera.get(f"{at}?attempt=7").status == 404
     assert charlie.get(at).status == 404
     assert vera.get(JOB).json["bytes"] == {"checkpoints": 0, "outputs": 10}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hpt_web.accounts.errors import NotVisible
 from hpt_web.accounts.models import Project
 from hpt_web.jobs.doors import changes, reruns
 from hpt_web.jobs.models import Attempt, TuningJob
-from hpt_web.jobs.outputs import artifacts, retention
+from hpt_web.jobs.outputs import archives, artifacts, retention
 from hpt_web.jobs.outputs.retention import Ended, Stored, expendable
 from hpt_web.jobs.running import launching
 from hpt_web.jobs.running.follow import Follower
@@ -186,6 +188,12 @@ def test_files_are_listed_and_opened_and_links_lead_nowhere(
     file, size = artifacts.open_file(attempt, "output/data/table.csv")
     with file:
         assert (file.read(), size) == (b"a,b\n", 4)
+    (folder / "model/empty").touch()
+    (folder / "model/deep/large").write_bytes(bytes(range(256)) * 10_000)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(iter(archives.open_archive(attempt, "model").read, b"")))) as packed:
+        found = {name: packed.extractfile(name).read() for name in packed.getnames()}  # type: ignore[union-attr]
+    assert list(found) == ["deep/large", "deep/weights", "empty"], "no link, and no name that is no text"
+    assert found["deep/large"] == bytes(range(256)) * 10_000
     for path in (
         "model/link", "model/inner/key", "model/../log", "log", "code/train.py", "/etc/passwd", "model//deep/weights",
         "model", "model/deep", "", "model/\0", "model/none", f"{secret}/key",

@@ -51,6 +51,13 @@ export function ChannelEditor({ rows, external, faults, change }: ChannelEditorP
                 error={faults.at(`${field}.description`)}
                 onChange={(event) => update(row.key, { description: event.currentTarget.value })}
               />
+              <TextInput
+                aria-label={`Content type of ${label}`}
+                placeholder="text/csv"
+                value={row.contentType}
+                error={faults.at(`${field}.content_type`)}
+                onChange={(event) => update(row.key, { contentType: event.currentTarget.value })}
+              />
               <ActionIcon
                 color="gray"
                 aria-label={`Remove ${label}`}

@@ -32,6 +32,7 @@ export interface ChannelRow {
   name: string;
   required: boolean;
   description: string;
+  contentType: string;
 }
 
 export interface VersionDraft {
@@ -72,7 +73,13 @@ export const emptyHyperparameter = (): HyperparameterRow => ({
 });
 
 export const emptyMetric = (): MetricRow => ({ key: newKey(), name: "", regex: "", goal: "" });
-export const emptyChannel = (): ChannelRow => ({ key: newKey(), name: "", required: true, description: "" });
+export const emptyChannel = (): ChannelRow => ({
+  key: newKey(),
+  name: "",
+  required: true,
+  description: "",
+  contentType: "",
+});
 
 export const newDraft = (): VersionDraft => ({
   source: "files",
@@ -136,6 +143,7 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
       name: channel.name,
       required: channel.required ?? true,
       description: channel.description ?? "",
+      contentType: channel.content_type ?? "",
     })),
     resources: {
       cpus: writeNumber(version.resources.cpus),
@@ -174,10 +182,11 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
     ),
     objectives: draft.metrics.flatMap(({ name, goal }) => (goal ? [{ metric: name.trim(), goal }] : [])),
     strategies: draft.strategies,
-    channels: draft.channels.map(({ name, required, description }) => ({
+    channels: draft.channels.map(({ name, required, description, contentType }) => ({
       name: name.trim(),
       required,
       description,
+      ...(contentType.trim() && { content_type: contentType.trim() }),
     })),
     ...(draft.source !== "external" && {
       resources: {

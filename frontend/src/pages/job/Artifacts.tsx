@@ -1,7 +1,7 @@
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { artifactAddress, artifacts } from "../../api/queries";
+import { archiveAddress, artifactAddress, artifacts } from "../../api/queries";
 import type { Trial } from "../../api/types";
 import { Loading, Notice } from "../../components/Feedback";
 import { formatBytes, plural } from "../../components/format";
@@ -43,23 +43,39 @@ export function Artifacts({ project, job, row }: { project: string; job: string;
           )}
         </p>
       ) : (
-        <table className="table">
-          <tbody>
-            {data.items.map((file) => (
-              <tr key={file.path}>
-                <td style={{ paddingLeft: 0, overflowWrap: "anywhere" }}>
-                  <a href={artifactAddress(project, job, row.number, data.attempt, file.path)} download>
-                    {file.path}
-                  </a>
-                </td>
-                <td className="num">{formatBytes(file.bytes)}</td>
-                <td>
-                  <Moment at={file.modified_at} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <>
+          <table className="table">
+            <tbody>
+              {data.items.map((file) => (
+                <tr key={file.path}>
+                  <td style={{ paddingLeft: 0, overflowWrap: "anywhere" }}>
+                    <a href={artifactAddress(project, job, row.number, data.attempt, file.path)} download>
+                      {file.path}
+                    </a>
+                  </td>
+                  <td className="num">{formatBytes(file.bytes)}</td>
+                  <td>
+                    <Moment at={file.modified_at} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <p className="quiet small">
+            {(["model", "output"] as const)
+              .filter((name) => data.items.some((file) => file.path.startsWith(`${name}/`)))
+              .map((name) => (
+                <a
+                  key={name}
+                  href={archiveAddress(project, job, row.number, data.attempt, name)}
+                  style={{ marginRight: 12 }}
+                  download
+                >
+                  {name}.tar.gz
+                </a>
+              ))}
+          </p>
+        </>
       )}
       {data?.truncated && (
         <p className="quiet small">The first {plural(data.items.length, "file")}; there are more.</p>
