@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from tests.chaos.watching import Answer, Page, Sample
 from tests.chaos.work import Work
 
-SCORE = re.compile(r"(?m)^score=(\S+)\n")
+SCORE = re.compile(r'(?m)^(?:score=|\{"hpt": \{"score": )([^\s,]+).*\n')
 
 Row = dict[str, Any]
 
@@ -34,7 +34,8 @@ class Note:
 
 @dataclass(slots=True)
 class Evidence:
-    """What happened in one row. `printed` and `stored` are points by attempt; times are of the monotonic clock."""
+    """What happened in one row. `printed` and `stored` are points by attempt, `outdated` the steps of those that were
+    reported again, and are no part of the curve; times are of the monotonic clock."""
 
     row: str
     name: str
@@ -48,6 +49,7 @@ class Evidence:
     events: list[Row]
     printed: dict[int, list[float]]
     stored: dict[int, list[tuple[int, float]]]
+    outdated: dict[int, set[int]]
     notes: list[Note]
     samples: list[Sample]
     pages: list[Page]
@@ -72,9 +74,14 @@ class Evidence:
 
     def first_step(self, attempt: Row) -> int:
         """The number of an attempt's first point: it goes on where the one stood whose checkpoint it took up."""
-        earlier = [a for a in self.attempts if a["trial"] == attempt["trial"] and a["number"] < attempt["number"]]
-        points = [step for a in earlier for step, _ in self.stored.get(a["id"], []) if not a["superseded"]]
-        return max(points, default=0) + 1 if attempt["resumed"] else 1
+        before = self.curve(attempt["trial"], attempt["number"]) if attempt["resumed"] else []
+        return max((step for step, _ in before), default=0) + 1
+
+    def curve(self, trial: int, before: int = 1000) -> list[tuple[int, float]]:
+        """The points of a trial that count, as they were stored, or those of the attempts `before` one."""
+        own = [a for a in self.attempts if a["trial"] == trial and a["number"] < before and not a["superseded"]]
+        points = [(a["id"], point) for a in own for point in self.stored.get(a["id"], [])]
+        return [point for attempt, point in points if point[0] not in self.outdated.get(attempt, ())]
 
     def executions(self) -> int:
         """How often a script really began; in containers, how many attempts printed anything."""
@@ -154,6 +161,14 @@ def points_of(rows: list[Row]) -> dict[int, list[tuple[int, float]]]:
     for row in rows:
         stored[row["attempt_id"]].append((row["step"], row["value"]))
     return dict(stored)
+
+
+def outdated_of(rows: list[Row]) -> dict[int, set[int]]:
+    outdated = defaultdict(set)
+    for row in rows:
+        if row["superseded"]:
+            outdated[row["attempt_id"]].add(row["step"])
+    return dict(outdated)
 
 
 def logs_of(home: Path, attempts: list[Row]) -> dict[int, list[float]]:

@@ -151,17 +151,6 @@ def nothing(scene: Scene) -> None:
     """The trials do it themselves, or nobody does anything."""
 
 
-def full_disk(scene: Scene) -> None:
-    """The first two trials fill it by themselves; somebody makes room ten seconds later."""
-    trials = scene.stage.home / "trials"
-    wait_for(lambda: os.statvfs(trials).f_bavail == 0 or scene.is_over(), PATIENCE, "the disk is full")
-    assert os.statvfs(trials).f_bavail == 0, "the job was over before its disk was full"
-    scene.tell("the disk is full")
-    time.sleep(10)
-    stages.make_room(scene.stage)
-    scene.tell("there is room again")
-
-
 def stop_trials(scene: Scene) -> None:
     """A person stops the job's first trials, which do not want to end."""
 
@@ -359,7 +348,11 @@ def cut_power(scene: Scene) -> None:
     doomed = scene.dice.choice(("no trial", "all trials"))
     if doomed == "all trials":
         scene.kills += len(scene.alive())
-        processes.kill(trial_processes(scene.stage))
+        everything = trial_processes(scene.stage)
+        for pid in everything:  # at once: no warden is to see the end of its script
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        processes.kill(everything)
     scene.tell(f"SIGKILL to the supervisor and all of its parts, and to {doomed}")
     scene.stage.start()
     scene.tell("the service is started again")

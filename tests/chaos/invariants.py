@@ -50,8 +50,7 @@ def one_result(e: Evidence) -> Iterator[str]:
     for trial in e.trials:
         if told[trial["number"]] != 1:
             yield f"the end of trial {trial['number']} was told {told[trial['number']]} times"
-        own = [a for a in e.attempts if a["trial"] == trial["number"] and not a["superseded"]]
-        values = [value for attempt in own for _, value in e.stored.get(attempt["id"], [])]
+        values = [value for _, value in e.curve(trial["number"])]
         if values and (trial["objective"], trial["best_objective"]) != (values[-1], max(values)):
             yield f"trial {trial['number']} has the objective {trial['objective']}, its last point is {values[-1]}"
     for attempt in e.attempts:
@@ -97,7 +96,8 @@ def places(e: Evidence) -> Iterator[str]:
 
 
 def whole_curves(e: Evidence) -> Iterator[str]:
-    """I6: the points stored are those in the log, numbered without gap, none twice."""
+    """I6: the points stored are those in the log, numbered without gap, none twice; and the curve of whoever completed
+    is that of a trial which was never killed."""
     for attempt in e.attempts:
         stored, printed = e.stored.get(attempt["id"], []), e.printed.get(attempt["id"], [])
         steps = [step for step, _ in stored]
@@ -111,6 +111,11 @@ def whole_curves(e: Evidence) -> Iterator[str]:
         count = e.first_step(attempt) - 1 + len(e.stored.get(attempt["id"], []))
         if (attempt["trial"], attempt["number"]) in ended and count != e.work.lines:
             yield f"attempt {attempt['token']} came to its end with {count} of {e.work.lines} points"
+    for trial in e.trials:
+        x = as_document(trial["hyperparameters"])["x"]
+        curve = e.curve(trial["number"])
+        if trial["state"] == "Completed" and curve != [(step, x + step) for step in range(1, e.work.lines + 1)]:
+            yield f"trial {trial['number']} has the curve {[(step, round(value - x, 3)) for step, value in curve]}"
 
 
 def whole_feed(e: Evidence) -> Iterator[str]:

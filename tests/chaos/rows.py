@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hpt_web.crash import Step
-from tests.chaos import faults, giving_way, kept, stages
+from tests.chaos import disks, faults, giving_way, kept, stages, wardens
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Fault, kill_at, signal_to
 from tests.chaos.stages import Opening, Stage
@@ -51,6 +52,8 @@ class Row:
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 LONG = Work(lines=40, pause=0.2)
+SAVES = Work(trials=6, parallel=3, lines=20, pause=0.3, mode="saves")
+MANY = Work(trials=18, parallel=3, lines=8)
 SOAK = Work(trials=60, parallel=4, lines=40, pause=0.15)
 DOCKED = Work(trials=3, parallel=2, lines=30, pause=0.3, contained=True)
 CRASHES: dict[str, tuple[Step, str]] = {
@@ -133,8 +136,8 @@ ROWS = [
     ),
     Row(
         *("R22", "the trials' disk", "ENOSPC (tmpfs, 8 MB), then room", "metric.line", "I1 I2 I3 I4 I5 I10"),
-        *(faults.full_disk,),
-        stage=stages.small_disk,
+        *(disks.fill("trials", 10),),
+        stage=disks.small_trials,
         work=Work(trials=6, parallel=2, lines=30, mode="fills"),
         ends=SOME_FAIL | {"Lost"},
         says="output is missing",
@@ -168,7 +171,9 @@ ROWS = [
         work=Work(trials=15, lines=30),
         own=True,
     ),
-    Row("R27", "everything", "SIGKILL of all, power-cut style", "random", USUAL, faults.cut_power, work=LONG, own=True),
+    Row(
+        "R27", "everything", "SIGKILL of all, power-cut style", "random", USUAL, faults.cut_power, work=SAVES, own=True
+    ),
     Row(
         *("R28", "random", "one of the rows every 5 s", "random", USUAL, faults.soak(5, RANDOM)),
         work=SOAK,
@@ -228,9 +233,48 @@ ROWS = [
         own=True,
         proves=kept.served_more,
     ),
+    Row(
+        *(
+            "R40",
+            "wardens of three running trials",
+            "SIGKILL, one after the other",
+            "a checkpoint lags",
+            f"{USUAL} I10",
+        ),
+        *(wardens.kill_wardens,),
+        work=SAVES,
+        proves=wardens.went_on_from_checkpoints,
+    ),
+    Row(
+        *("R41", "wardens of all running trials", "SIGKILL at once", "a checkpoint lags", f"{USUAL} I10"),
+        *(wardens.kill_all_wardens,),
+        work=dataclasses.replace(SAVES, mode="names"),
+        proves=wardens.went_on_from_checkpoints,
+    ),
+    Row("R42", "the nursery of wardens", "SIGKILL, three times", "metric.line", USUAL, wardens.kill_nursery, work=MANY),
+    Row(
+        *("R43", "three wardens whose trials have ended", "SIGKILL", "they may get the next attempt", USUAL),
+        *(wardens.kill_handed_on,),
+        work=MANY,
+    ),
+    Row(
+        *("R44", "the checkpoints' disk", "ENOSPC (tmpfs, 8 MB), then room", "metric.line", f"{USUAL} I10"),
+        *(disks.fill("checkpoints", 3),),
+        stage=disks.small_checkpoints,
+        work=Work(mode="hoards"),
+        ends=SOME_FAIL,
+        says="No space left on device",
+        own=True,
+    ),
+    Row(
+        *("R45", "PostgreSQL's disk", "ENOSPC (tmpfs), then room", "any", f"{USUAL} I9", disks.fill_database(10)),
+        stage=disks.small_database,
+        work=LONG,
+        own=True,
+    ),
 ]
 BY_NAME = {row.name: row for row in ROWS}
-SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R38", "R27"]
+SHORT = ["R4", "R5", "R6", "R7", "R12", "R15", "R17", "R20", "R38", "R40", "R27"]
 
 
 def chosen(names: str) -> list[Row]:

@@ -25,7 +25,6 @@ from tests.service import Service, wait_for
 
 SLOTS = 4
 PYTHON_IMAGE = "hpt-test/python:1"
-SMALL_DISK_MB = 8
 
 
 class Absent(Exception):
@@ -137,7 +136,7 @@ Opening = Callable[[Path], AbstractContextManager[Stage]]
 @contextmanager
 def standing(scratch: Path) -> Iterator[Stage]:
     """As `make run` starts it."""
-    with _running(Stage(scratch / "home")) as stage:
+    with running(Stage(scratch / "home")) as stage:
         yield stage
 
 
@@ -157,32 +156,9 @@ def containers(scratch: Path) -> Iterator[Stage]:
         client.import_image(str(image), repository=PYTHON_IMAGE.split(":")[0], tag="1")
         client.close()
         settings = {"HPT_DOCKER": engine.url, "HPT_BASE_IMAGE": PYTHON_IMAGE}
-        stage = stack.enter_context(_running(Stage(scratch / "docked", settings)))
+        stage = stack.enter_context(running(Stage(scratch / "docked", settings)))
         stage.engine = engine
         yield stage
-
-
-@contextmanager
-def small_disk(scratch: Path) -> Iterator[Stage]:
-    """Its trials write to a disk of 8 MB."""
-    root = scratch / "small"
-    trials = root / "trials"
-    trials.mkdir(mode=0o700, parents=True)
-    root.chmod(0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MB}m,mode=0700", "tmpfs", str(trials)]
-    said = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if said.returncode:
-        raise Absent(f"a small disk cannot be mounted here (root is needed): {said.stderr.strip()}")
-    try:
-        with _running(Stage(root)) as stage:
-            yield stage
-    finally:
-        subprocess.run(["umount", "-l", str(trials)], check=False)
-
-
-def make_room(stage: Stage) -> None:
-    """Make such a disk larger."""
-    subprocess.run(["mount", "-o", "remount,size=64m", str(stage.home / "trials")], check=True)
 
 
 @contextmanager
@@ -198,7 +174,7 @@ def far_database(scratch: Path) -> Iterator[Stage]:
         address = f"postgresql://{postgres.USER}@127.0.0.1:{proxy.port}/{postgres.DATABASE}"
         stage = Stage(scratch / "far", {"DATABASE_URL": address})
         stage.database_url = server.url
-        stack.enter_context(_running(stage))
+        stack.enter_context(running(stage))
         stage.proxy = proxy
         yield stage
 
@@ -213,7 +189,7 @@ def odd_clock(scratch: Path) -> Iterator[Stage]:
     source = Path(__file__).with_name("clock.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
     clock.write_bytes(bytes(struct.calcsize("d")))
-    with _running(Stage(scratch / "odd", {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(clock)})) as stage:
+    with running(Stage(scratch / "odd", {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(clock)})) as stage:
         stage.clock = clock
         yield stage
 
@@ -225,7 +201,7 @@ def set_clock(clock: Path, seconds: float) -> None:
 
 
 @contextmanager
-def _running(stage: Stage) -> Iterator[Stage]:
+def running(stage: Stage) -> Iterator[Stage]:
     begun = time.monotonic()
     try:
         stage.start()

@@ -10,7 +10,8 @@ from typing import Any
 from tests.faults.lab import Lab
 
 # Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way. All of a spot
-# job take two seconds for a checkpoint when they are asked to end, and go on after it.
+# job take two seconds for a checkpoint when they are asked to end, and go on after it. All of one that saves (or names
+# its steps as well) write a checkpoint with every fourth point, some before the point and some after it; it is taken up.
 SCRIPT = """
 import argparse, os, signal, subprocess, sys, time
 p = argparse.ArgumentParser()
@@ -22,7 +23,8 @@ p.add_argument("--mode")
 p.add_argument("--resume-from")
 a = p.parse_args()
 number = int(os.environ["HPT_TRIAL_NUMBER"])
-mode = a.mode if number <= 2 or a.mode == "spot" else "plain"
+mode = a.mode if number <= 2 or a.mode in ("spot", "saves", "names") else "plain"
+kept = os.path.join(os.environ["HPT_CHECKPOINTS"], "step")
 def note(word):
     if a.ledger:
         with open(a.ledger, "a") as f:
@@ -35,6 +37,10 @@ if mode == "daemons":
 if mode == "forks":
     for _ in range(200):
         subprocess.Popen(["sleep", "1000"], start_new_session=number == 2)
+if mode == "hoards":
+    with open(kept, "wb") as f:
+        while True:
+            f.write(b"x" * 65536)
 if mode == "flood":
     text = b"nothing to see here\\n" * 50000
     for _ in range(200):
@@ -42,11 +48,23 @@ if mode == "flood":
 hog, first, asked = [], 1, []
 if mode == "spot":
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
-    if a.resume_from:
-        with open(os.path.join(a.resume_from, "step")) as f:
-            first = int(f.read()) + 1
+if a.resume_from and mode != "plain":
+    with open(os.path.join(a.resume_from, "step")) as f:
+        first = int(f.read()) + 1
+def save(step):
+    with open(kept + ".draft", "w") as f:
+        f.write(str(step))
+    os.rename(kept + ".draft", kept)
 for i in range(first, a.lines + 1):
-    print(f"score={a.x + i}", flush=True)
+    saves = mode in ("saves", "names") and i % 4 == 0
+    if saves and number % 2:
+        save(i)
+    if mode == "names":
+        print('{"hpt": {"score": %r, "step": %d}}' % (a.x + i, i), flush=True)
+    else:
+        print(f"score={a.x + i}", flush=True)
+    if saves and not number % 2:
+        save(i)
     if mode == "hog" and i > 3:
         hog.append(b"x" * (32 << 20))
     if mode == "fills":
@@ -55,8 +73,7 @@ for i in range(first, a.lines + 1):
     if asked:
         note("writes")
         time.sleep(2)
-        with open(os.path.join(os.environ["HPT_CHECKPOINTS"], "step"), "w") as f:
-            f.write(str(i))
+        save(i)
         sys.exit(0)
 note("ends")
 """
