@@ -344,6 +344,7 @@ def freeze_and_kill_containers(seconds: float) -> Fault:
 def cut_power(scene: Scene) -> None:
     """kill -9 of the supervisor, of every part, and of the trials, or of some of them, or of none."""
     scene.moment()
+    time.sleep(scene.dice.uniform(0.0, 3.0))  # before the first checkpoint, or after it
     stages.kill_everything(scene.stage)
     doomed = scene.dice.choice(("no trial", "all trials"))
     if doomed == "all trials":

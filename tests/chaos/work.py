@@ -11,7 +11,7 @@ from tests.faults.lab import Lab
 
 # Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way. All of a spot
 # job take two seconds for a checkpoint when they are asked to end, and go on after it. All of one that saves (or names
-# its steps as well) write a checkpoint with every fourth point, some before the point and some after it; it is taken up.
+# its steps as well) write a checkpoint with every fourth point, some before the point and some after it, and go on so.
 SCRIPT = """
 import argparse, os, signal, subprocess, sys, time
 p = argparse.ArgumentParser()
