@@ -29,7 +29,8 @@ def field_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
 @register()
 def numbers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     graces = ("HPT_STOP_GRACE_SECONDS", "HPT_PREEMPT_GRACE_SECONDS")
-    names = ("HPT_TRIAL_SLOTS", "HPT_LEASE_SECONDS", "HPT_SWEEP_SECONDS", "HPT_PULL_RETRY_SECONDS", *graces)
+    waits = ("HPT_LEASE_SECONDS", "HPT_SWEEP_SECONDS", "HPT_PULL_RETRY_SECONDS", *graces)
+    names = ("HPT_TRIAL_SLOTS", "HPT_TRIAL_PROCESSES", "HPT_TRIAL_DISK_MB", *waits)
     return [
         Error(f"{name} is {getattr(settings, name)}.", hint="Give a whole number above 0.", id="hpt.E002")
         for name in names

@@ -49,6 +49,9 @@ HPT_REGISTRY_CONFIG = os.environ.get("HPT_REGISTRY_CONFIG", "")
 # Before a pull that failed is tried again; then three times as long, and so on.
 HPT_PULL_RETRY_SECONDS = _whole("HPT_PULL_RETRY_SECONDS", 10)
 HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
+# Of one trial at a time, in containers its threads as well: enough for a few libraries that each start a thread for
+# every processor that they see, and far fewer than a fork bomb makes.
+HPT_TRIAL_PROCESSES = _whole("HPT_TRIAL_PROCESSES", max(256, 16 * (os.cpu_count() or 1)))
 HPT_LEASE_SECONDS = _whole("HPT_LEASE_SECONDS", 15)
 HPT_SWEEP_SECONDS = _whole("HPT_SWEEP_SECONDS", 5)
 HPT_STOP_GRACE_SECONDS = _whole("HPT_STOP_GRACE_SECONDS", 120)

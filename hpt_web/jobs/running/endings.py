@@ -22,13 +22,12 @@ from django.conf import settings
 
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial, moved
-from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.sharing import ledger
 from tuning.backends import Phase, Status
 from tuning.backends.warden.log import LIMIT_REACHED
 from tuning.states import TRIAL_MOVES, TrialState
 
-PROCESSES = 1024  # of one attempt at a time: more than any training needs, and far fewer than a fork bomb makes
 # Reached from Running only by way of Stopping.
 _AFTER_A_STOP = (TrialState.STOPPED, TrialState.EARLY_STOPPED, TrialState.PAUSED)
 
@@ -75,7 +74,7 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
         return End(state, Attempt.Outcome.STOPPED, attempt.stop_reason)
     if status.phase is not Phase.ENDED:
         return _lost(attempt, lost_before, most=spec["limits"]["max_attempts"])
-    return _failed(status, log_tail)
+    return _failed(attempt, status, log_tail)
 
 
 def _finished(attempt: Attempt, status: Status, metric: str, *, reported: bool, log_tail: str) -> End:
@@ -96,20 +95,29 @@ def _missing(lost: int, log_tail: str) -> str:
     return f"Some output is missing: {lost:,} bytes {why}. Values among them do not count."
 
 
-def _failed(status: Status, log_tail: str) -> End:
+def _failed(attempt: Attempt, status: Status, log_tail: str) -> End:
     if status.ended_by == "memory_bytes":
-        reason = "It used more memory than its resources allow (memory_mb), all of its processes together."
+        reason = _out_of_memory(attempt.trial.job)
     elif status.ended_by == "processes":
-        reason = f"It started more than {PROCESSES} processes."
+        reason = f"It started more processes than a trial may (HPT_TRIAL_PROCESSES = {settings.HPT_TRIAL_PROCESSES})."
     elif status.ended_by == "disk_bytes":
         most = f"HPT_TRIAL_DISK_MB = {settings.HPT_TRIAL_DISK_MB}"
         reason = f"It wrote more than a trial may ({most}), its checkpoints and outputs together."
     elif status.signal is not None:
         name = signal.Signals(status.signal).name if status.signal in set(signal.Signals) else str(status.signal)
-        reason = f"It was killed by signal {name}."
+        why = ", as the system does when the host runs out of memory" if name == "SIGKILL" else ""
+        reason = f"It was killed by signal {name}{why}."
     else:
         reason = f"It ended with exit code {status.exit_code}."
     return End(TrialState.FAILED, Attempt.Outcome.EXITED, reason, status.failure or _tail(log_tail))
+
+
+def _out_of_memory(job: TuningJob) -> str:
+    if declared := (job.spec["resources"] or job.algorithm_version.resources).get("memory_mb"):
+        what = f"its resources allow (memory_mb = {declared})"
+    else:
+        what = "a container may that declares no memory_mb, nearly all of this host's: declare what it needs"
+    return f"It used more memory than {what}, all of its processes together."
 
 
 def _lost(attempt: Attempt, lost_before: int, *, most: int) -> End:

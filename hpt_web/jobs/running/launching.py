@@ -20,7 +20,6 @@ from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import Algorithm, AlgorithmVersion, DatasetVersion
 from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
 from hpt_web.jobs.running import backends, images
-from hpt_web.jobs.running.endings import PROCESSES
 from tuning.backends import Backend, LaunchSpec, Limits
 from tuning.backends.docker.container import BASE
 from tuning.space import Value
@@ -142,7 +141,7 @@ def _limits(job: TuningJob, *, contained: bool) -> Limits:
         wall_seconds=job.spec["limits"]["trial_seconds"],
         grace_seconds=float(settings.HPT_STOP_GRACE_SECONDS),
         memory_bytes=memory * MEBIBYTE if memory else most,
-        processes=PROCESSES,
+        processes=settings.HPT_TRIAL_PROCESSES,
         disk_bytes=settings.HPT_TRIAL_DISK_MB * MEBIBYTE,
         cpus=min(float(resources.get("cpus") or 1), os.cpu_count() or 1) if contained else None,
     )

@@ -251,12 +251,18 @@ def test_stop_trial_lets_the_job_go_on(
         ("score=0.5\nTraceback\n", {"exit_code": 1}, "Failed", "It ended with exit code 1."),
         ("score=0.5\n", {"exit_code": None, "signal": 11}, "Failed", "It was killed by signal SIGSEGV."),
         ("score=0.5\n", {"exit_code": None, "signal": 9, "ended_by": "wall_seconds"}, "Stopped", "longer than trial"),
-        ("score=0.5\n", {"exit_code": None, "signal": 9, "ended_by": "memory_bytes"}, "Failed", "more memory than"),
+        (
+            "score=0.5\n",
+            {"exit_code": None, "signal": 9, "ended_by": "memory_bytes"},
+            "Failed",
+            "It used more memory than a container may that declares no memory_mb",
+        ),
+        ("score=0.5\n", {"exit_code": None, "signal": 9}, "Failed", "SIGKILL, as the system does when the host runs"),
         (
             "score=0.5\n",
             {"exit_code": None, "signal": 9, "ended_by": "processes"},
             "Failed",
-            "more than 1024 processes",
+            "more processes than a trial may (HPT_TRIAL_PROCESSES = ",
         ),
         ("score=0.5", {}, "Completed", ""),  # the last line needs no line end
         ("score=0.5\n", {"log_lost_bytes": 1234}, "Completed", "1,234 bytes could not be written, as on a full disk."),
