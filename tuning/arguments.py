@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tuning import earlystop, search_rules, strategies
+from tuning import earlystop, profiles, search_rules, strategies
 from tuning.completion import Criteria
 from tuning.contracts import Policy, Scheduler, Strategy
 from tuning.documents import Document, shown
@@ -15,12 +15,20 @@ from tuning.errors import Fault, InvalidSpec
 from tuning.initial_points import points_from_json
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal
+from tuning.strategies import auto
 from tuning.warmstart import Inherited, WarmStartType
 from tuning.warmstart.given import inherit_given, read_warm_start
 
 _MOST_TRIALS = 10**9
 _SEEDS = 2**53
 _DRAWN = 2**32  # a seed short enough to be written down
+_LONGEST = 365 * 24 * 3600  # seconds, as of a job
+# Where a Tuner has what a job's document has elsewhere.
+_PLACES = {
+    "limits.max_trials": "max_trials",
+    "limits.max_seconds": "completion.max_seconds",
+    "constraints": "space.constraints",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class Arguments:
 
 def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -> Arguments:
     """``given`` are the arguments by name, ``options`` those of the strategy. Raises InvalidSpec with every fault."""
-    doc = Document({name: _whole(value) for name, value in given.items()})
+    given, options = _filled({name: _whole(value) for name, value in given.items()}, options)
+    doc = Document(given)
     goal = doc.choice("objective", [str(one) for one in Goal])
     seed = doc.whole("seed", low=0, high=_SEEDS, optional=True)
     max_trials = doc.whole("max_trials", low=1, high=_MOST_TRIALS, optional=True)
@@ -58,6 +67,10 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     if space is not None and kind is not None and goal in set(Goal):
         parents, observed = given["parents"], given["inherited"]
         inherited = doc.sub(lambda: inherit_given(space, Goal(goal), parents, observed, static, kind))
+    names = _named(given["strategy"]) or "", _named(given["early_stopping"])
+    seconds = None if criteria.max_seconds is None else int(criteria.max_seconds)
+    search = profiles.Search(space, len(static), *names, max_seconds=seconds, repeats=repeats)
+    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials)
     if doc.faults:
         raise InvalidSpec(doc.faults)
     assert space is not None
@@ -79,6 +92,36 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     )
 
 
+def _filled(
+    given: Mapping[str, object], options: Mapping[str, object]
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Arguments and options with what the profile's service does where they are silent; "auto" is silent."""
+    name, strategy = given["profile"], given["strategy"]
+    profile = profiles.PROFILES.get(name) if isinstance(name, str) else None
+    if profile is None or not isinstance(strategy, str):
+        return given, options
+    strategy = profile.strategies[0] if strategy == auto.INFO.name else strategy
+    unset = {"seed": profile.seed_unset, "max_trials": profile.trials_unset}
+    filled = {name: value for name, value in unset.items() if given[name] is None}
+    return {**given, **filled, "strategy": strategy}, {**profile.options_unset.get(strategy, {}), **options}
+
+
+def _named(choice: object) -> str | None:
+    if choice is None or isinstance(choice, str):
+        return choice
+    return str(choice.get("name", "")) if isinstance(choice, Mapping) else type(choice).__name__
+
+
+def _held(doc: Document, profile: str | None, search: profiles.Search, max_trials: int | None) -> int | None:
+    """How many trials there may be; what keeps the search from the service of ``profile`` is added to the faults."""
+    if profile is None:
+        return max_trials
+    most = profiles.most_trials(profile, search) if max_trials is None else max_trials
+    faults = profiles.profile_faults(profile, replace(search, max_trials=most or 1))
+    doc.faults.extend(replace(fault, field=_PLACES.get(fault.field, fault.field)) for fault in faults)
+    return most
+
+
 def _whole(value: object) -> object:
     """numpy's whole numbers as Python's; anything else as it is."""
     return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
@@ -94,7 +137,8 @@ def _space(space: object) -> SearchSpace:
 
 def _criteria(doc: Document) -> Criteria:
     part = doc.part("completion")
-    criteria = search_rules.read_completion(part)
+    seconds = part.whole("max_seconds", low=1, high=_LONGEST, optional=True) if part else None
+    criteria = replace(search_rules.read_completion(part), max_seconds=seconds if seconds and seconds > 0 else None)
     if part is not None and criteria.max_gpu_hours is not None:
         part.fault("max_gpu_hours", f"is {criteria.max_gpu_hours:g}; a tuner sees no GPUs: leave it out")
     return criteria

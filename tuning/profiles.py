@@ -173,6 +173,16 @@ def whole_grid(name: str | None, search: Search) -> int | None:
     return None if search.space.size is None else search.space.size * search.repeats
 
 
+def most_trials(name: str, search: Search) -> int | None:
+    """As many trials as the service runs of such a search; None if it sets no limit.
+
+    Raises:
+        InvalidSpec: there is no such profile.
+    """
+    profile = profile_called(name)
+    return whole_grid(name, search) or profile.max_trials_with.get(search.strategy, profile.max_trials)
+
+
 # --- what must hold ---------------------------------------------------------------------------------------------------
 
 

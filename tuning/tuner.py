@@ -45,6 +45,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import RLock
+from time import monotonic
 from typing import SupportsFloat
 
 from tuning.arguments import read_arguments
@@ -94,7 +95,10 @@ class Tuner:
         initial_points: points to try first, in this order.
         repeats: how often each point is run.
         max_trials: how many trials there may be; None: as many as are asked for.
-        completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...
+        completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...;
+            {"max_seconds": 3600} counts from when trials are first asked for.
+        profile: the service whose rules and defaults hold, such as "sagemaker" (profiles.py): its own strategy in the
+            place of "auto", its seed, if it has one, in the place of None, and no more trials than it runs.
         static: values that are the same in every trial: part of ``Trial.arguments``, and what strategies and warm
             starts ask for.
         parents: earlier searches to learn from: tuners or their histories, in a list or by name. What cannot be used
@@ -120,6 +124,7 @@ class Tuner:
         repeats: int = 1,
         max_trials: int | None = None,
         completion: Mapping[str, object] | None = None,
+        profile: str | None = None,
         static: Mapping[str, Value] | None = None,
         parents: Parents = (),
         warm_start: str | None = None,
@@ -140,14 +145,15 @@ class Tuner:
         self._stopped: dict[int, Verdict] = {}
         self._failures: dict[int, str] = {}
         self._exhausted = False
-        self._completion: Completion | None = None
+        self._ended: Completion | None = None
+        self._begun: float | None = None
         self._lock = RLock()
 
     @property
     def history(self) -> History:
         """Everything so far, as strategies and policies see it."""
         with self._lock:
-            budget = len(self._own) if self._exhausted or self._completion else self.max_trials
+            budget = len(self._own) if self._exhausted or self._ended else self.max_trials
             return History(self.goal, tuple(self._own.values()), self._inherited, self._comparable, budget)
 
     @property
@@ -159,7 +165,7 @@ class Tuner:
     def completion(self) -> Completion | None:
         """The rule of ``completion`` or ``max_trials`` that ended the search, and why; None until then."""
         with self._lock:
-            return self._completion or first_met(Criteria(max_started=self.max_trials), self.history, Spent())
+            return self._completed() or first_met(Criteria(max_started=self.max_trials), self.history, Spent())
 
     @property
     def done(self) -> bool:
@@ -182,9 +188,10 @@ class Tuner:
         """
         n = read_count(n)
         with self._lock:
-            if self._completion is not None:
+            if self._completed():
                 self._settle()
                 return []
+            self._begun = monotonic() if self._begun is None else self._begun
             asked = self._resumed(n)
             try:
                 return asked + self._new(n - len(asked))
@@ -196,12 +203,18 @@ class Tuner:
                 self._settle()
                 raise
 
+    def _completed(self) -> Completion | None:
+        """The rule of ``completion`` that was met first; it stands, whatever comes in afterwards."""
+        spent = Spent(0.0 if self._begun is None else monotonic() - self._begun)
+        self._ended = self._ended or first_met(self._criteria, self.history, spent)
+        return self._ended
+
     def _settle(self) -> bool:
         """Whether the search is over; if so, whoever is still paused has ended."""
         spent = self._exhausted or (self.max_trials is not None and len(self._own) >= self.max_trials)
-        if self._running() or not (spent or self._completion):
+        if self._running() or not (spent or self._completed()):
             return False
-        if not self._completion and self._scheduler and self._scheduler.promote(self.history, 1):
+        if not self._ended and self._scheduler and self._scheduler.promote(self.history, 1):
             return False
         self._own.update((trial.number, stopped(trial)) for trial in self.history.paused)
         return True
@@ -291,7 +304,7 @@ class Tuner:
                 value=final if ended not in (TrialState.FAILED, TrialState.PAUSED) else None,
                 curve=tuple(point for point in points if math.isfinite(point[1])),
             )
-            self._completion = self._completion or first_met(self._criteria, self.history, Spent())
+            self._completed()
             return self._own[now.number]
 
     @property

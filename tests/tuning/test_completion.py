@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from tuning import Tuner
 from tuning.completion import (
     Criteria,
     Spent,
@@ -22,6 +23,7 @@ from tuning.history import History, Observation
 from tuning.states import Goal, TrialState
 
 NOTHING = Spent()
+FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
 
 
 def history(*values, goal=Goal.MAXIMIZE):
@@ -183,3 +185,22 @@ def test_criteria_that_make_no_sense_are_refused_all_at_once():
     assert sorted(fault.field for fault in caught.value.faults) == [
         "max_gpu_hours", "max_not_improving", "max_seconds", "max_started", "target", "tolerance",
     ]  # fmt: skip
+
+
+def test_time_is_a_rule_of_completion(monkeypatch):
+    """F78, F80: elapsed time; counted from when trials are first asked for."""
+    now = [5_000.0]
+    monkeypatch.setattr("tuning.tuner.monotonic", lambda: now[0])
+    tuner = Tuner([FLOAT], completion={"max_seconds": 60})
+    now[0] += 1_000
+    (first,) = tuner.ask()
+    now[0] += 59
+    (second,) = tuner.ask()
+    now[0] += 1
+    assert tuner.ask() == []
+    assert tuner.completion.rule == "duration" and not tuner.done
+    for trial in (first, second):
+        tuner.tell(trial, 1.0)
+    assert tuner.done
+    with pytest.raises(InvalidSpec, match=r"completion\.max_seconds: is 0; give a whole number from 1"):
+        Tuner([FLOAT], completion={"max_seconds": 0})

@@ -5,13 +5,18 @@ from dataclasses import replace
 import pytest
 
 from tests.tuning.strategy_suite import CONDITIONAL, CONSTRAINED, MIXED
-from tuning import earlystop, strategies
+from tuning import Tuner, earlystop, strategies
 from tuning.errors import InvalidSpec
 from tuning.profiles import PROFILES, Search, advice, profile_faults, whole_grid, with_defaults
 from tuning.space import Categorical, Expression, Float, Integer, SearchSpace
 
 LR = Float("lr", 0.0, 0.1)
 CHOICE = Categorical("optimizer", ("sgd", "adam"))
+
+
+class Policy:
+    def judge(self, number, history):
+        raise AssertionError
 
 
 def space(*parameters):
@@ -231,6 +236,41 @@ def test_defaults_and_names_are_those_that_the_engine_has():
         assert set(profile.policies) <= {info.name for info in earlystop.catalogue()}
         for name, options in profile.options_unset.items():
             strategies.create(name, options)
+
+
+@pytest.mark.parametrize(
+    ("profile", "searched", "arguments", "filled"),
+    [
+        ("modelarts", space(LR), {"seed": None}, ("Bayesian", 1, 20)),
+        ("modelarts", space(LR), {"strategy": "tpe", "max_trials": 7, "seed": 5}, ("TPE", 5, 7)),
+        ("sagemaker", space(LR), {}, ("Bayesian", 0, 750)),
+        ("sagemaker", space(LR), {"strategy": "random"}, ("RandomSearch", 0, 10_000)),
+        ("sagemaker", choices(5), {"strategy": "grid"}, ("Grid", 0, 5)),  # F42
+        ("hyperdrive", space(CHOICE), {"max_trials": 4}, ("Bayesian", 0, 4)),
+    ],
+)
+def test_a_tuner_takes_the_defaults_of_its_profile(profile, searched, arguments, filled):
+    tuner = Tuner(searched, profile=profile, **arguments)
+    assert (type(tuner._strategy).__name__, tuner.seed, tuner.max_trials) == filled
+    if profile == "modelarts" and tuner.seed == 1:
+        assert (tuner._strategy.kind, tuner._strategy.kappa) == ("ucb", 2.5)  # F48
+
+
+@pytest.mark.parametrize(
+    ("profile", "arguments", "refused"),
+    [
+        ("sagemaker", {"max_trials": 751, "completion": {"max_seconds": 60}}, ["max_trials", "completion.max_seconds"]),
+        ("sagemaker", {"strategy": "tpe", "early_stopping": "median"}, ["strategy.name", "early_stopping.name"]),
+        ("hyperdrive", {"early_stopping": {"name": "bandit", "slack_factor": 0.1}}, ["early_stopping"]),  # F46, F71
+        ("modelarts", {"early_stopping": Policy()}, ["early_stopping.name"]),
+        ("modelarts", {"strategy": strategies.create("tpe", {}), "repeats": 0}, ["repeats", "strategy.name"]),
+        ("aws", {"seed": -1}, ["seed", "profile"]),
+    ],
+)
+def test_a_tuner_is_held_to_its_profile(profile, arguments, refused):
+    with pytest.raises(InvalidSpec) as raised:
+        Tuner(space(LR), profile=profile, **arguments)
+    assert sorted(fault.field for fault in raised.value.faults) == sorted(refused)
 
 
 def test_an_unknown_profile_is_refused():
