@@ -133,6 +133,13 @@ def test_a_failed_trial_is_retried_and_run_again(
     say(dialog, "Retry the trial")
     expect(trial.locator("header")).to_contain_text("Completed")
     expect(trial.get_by_role("button", name="Retry")).to_have_count(0)
+    trial.get_by_role("link", name="Continue", exact=True).click()
+    expect(page.get_by_role("heading", name="Continue fragile/1", level=1)).to_be_visible()
+    expect(page.get_by_text("Nothing stands against starting it.")).to_be_visible()
+    page.get_by_label("Trials to continue").first.fill("fragile/9")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("no tuning job of this project has that trial").first).to_be_visible()
+    page.go_back()
     expect(trial.get_by_role("log")).to_contain_text("begins after epoch 4")
 
     files = trial.get_by_role("region", name="Files")
@@ -160,7 +167,7 @@ def test_a_failed_trial_is_retried_and_run_again(
 
     clean_up(page, alice, resumable)
     page.goto(f"/projects/{resumable}/jobs/fragile?trial=1")
-    expect(trial.get_by_role("region", name="Files")).to_contain_text("None in model/")
+    expect(trial.get_by_role("region", name="Files")).to_contain_text("Removed to save space")
 
 
 def clean_up(page: Page, alice: Person, project: str) -> None:
@@ -199,3 +206,6 @@ def test_a_viewer_looks_and_changes_nothing(sign_in: SignIn, lab: str) -> None:
     page.goto(f"/projects/{lab}/storage")
     expect(page.get_by_role("region", name="By job").get_by_role("link", name="first")).to_be_visible()
     expect(page.get_by_role("region", name="Clean up")).to_have_count(0)
+    kept = page.get_by_role("region", name="Kept of trials that are over")
+    expect(kept).to_contain_text("Checkpoints and outputs of all trials")
+    expect(kept.get_by_role("button")).to_have_count(0)

@@ -152,6 +152,9 @@ def test_stopping_a_trial_and_then_the_job(sign_in: SignIn, alice: Person, proje
     page.get_by_role("dialog").get_by_role("button", name="Stop the trial").click()
     expect(trial.locator("header")).to_contain_text("Stopped")
     page.get_by_role("button", name="Stop", exact=True).first.click()
+    grace = alice.job(project, "endless")["stop_grace_seconds"]
+    words = f"{grace // 60} min" if grace >= 90 else f"{grace} s"
+    expect(page.get_by_role("dialog")).to_contain_text(f"told to end, with {words} for a last checkpoint")
     page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
     expect(page.locator("h1 + span")).to_contain_text("Stopped")
     assert alice.wait_for_job(project, "endless", ("Stopped",))["counts"].get("Running", 0) == 0

@@ -82,6 +82,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pools, waits, usage, limits and stored bytes for a Prometheus server */
+        get: operations["getPrometheusMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -2175,8 +2192,10 @@ export interface components {
             max_equal_failures: number | null;
             /** @description With more failed trials than this, the job fails. */
             max_failures: number | null;
+            /** @description Trials that run at once. */
             max_parallel: number;
             max_seconds: number | null;
+            /** @description Trials that are started in all. Each counts once, also if it fails or is lost; its retries and more attempts do not. For so many that end well set `completion.max_completed`, and this higher. */
             max_trials: number;
             trial_seconds: number;
         };
@@ -2186,8 +2205,10 @@ export interface components {
             max_equal_failures?: number | null;
             /** @description With more failed trials than this, the job fails. */
             max_failures?: number | null;
+            /** @description Trials that run at once. */
             max_parallel?: number;
             max_seconds?: number | null;
+            /** @description Trials that are started in all. Each counts once, also if it fails or is lost; its retries and more attempts do not. For so many that end well set `completion.max_completed`, and this higher. */
             max_trials?: number;
             trial_seconds?: number;
         };
@@ -3593,6 +3614,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description Not done, and why. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPrometheusMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4; charset=utf-8": string;
                 };
             };
             /** @description Not done, and why. */

@@ -79,8 +79,12 @@ class Choice(Shape):
 
 
 class Limits(Shape):
-    max_trials = serializers.IntegerField(required=False)
-    max_parallel = serializers.IntegerField(required=False)
+    max_trials = serializers.IntegerField(
+        required=False,
+        help_text="Trials that are started in all. Each counts once, also if it fails or is lost; its retries and more "
+        "attempts do not. For so many that end well set `completion.max_completed`, and this higher.",
+    )
+    max_parallel = serializers.IntegerField(required=False, help_text="Trials that run at once.")
     max_seconds = serializers.IntegerField(required=False, allow_null=True)
     trial_seconds = serializers.IntegerField(required=False)
     max_attempts = serializers.IntegerField(required=False)

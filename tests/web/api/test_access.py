@@ -74,6 +74,7 @@ ADMINS = {
     "preemptTrial",
     "getHost",
     "listStorage",
+    "getPrometheusMetrics",
 }  # test_quotas.py and test_usage.py have more of them
 READS = {"replayPolicy"}  # takes a document, and changes nothing
 OWNERS = {"updateProject", "deleteProject", "addMember", "changeMember", "removeMember"}

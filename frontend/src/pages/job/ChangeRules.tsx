@@ -18,7 +18,7 @@ interface Words {
 }
 
 const LIMITS: readonly [Rule, Words][] = [
-  ["limits.max_trials", { label: "Trials", description: "Of the whole job." }],
+  ["limits.max_trials", { label: "Trials", description: "Started in all, failed and lost ones among them." }],
   ["limits.max_parallel", { label: "At a time", description: "Trials that run together." }],
   [
     "limits.max_seconds",

@@ -33,7 +33,7 @@ export function JobProgress({ project, view }: { project: string; view: JobView 
           }}
         />
         <span className={classes.figures}>
-          <span>
+          <span title="Every trial that was started counts once, however it ends and however often it is retried.">
             <b>{endedCount(job.counts)}</b> of {plural(job.max_trials, "trial")}
           </span>
           <span>{job.max_parallel} at a time</span>

@@ -93,7 +93,7 @@ export function CompletionFields({ draft, faults, change }: CompletionFieldsProp
   return (
     <div className="stack" data-field="completion">
       <Fields>
-        {limit("max_trials", "Trials", "Started in all.")}
+        {limit("max_trials", "Trials", "Started in all, failed and lost ones among them.")}
         {limit("max_seconds", "Seconds for the job", "Then its running trials are ended.", OFF)}
         {criterion("target")}
         {criterion("max_not_improving")}
