@@ -34,7 +34,8 @@ from typing import Any
 
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec, Phase, Status
-from tuning.backends.docker import container, hosts, runtime
+from tuning.backends.docker import container, runtime
+from tuning.backends.docker.accounts import Account, account
 from tuning.backends.docker.container import ASKED, LABEL_ATTEMPT, LABEL_POOLED, LABEL_ROOT, TOLD
 from tuning.backends.docker.engine import SOCKET, Engine
 from tuning.backends.docker.launch import Handover, check, furnish, identify, make_asked, note_end, pass_on, read_token
@@ -57,6 +58,7 @@ class DockerBackend(Waiting):
     """Implements ``tuning.backends.Backend`` with one folder per attempt under ``root``, on the engine at ``url``.
 
     ``user`` are the uid and gid of trials. Left out, they are the service's own, or nobody's if the service is root.
+    What they are outside of the container follows from the engine (``accounts``).
     """
 
     def __init__(self, root: Path, url: str = SOCKET, user: tuple[int, int] | None = None) -> None:
@@ -80,7 +82,7 @@ class DockerBackend(Waiting):
 
     def launch(self, spec: LaunchSpec) -> None:
         layout.check_attempt(spec.attempt)
-        check(spec, self._user)
+        check(spec, self._account.outside)
         folder = self.folder(spec.attempt)
         try:
             with locked(folder, LOCK_SECONDS, create=True) as lock:
@@ -104,7 +106,7 @@ class DockerBackend(Waiting):
             if spec.gpus and self.engine.is_podman():  # it takes the request for devices, and forgets it
                 raise BackendError("this engine is Podman, whose Docker socket gives no GPUs: use a Docker Engine")
             if container.may_be_pooled(spec, image):
-                key = container.likeness(spec, image, self._runtime, self._user, self._mark)
+                key = container.likeness(spec, image, self._runtime, self._account.inside, self._mark)
                 if self._start_warm(folder, spec, image, key):
                     return
                 pooled = f"hpt-{self._mark}-.{spec.attempt}"  # no attempt's, as they begin with a letter or digit
@@ -117,17 +119,15 @@ class DockerBackend(Waiting):
                 self._pool.forget(pooled)
             if isinstance(error, BackendError):
                 raise
-            if engines_fault := hosts.why_not_started(self.engine):
-                raise BackendError(f"cannot launch {spec.attempt}: {engines_fault}") from error
             raise BackendError(f"cannot launch {spec.attempt}: {error}", retryable=True) from error
 
     def _start_new(self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], pooled: str | None) -> None:
         name = self.name(spec.attempt)
-        token = furnish(folder, spec, self._user)
-        handover = Handover(folder, spec, image, token)
+        token = furnish(folder, spec, self._account.outside)
+        handover = Handover(folder, spec, image, token, bounded=self._account.bounded)
         try:
-            lent, user = self._runtime, self._user
-            self.engine.create(name, container.document(spec, image, folder, lent, user, self._mark, pooled))
+            lent, user, bounded = self._runtime, self._account.inside, self._account.bounded
+            self.engine.create(name, container.document(spec, image, folder, lent, user, self._mark, pooled, bounded))
             self.engine.start(name)
             handover.await_taken(self.engine, name)
         finally:
@@ -141,8 +141,8 @@ class DockerBackend(Waiting):
             _clear(folder)  # of one that could not be taken
             return False
         try:
-            token = furnish(folder, spec, self._user)
-            handover = Handover(folder, spec, image, token, moved=True)
+            token = furnish(folder, spec, self._account.outside)
+            handover = Handover(folder, spec, image, token, moved=True, bounded=self._account.bounded)
             try:
                 handover.await_taken(self.engine, name)
             finally:
@@ -191,6 +191,10 @@ class DockerBackend(Waiting):
             return False
         identify(folder, self.engine.state(name))
         return True
+
+    @cached_property
+    def _account(self) -> Account:
+        return account(self.engine, self._user)
 
     @cached_property
     def _runtime(self) -> Path:

@@ -79,10 +79,12 @@ def document(
     user: tuple[int, int],
     root: str,
     pooled: str | None = None,
+    bounded: bool = True,
 ) -> dict[str, Any]:
     """The body of the engine's `POST /containers/create`. ``image`` is as the engine inspects it.
 
-    ``pooled`` is the container's name, if it may serve several attempts.
+    ``pooled`` is the container's name, if it may serve several attempts. An engine that cannot keep what it runs
+    ``bounded`` is not asked to.
     """
     limits = spec.limits
     memory = None if limits.memory_bytes is None else limits.memory_bytes + WARDEN_BYTES
@@ -99,11 +101,11 @@ def document(
         "Ulimits": [{"Name": "nofile", "Soft": SOFT_FILES, "Hard": _hard_files()}],
         "ShmSize": SHM_BYTES if memory is None else min(SHM_BYTES, memory // 2),
     }
-    if memory is not None:
+    if memory is not None and bounded:
         host |= {"Memory": memory, "MemorySwap": memory}
-    if limits.processes is not None:
+    if limits.processes is not None and bounded:
         host["PidsLimit"] = limits.processes + WARDEN_TASKS
-    if limits.cpus is not None:
+    if limits.cpus is not None and bounded:
         host["NanoCpus"] = int(limits.cpus * 1e9)
     if spec.gpus:
         host["DeviceRequests"] = [{"Driver": "nvidia", "DeviceIDs": list(spec.gpus), "Capabilities": [GPU_USES]}]
@@ -155,10 +157,13 @@ def _hard_files() -> int:
     return HARD_FILES if own == resource.RLIM_INFINITY else min(HARD_FILES, own)
 
 
-def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | None = None) -> Order:
+def order(
+    spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | None = None, *, bounded: bool = True
+) -> Order:
     """What the warden runs inside: the image's entrypoint with the command, in the image's environment and more.
 
-    ``moved`` is the attempt's folder if it was put in the place of an earlier one's.
+    ``moved`` is the attempt's folder if it was put in the place of an earlier one's. Memory and processes are the
+    warden's to limit if the engine has not ``bounded`` them.
     """
     config = image.get("Config") or {}
     entrypoint = tuple(config.get("Entrypoint") or ()) if spec.entrypoint is None else spec.entrypoint
@@ -170,8 +175,8 @@ def order(spec: LaunchSpec, image: Mapping[str, Any], cpus: int, moved: Path | N
         read_only=[],
         wall_seconds=spec.limits.wall_seconds,
         limit_grace=spec.limits.grace_seconds,
-        memory_bytes=None,  # the engine sees to these two
-        processes=None,
+        memory_bytes=None if bounded else spec.limits.memory_bytes,
+        processes=None if bounded else spec.limits.processes,
         open_files=spec.limits.open_files,
         file_bytes=spec.limits.file_bytes,
         disk_bytes=spec.limits.disk_bytes,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import re
-from collections.abc import Mapping
-from typing import Any
 
+from tuning.backends.docker.accounts import account
 from tuning.backends.docker.engine import Engine
 from tuning.errors import BackendError
 
@@ -20,7 +19,7 @@ def concerns(engine: Engine) -> list[str]:
     """Sentences for the log at start, each with what to do; empty if all is well. BackendError without an engine."""
     with engine.client("asking the engine what it is") as client:
         version, info = client.version(), client.info()
-    found = [unsupported] if (unsupported := mapped_users(info)) else []
+    found = _unsuitable(engine)
     for component in version.get("Components") or ():
         runc = _numbers(str(component.get("Version", ""))) if component.get("Name") == "runc" else ()
         if runc and not sound(runc):
@@ -30,7 +29,7 @@ def concerns(engine: Engine) -> list[str]:
                 "update it, unless your distribution has mended this version"
             )
     found += [
-        f"the engine cannot limit {what}: trials can starve each other; turn on that control group"
+        f"the engine cannot limit {what}: turn on that control group, or trials can starve each other"
         for name, what in LIMITS.items()
         if info.get(name) is False
     ]
@@ -41,26 +40,12 @@ def concerns(engine: Engine) -> list[str]:
     return found
 
 
-def mapped_users(info: Mapping[str, Any]) -> str | None:
-    """Why trials cannot run on this engine, and what to do; None if they can. ``info`` is as the engine tells it.
-
-    Where a container's users are others outside of it, its trial has no right to the folders that it is shown.
-    """
-    options = " ".join(map(str, info.get("SecurityOptions") or ()))
-    for name, what in (("rootless", "runs rootless"), ("userns", "maps users (userns-remap)")):
-        if re.search(rf"\bname={name}\b", options):
-            return (
-                f"the engine {what}, so the folders of a trial belong to nobody in its container, and none can start: "
-                "give HPT_DOCKER an engine that runs as root without userns-remap"
-            )
-    return None
-
-
-def why_not_started(engine: Engine) -> str | None:
-    """What of the engine itself keeps containers from starting; None if that is unknown."""
-    with contextlib.suppress(BackendError), engine.client("asking the engine what it is") as client:
-        return mapped_users(client.info())
-    return None
+def _unsuitable(engine: Engine) -> list[str]:
+    try:
+        account(engine, (os.geteuid(), os.getegid()))
+    except BackendError as error:
+        return [str(error)]
+    return []
 
 
 def sound(runc: tuple[int, ...]) -> bool:

@@ -110,9 +110,16 @@ class Handover:
     """
 
     def __init__(
-        self, folder: Path, spec: LaunchSpec, image: Mapping[str, Any], token: str, *, moved: bool = False
+        self,
+        folder: Path,
+        spec: LaunchSpec,
+        image: Mapping[str, Any],
+        token: str,
+        *,
+        moved: bool = False,
+        bounded: bool = True,
     ) -> None:
-        order = pack(container.order(spec, image, _cpus(spec), folder if moved else None))
+        order = pack(container.order(spec, image, _cpus(spec), folder if moved else None, bounded=bounded))
         self._left = memoryview(b"%b %d\n%b" % (token.encode(), len(order), order))
         self._taken = folder / TOLD / "taken"
         # Both ends, so that it opens although nobody reads yet.
