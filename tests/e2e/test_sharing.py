@@ -124,7 +124,7 @@ def test_an_administrator_sets_limits_beside_what_is_used(
     page.goto("/administration/quotas")
     page.get_by_role("button", name="New limit").first.click()
     page.get_by_label("Person").fill("nobody")
-    choose(page, "What is limited", "Stored datasets and code")
+    choose(page, "What is limited", "Stored bytes")
     page.get_by_label("Limit, GB").fill("1")
     submit(page, "Set the limit")
     expect(page.get_by_label("Person")).to_have_attribute("aria-invalid", "true")

@@ -1819,6 +1819,24 @@ export interface components {
             } | null;
             unavailable: string | null;
         };
+        /** @description At the pace of the last seven days. */
+        Forecast: {
+            /**
+             * Format: double
+             * @description What will have counted towards the limit when its period is over.
+             */
+            at_end: number;
+            /**
+             * Format: date-time
+             * @description The end of the period.
+             */
+            ends: string;
+            /**
+             * Format: date-time
+             * @description When the limit is reached, if it is in the period.
+             */
+            reached: string | null;
+        };
         /** @enum {string} */
         FromEnum: "checkpoint" | "scratch";
         /** @enum {string} */
@@ -2814,6 +2832,8 @@ export interface components {
             user: string;
         };
         Quota: {
+            /** @description Of limits that have a period: those on GPU-hours. */
+            forecast: components["schemas"]["Forecast"] | null;
             id: number;
             limit: number;
             /** @description Whose devices are limited; empty for all else. */

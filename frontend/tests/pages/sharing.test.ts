@@ -6,6 +6,7 @@ import {
   amountWords,
   fairShares,
   fillOf,
+  forecastWords,
   limitOf,
   loweringWords,
   promiseRemark,
@@ -29,6 +30,24 @@ import {
   usageFigure,
   waitWords,
 } from "../../src/pages/usage/ledger";
+
+it("a limit on GPU-hours says where it goes", () => {
+  const ends = "2026-03-09T00:00:00.000Z";
+  const words = (at_end: number, reached: string | null, used = 3) =>
+    forecastWords({
+      id: 1,
+      project: null,
+      user: null,
+      pool: "",
+      resource: "gpu_hours_per_week",
+      limit: 10,
+      used,
+      forecast: { at_end, ends, reached },
+    }); // prettier-ignore
+  expect(words(7.25, null)).toBe("7.3 h by Mon, Mar 9 at the pace of 7 days");
+  expect(words(14, "2026-03-06T18:00:00.000Z")).toBe("used up on Fri, Mar 6 at the pace of 7 days");
+  expect(words(14, "2026-03-06T18:00:00.000Z", 10)).toBe("");
+});
 
 const pool = (part: Partial<PoolState> = {}): PoolState => ({
   name: "cpu",

@@ -114,6 +114,14 @@ class TeamChange(Shape):
     fixed = ObjectField(required=False, help_text="All that are fixed from now on.")
 
 
+class Forecast(Shape):
+    """At the pace of the last seven days."""
+
+    at_end = serializers.FloatField(help_text="What will have counted towards the limit when its period is over.")
+    ends = serializers.DateTimeField(help_text="The end of the period.")
+    reached = serializers.DateTimeField(allow_null=True, help_text="When the limit is reached, if it is in the period.")
+
+
 class Quota(Shape):
     id = serializers.IntegerField()
     project = serializers.CharField(source="project.slug", allow_null=True, default=None)
@@ -124,6 +132,7 @@ class Quota(Shape):
     used = serializers.FloatField(
         help_text="What counts towards it now; of limits on single jobs the most that a job asks for which is not over."
     )
+    forecast = Forecast(allow_null=True, help_text="Of limits that have a period: those on GPU-hours.")
 
 
 class QuotaRequest(Shape):

@@ -15,7 +15,7 @@ from hpt_web.api.pagination import page
 from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of
 from hpt_web.api.serializers import quotas as shapes
 from hpt_web.api.views.base import View, optional_text, person, reading
-from hpt_web.jobs.sharing.counting import used
+from hpt_web.jobs.sharing.counting import forecasts, used
 from hpt_web.jobs.sharing.queueing import queue_for
 from tuning.documents import Document
 
@@ -259,7 +259,15 @@ def _quotas(rows: Sequence[Quota]) -> list[dict[str, object]]:
     """Each with what counts towards it."""
     counted = used(rows)
     names = ("id", "project", "user", "resource", "pool", "limit")
-    found = [{**{name: getattr(quota, name) for name in names}, "used": counted[quota.pk]} for quota in rows]
+    told = forecasts(rows, counted)
+    found = [
+        {
+            **{name: getattr(quota, name) for name in names},
+            "used": counted[quota.pk],
+            "forecast": told[quota.pk]._asdict() if quota.pk in told else None,
+        }
+        for quota in rows
+    ]
     return list(shapes.Quota(found, many=True).data)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Aggregate, Count, FloatField, Max, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from hpt_web.accounts.models import Quota
 from hpt_web.accounts.pools import CPU
@@ -17,6 +19,7 @@ from hpt_web.jobs.sharing import ledger
 from hpt_web.jobs.sharing.stored import of_trials
 
 Resource = Quota.Resource
+PACE = timedelta(days=7)  # the days that a forecast takes as a measure: a week has its weekend
 
 
 def _most(path: str) -> Max:
@@ -51,6 +54,38 @@ def used(quotas: Sequence[Quota]) -> dict[int, float]:
         most = quota.resource in _OF_ONE_JOB
         found[quota.pk] = max(counted, default=0.0) if most else sum(counted)
     return found
+
+
+class Forecast(NamedTuple):
+    """Of a limit on GPU-hours: how many it will be when the period `ends`, and when the limit is reached, if it is.
+    At the pace of the last days; nobody knows what people will ask for."""
+
+    at_end: float
+    ends: datetime
+    reached: datetime | None
+
+
+def forecasts(quotas: Sequence[Quota], counted: Mapping[int, float]) -> dict[int, Forecast]:
+    """By the ids of those limits that have a period; `counted` is what `used` says."""
+    timed = [quota for quota in quotas if quota.resource in ledger.PERIODS]
+    if not timed:
+        return {}
+    now = timezone.now()
+    lately = ledger.gpu_hours_since(now - PACE)
+    found = {}
+    for quota in timed:
+        _, begins, longest = ledger.PERIODS[Resource(quota.resource)]
+        ends = begins(begins() + longest)
+        found[quota.pk] = forecast(counted[quota.pk], quota.limit, ledger.gpu_hours_of(quota, lately), now, ends)
+    return found
+
+
+def forecast(so_far: float, limit: float, lately: float, now: datetime, ends: datetime) -> Forecast:
+    """`lately` are the hours within `PACE` before `now`."""
+    at_end = so_far + lately * ((ends - now) / PACE)
+    if so_far >= limit:
+        return Forecast(at_end, ends, now)
+    return Forecast(at_end, ends, now + PACE * ((limit - so_far) / lately) if at_end > limit else None)
 
 
 def _counts(amount: _Amount, quota: Quota) -> bool:

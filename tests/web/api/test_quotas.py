@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.models import AuditEvent, Pool, PoolShare, Project, Quota, Team
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from hpt_web.jobs.sharing.counting import forecast
 from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api
@@ -154,6 +156,32 @@ def test_every_fault_is_named_at_once(root: Api, path: str, body: Any, fields: s
     assert set(answer.fields) == fields
     assert AuditEvent.objects.count() == before
     assert (Pool.objects.count(), PoolShare.objects.count(), Quota.objects.count()) == (0, 0, 0)
+
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+ENDS = NOW + timedelta(days=5)
+
+
+@pytest.mark.parametrize(
+    ("so_far", "lately", "at_end", "reached"),
+    [
+        (10, 0, 10, None),
+        (10, 14, 20, None),  # 2 a day
+        (10, 70, 60, NOW + timedelta(days=4)),  # 10 a day, to 50
+        (50, 0, 50, NOW),
+        (49, 1.4, 50, None),
+    ],
+)
+def test_where_gpu_hours_go_is_told_by_the_last_days(
+    so_far: float, lately: float, at_end: float, reached: datetime | None
+) -> None:
+    assert forecast(so_far, 50, lately, NOW, ENDS) == (pytest.approx(at_end), ENDS, reached)
+
+
+def test_limits_with_a_period_have_a_forecast(root: Api) -> None:
+    hours = root.post("quotas", {"resource": "gpu_hours_per_month", "limit": 5}).json["forecast"]
+    assert (hours["at_end"], hours["reached"], hours["ends"][8:]) == (0, None, "01T00:00:00.000Z")
+    assert root.post("quotas", {"resource": "queued_jobs", "limit": 5}).json["forecast"] is None
 
 
 # --- teams ------------------------------------------------------------------------------------------------------------

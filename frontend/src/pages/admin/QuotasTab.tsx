@@ -12,7 +12,7 @@ import { Panel } from "../../components/Panel";
 import { poolLabel } from "../queue/seats";
 import { ChangeQuota, NewQuota } from "./QuotaForms";
 import classes from "./QuotasTab.module.css";
-import { amountWords, fillOf, RESOURCES, scopeWords } from "./sharing";
+import { amountWords, fillOf, forecastWords, RESOURCES, scopeWords } from "./sharing";
 
 const LOOK_MS = 10_000;
 
@@ -86,6 +86,7 @@ function QuotaRow({ quota, refresh }: { quota: Quota; refresh: () => Promise<unk
       </td>
       <td>
         <Fill quota={quota} label={name} />
+        <span className="small quiet">{forecastWords(quota)}</span>
       </td>
       <td className="num">
         <b>{amountWords(quota.resource, quota.limit)}</b>

@@ -1,5 +1,5 @@
 /** Pools, shares and limits as the forms show them. Pure. */
-import type { PoolState, QuotaRequest, Share, Team } from "../../api/types";
+import type { PoolState, Quota, QuotaRequest, Share, Team } from "../../api/types";
 import { formatBytes, formatDuration, formatNumber } from "../../components/format";
 import { readNumber } from "../../components/typing";
 
@@ -66,7 +66,7 @@ export const RESOURCES: Record<Resource, ResourceWords> = {
     label: "GPU-hours a month",
     beyond: "New jobs on GPUs are refused. The month begins on the first, UTC.",
   },
-  storage_bytes: { label: "Stored datasets and code", beyond: "More uploads are refused." },
+  storage_bytes: { label: "Stored bytes", beyond: "More uploads and new jobs are refused." },
 };
 
 const GIGABYTE = 1e9;
@@ -90,6 +90,20 @@ export function amountWords(resource: Resource, amount: number): string {
   if (resource === "seconds_per_trial") return formatDuration(amount);
   if (resource.startsWith("gpu_hours")) return `${Number(amount.toFixed(1))} h`;
   return amount.toLocaleString("en-US");
+}
+
+const DAY = new Intl.DateTimeFormat("en", {
+  weekday: "short",
+  month: "short",
+  day: "numeric",
+  timeZone: "UTC",
+});
+
+/** Where a limit with a period is going at the pace of the last seven days. */
+export function forecastWords({ resource, used, limit, forecast }: Quota): string {
+  if (!forecast || used >= limit) return "";
+  if (forecast.reached) return `used up on ${DAY.format(new Date(forecast.reached))} at the pace of 7 days`;
+  return `${amountWords(resource, forecast.at_end)} by ${DAY.format(new Date(forecast.ends))} at the pace of 7 days`;
 }
 
 /** For whom a limit is. */
