@@ -98,7 +98,7 @@ PROFILES: dict[str, Profile] = {
         seed_unset=1,
         options_unset={
             "bayesian": {"kind": "ucb", "kappa": 2.5, "xi": 0.0},
-            "tpe": {"n_initial_points": 20, "gamma": 0.25},
+            "tpe": {"n_initial_points": 20, "gamma": 0.25, "estimators": "separate"},
             "anneal": {"avg_best_idx": 2.0, "shrink_coef": 0.1},
         },
     ),

@@ -1,6 +1,7 @@
 """TPE (F49): the contract, its options, that it finds good points, and its speed."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ class TestTPE(StrategySuite):
 class TestTPEWithFewInitialPoints(StrategySuite):
     name = "tpe"
     options = {"n_initial_points": 3, "gamma": 0.5}
+
+
+class TestTPEWithSeparateEstimators(StrategySuite):
+    name = "tpe"
+    options = {"n_initial_points": 3, "estimators": "separate"}
 
 
 def run(name="tpe", seed=0, trials=40, objective=bowl, space=MIXED, options=None, **more):
@@ -47,12 +53,35 @@ def test_the_documented_defaults():
 
 
 def test_it_beats_random():
-    for options in ({"n_initial_points": 10}, {"n_initial_points": 10, "gamma": 0.1}):
+    few = {"n_initial_points": 10}
+    for options, ahead in ((few, 0.1), ({**few, "gamma": 0.1}, 0.1), ({**few, "estimators": "separate"}, 0.03)):
         found = [run(seed=seed, options=options) for seed in range(6)]
         random = [run("random", seed=seed) for seed in range(6)]
-        assert np.mean([one.best.value for one in found]) > np.mean([one.best.value for one in random]) + 0.1
+        assert np.mean([one.best.value for one in found]) > np.mean([one.best.value for one in random]) + ahead
         for one, other in zip(found, random, strict=True):
             assert median(one) > median(other) + 0.4
+
+
+def test_separate_estimators_choose_each_value_for_itself():
+    """F49: l and g per hyperparameter, argmax l / g. What was good together is not kept together."""
+    values = [9.0, 8.9, 8.8, *(1.0 - n / 50 for n in range(27))]
+    good = [(0.2, 0.8), (0.2, 0.75), (0.8, 0.2)]
+    spread = [(n / 26, (n * 7 % 27) / 26) for n in range(27)]
+    trials = tuple(
+        observation(number, {"x": x, "y": y}, value)
+        for number, ((x, y), value) in enumerate(zip([*good, *spread], values, strict=True), 1)
+    )
+    history = History(Goal.MAXIMIZE, trials)
+    apart, together = (
+        strategies.create("tpe", {"gamma": 0.1, "estimators": one}).suggest(PLANE, history, [31], 0)[0]
+        for one in ("separate", "joint")
+    )
+    for name in ("x", "y"):
+        alone = SearchSpace(tuple(p for p in PLANE.parameters if p.name == name))
+        single = History(Goal.MAXIMIZE, tuple(replace(t, config={name: t.config[name]}) for t in trials))
+        (of_one,) = strategies.create("tpe", {"gamma": 0.1}).suggest(alone, single, [31], 0)
+        assert apart.config[name] == pytest.approx(of_one.config[name], abs=0.05)
+    assert together.config["x"] + together.config["y"] == pytest.approx(1.0, abs=0.15)
 
 
 def test_parallel_trials_are_as_good():

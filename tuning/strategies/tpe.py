@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tuning.parameters import Floats
 from tuning.registry import Info, Option
 from tuning.space import Config, SearchSpace, Value
 from tuning.strategies.parents import parents_of, parents_test, tests_parents
-from tuning.strategies.parzen import Parzen, axes_of
+from tuning.strategies.parzen import Axis, Parzen, axes_of
 from tuning.strategies.untried import draw_untried, free, in_turn, mended_units
 
 _CANDIDATES = 128
@@ -46,6 +47,14 @@ INFO = Info(
             0.99,
             help="The share of the trials, by objective, that counts as good.",
         ),
+        Option(
+            "estimators",
+            "choice",
+            "joint",
+            choices=("joint", "separate"),
+            help="joint: one pair of estimators over all hyperparameters, which keeps together what was good together. "
+            "separate: a pair for each hyperparameter, whose values are chosen each for itself, as in the first TPE.",
+        ),
     ),
 )
 
@@ -55,6 +64,9 @@ class TPE:
 
     l is the Parzen estimator of the ceil(gamma n) best of n trials, the better ones weighing more; g that of the others
     and of failed and running trials: a running trial counts as bad until it is known, so that parallel trials spread.
+    An estimator has one kernel for each trial, a product over the hyperparameters (multivariate, as in Falkner et al.,
+    BOHB, 2018). With ``separate`` ones there is an l and a g for each hyperparameter, as Bergstra et al. and ModelArts
+    have it: the point is made of the values of highest l / g of each. The next best values of each make the next point.
 
     Inherited trials of comparable value are observations like the own ones. Each parent whose values are not comparable
     has an l and a g of its own, by its own ranks; candidates are drawn from its l too, and its log l(x) / g(x), times
@@ -62,9 +74,12 @@ class TPE:
     A few of the first trials are uniform, to tell whether the parents are right.
     """
 
-    def __init__(self, n_initial_points: int = 20, gamma: float = 0.25) -> None:
+    def __init__(
+        self, n_initial_points: int = 20, gamma: float = 0.25, estimators: Literal["joint", "separate"] = "joint"
+    ) -> None:
         self.n_initial_points = n_initial_points
         self.gamma = gamma
+        self.estimators = estimators
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
         return in_turn(numbers, _Search(self, space.focused, history, seed).suggest) if numbers else []
@@ -81,6 +96,20 @@ class _Split:
     def log_ratio(self, points: Floats) -> Floats:
         ratio: Floats = self.trust * (self.good.log_density(points) - self.others.log_density(points))
         return ratio
+
+    def along(self, axis: Axis) -> _Split:
+        """The same trials by one hyperparameter."""
+        return _Split(replace(self.good, axes=(axis,)), replace(self.others, axes=(axis,)), self.trust)
+
+
+def _ratios(splits: Sequence[_Split], points: Floats) -> Floats:
+    total: Floats = np.sum([split.log_ratio(points) for split in splits], axis=0)
+    return total
+
+
+def _drawn(splits: Sequence[_Split], rng: np.random.Generator) -> Floats:
+    """Unit points (n, d), not snapped, of all that have good trials."""
+    return np.vstack([split.good.draw(_CANDIDATES, rng) for split in splits if len(split.good.units)])
 
 
 class _Search:
@@ -148,9 +177,12 @@ class _Search:
 
     def _modelled(self, rng: np.random.Generator) -> Suggestion:
         splits = [self._split(self.good, self.others), *self.parents]
-        drawn = [self._drawn(split, rng) for split in splits if len(split.good.units)]
-        points = np.vstack(drawn)
-        ratios = np.sum([split.log_ratio(points) for split in splits], axis=0)
+        if self.options.estimators == "separate":
+            drawn, splits = self._composed(splits, rng)
+        else:
+            drawn = _drawn(splits, rng)
+        points = self._mended(self.space.snap(drawn), rng)
+        ratios = _ratios(splits, points)
         for index in np.argsort(-ratios, kind="stable"):
             config = self.space.decode(points[index])
             if free(self.space, config, self.used):
@@ -159,10 +191,21 @@ class _Search:
         unit = self.space.encode(config)[None]
         return self._explained(config, float(sum(split.log_ratio(unit)[0] for split in splits)))
 
-    def _drawn(self, split: _Split, rng: np.random.Generator) -> Floats:
-        """Candidates, snapped units (n, d); of a scarce space a few are mended. (With all, searches are worse.)"""
-        points = self.space.snap(split.good.draw(_CANDIDATES, rng))
-        return np.vstack([mended_units(self.space, points[:_MENDED], rng), points[_MENDED:]])
+    def _composed(self, splits: Sequence[_Split], rng: np.random.Generator) -> tuple[Floats, list[_Split]]:
+        """Points of the best values of each hyperparameter, of the next best, and so on; and what judged them."""
+        points, judges = _drawn(splits, rng), []
+        for axis in self.axes:
+            along = [split.along(axis) for split in splits]
+            drawn = _drawn(along, rng)
+            points[:, axis.index] = drawn[np.argsort(-_ratios(along, drawn), kind="stable"), axis.index]
+            judges += along
+        return points, judges
+
+    def _mended(self, points: Floats, rng: np.random.Generator) -> Floats:
+        """Of a scarce space some of the points are mended. (With all of them, searches are worse.)"""
+        some = np.arange(len(points)) % (_CANDIDATES // _MENDED) == 0
+        points[some] = mended_units(self.space, points[some], rng)
+        return points
 
     def _explained(self, config: dict[str, Value], log_ratio: float) -> Suggestion:
         ratio = math.exp(min(log_ratio, 700.0))
