@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +12,8 @@ from django.db.models import Count, QuerySet
 from hpt_web.accounts.models import Project, Quota
 from hpt_web.catalog.quotas import bytes_by_project, stored_bytes
 from hpt_web.jobs.documents.drafts import Draft
-from hpt_web.jobs.models import Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob, UsageEntry
+from hpt_web.jobs.lifecycle import grace_of
+from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Event, JobParent, MetricPoint, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.outputs.artifacts import listing
 from hpt_web.jobs.outputs.retention import Stored, largest, rule_of, stored, stored_by_project
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
@@ -210,6 +211,7 @@ def attempt(row: Attempt) -> Row:
         "exit_code": row.exit_code,
         "signal": row.signal,
         "stop_reason": row.stop_reason,
+        "stops_by": _stops_by(row),
         "failure": row.failure,
         "kept_container": row.kept_container,
         "resumed": row.resumed,
@@ -217,6 +219,12 @@ def attempt(row: Attempt) -> Row:
         "pool": row.pool,
         "devices": row.devices,
     }
+
+
+def _stops_by(row: Attempt) -> datetime | None:
+    if row.stop_requested_at is None or row.ended_at is not None or row.backend == EXTERNAL:
+        return None
+    return row.stop_requested_at + timedelta(seconds=grace_of(row))
 
 
 def series(points: QuerySet[MetricPoint]) -> list[Row]:

@@ -1554,6 +1554,11 @@ export interface components {
             /** Format: date-time */
             started_at: string | null;
             stop_reason: string;
+            /**
+             * Format: date-time
+             * @description Asked to stop, it may save its work until then; it is killed after that.
+             */
+            stops_by: string | null;
             /** @description A later one began anew: what this one reported is not in the curve. */
             superseded: boolean;
         };

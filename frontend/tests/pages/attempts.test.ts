@@ -13,6 +13,7 @@ const attempt = (number: number, part: Partial<Attempt> = {}): Attempt => ({
   stop_reason: "",
   failure: "",
   kept_container: false,
+  stops_by: null,
   resumed: false,
   superseded: false,
   pool: "cpu",

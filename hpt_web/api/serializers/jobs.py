@@ -284,6 +284,9 @@ class Attempt(Shape):
     exit_code = serializers.IntegerField(allow_null=True)
     signal = serializers.IntegerField(allow_null=True)
     stop_reason = serializers.CharField()
+    stops_by = serializers.DateTimeField(
+        allow_null=True, help_text="Asked to stop, it may save its work until then; it is killed after that."
+    )
     failure = serializers.CharField()
     kept_container = serializers.BooleanField(help_text="It ran in a container that an earlier trial had left.")
     resumed = serializers.BooleanField(

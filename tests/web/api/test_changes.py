@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
+from datetime import datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from hpt_web.jobs import tasks
 from hpt_web.jobs.models import Attempt
@@ -122,11 +124,16 @@ def test_only_an_administrator_preempts(world: World, bob: Api, backend: Scripte
     refused = bob.post(at)
     assert refused.status == 403 and "administrator" in refused.json["detail"]
     root = Api(world.root)
-    assert root.post(at, {"reason": "maintenance"}).json["state"] == "Stopping"
+    stopping = root.post(at, {"reason": "maintenance"}).json
+    assert stopping["state"] == "Stopping" and "may take up to 120 s to save its work" in stopping["reason"]
+    (attempt,) = stopping["attempts"]
+    left = datetime.fromisoformat(attempt["stops_by"]) - timezone.now()
+    assert 60 < left.total_seconds() <= 120
     backend.ends(live(), 0, ended_by="stop")
     follower.claim()
     first = root.get(f"{JOB}/trials/1").json
     assert [attempt["outcome"] for attempt in first["attempts"]] == ["preempted", None]
+    assert [attempt["stops_by"] for attempt in first["attempts"]] == [None, None]
 
 
 def test_files_are_listed_downloaded_and_counted(

@@ -38,7 +38,17 @@ export function Attempts({ attempts, origin }: AttemptsProps) {
               </span>
             )}
           </p>
-          {attempt.stop_reason && <p className={classes.reason}>{attempt.stop_reason}</p>}
+          {attempt.stop_reason && (
+            <p className={classes.reason}>
+              {attempt.stop_reason}
+              {attempt.stops_by && (
+                <>
+                  {" "}
+                  It may save its work until <Moment at={attempt.stops_by} />.
+                </>
+              )}
+            </p>
+          )}
         </li>
       ))}
     </ol>
