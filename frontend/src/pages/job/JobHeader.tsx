@@ -54,7 +54,7 @@ export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
             <Button
               component={Link}
               variant="default"
-              leftSection={<Icon name="plus" />}
+              leftSection={<Icon name="link" />}
               href={`/projects/${project}/new-job?clone=${encodeURIComponent(job.name)}&parent=${encodeURIComponent(job.name)}`}
               title="A new job that knows this one's trials from the start"
             >
