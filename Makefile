@@ -87,7 +87,7 @@ bench: .venv/.dev frontend browser ## Measure what a trial costs, and how long a
 	$(PY) -m tests.bench.metric_to_screen --screen
 
 # Such as: make chaos ROWS=R4,R17 SEED=7; make chaos SEEDS=3; make chaos STAGING=/srv/hpt-staging CONFIRM=yes (docs/chaos.md).
-chaos: .venv/.dev engine ## Break a throw-away service on purpose and print the ledger (ROWS=... SEED=... SEEDS=..., or STAGING=HPT_HOME of a running one)
+chaos: .venv/.dev $(if $(STAGING),,engine) ## Break a throw-away service on purpose and print the ledger (ROWS=... SEED=... SEEDS=..., or STAGING=HPT_HOME of a running one)
 	@$(PY) -m tests.chaos $(if $(ROWS),--rows $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOAK),--soak $(SOAK)) \
 	  $(if $(STAGING),--home $(STAGING)) $(if $(filter yes,$(CONFIRM)),--yes-break-it)
 

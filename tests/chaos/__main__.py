@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import signal
 import sys
 import time
@@ -12,15 +13,18 @@ from pathlib import Path
 from tests.chaos import ledger
 from tests.chaos.ledger import Entry
 from tests.chaos.rows import Row, chosen
-from tests.chaos.runner import Theatre, play_all
-from tests.chaos.stages import Absent, Staging, scratch_folder
+from tests.chaos.runner import Theatre, play_all, played
+from tests.chaos.stages import Absent, Staging, manage, scratch_folder
+from tests.faults.lab import Lab
 
 WARNING = """\
 This breaks the service in {home} on purpose, again and again: it kills and stops its processes (web, worker, follower,
 PostgreSQL, Valkey), ends database connections, pauses and fills the queue, and starts a second worker and follower for
-a while. Jobs that run there live through it, if the service is what it claims to be. It makes an account and a project
-{project} and leaves them there, with the jobs that it ran. It changes no other data. Never run it where people work.
+a while. Jobs that run there live through it, if the service is what it claims to be. It makes an administrator and a
+project named {project}-TIME and leaves them there, with the jobs that it ran; the account is deactivated at the end. It
+changes no other data, and installs nothing. Never run it where people work.
 """
+CLOSE = "from hpt_web.accounts.models import User; User.objects.filter(username={name!r}).update(is_active=False)"
 
 
 def main() -> int:
@@ -76,15 +80,22 @@ def play(rows: Sequence[Row], seed: int, home: Path | None, soak: float, entries
 def play_staging(rows: Sequence[Row], seed: int, home: Path, scratch: Path, soak: float) -> Iterator[Entry]:
     """On an operator's own service: only what its supervisor repairs by itself."""
     stage = Staging(home, scratch)
-    theatre = Theatre(stage, scratch, seed, owner=f"chaos-{seed}", project=f"chaos-{seed}")
-    theatre.soak_seconds = soak
-    yield theatre.measure(contained=False)
-    for row in rows:
-        if row.own:
-            yield Entry(row, skipped="it needs a service of its own, which the staging system is not", seed=seed)
-        elif row.name != "R0":
-            yield theatre.play(row)
-    stage.stop()
+    name = f"chaos-{seed}-{int(time.time())}"  # a seed may be played again
+    try:
+        lab = Lab(stage, scratch, owner=name, project=name, password=secrets.token_urlsafe(24))
+        theatre = Theatre(stage, scratch, seed, lab)
+        theatre.soak_seconds = soak
+        yield theatre.measure(contained=False)
+        for row in rows:
+            own = "it needs a service of its own, which the staging system is not" if row.own else ""
+            if reason := own or stage.why_not(row.who):
+                print(f"{row.name} is skipped: {reason}", flush=True)
+                yield Entry(row, skipped=reason, seed=seed)
+            elif row.name != "R0":
+                yield played(theatre, row)
+    finally:
+        stage.stop()
+        manage(stage, "shell", "-c", CLOSE.format(name=name))
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def sleeping_follower(seconds: float) -> Fault:
 
     def fault(scene: Scene) -> None:
         scene.moment()
-        sleeper = scene.stage.pid("follower")
+        sleeper = wait_for(lambda: scene.stage.pid("follower"), PATIENCE, "the follower runs")
         if not scene.step("metric.line", "SIGSTOP"):
             os.kill(sleeper, signal.SIGSTOP)
         scene.stage.add(parts.follower())
@@ -255,10 +255,11 @@ def fill_queue(seconds: float) -> Fault:
     def fault(scene: Scene) -> None:
         scene.moment()
         with scene.stage.redis() as client:
+            before = client.config_get("maxmemory")["maxmemory"]
             client.config_set("maxmemory", "1")
             scene.tell(f"Valkey's memory is full for {seconds:.0f} s: it refuses every write")
             time.sleep(seconds)
-            client.config_set("maxmemory", "0")
+            client.config_set("maxmemory", before)
 
     return fault
 
@@ -266,7 +267,7 @@ def fill_queue(seconds: float) -> Fault:
 def kill_database(scene: Scene) -> None:
     """kill -9 of PostgreSQL's first process at the moment at which a result has been written or committed."""
     scene.moment()
-    pid = scene.stage.pid("postgres")
+    pid = wait_for(lambda: scene.stage.pid("postgres"), PATIENCE, "PostgreSQL runs")
     step: Step = scene.dice.choice(("result.written", "result.committed"))
     if scene.step(step, f"SIGKILL {pid}"):
         scene.tell(f"SIGKILL to PostgreSQL at {step}")
@@ -280,7 +281,8 @@ def kill_database(scene: Scene) -> None:
 def cut_connections(scene: Scene) -> None:
     with psycopg.connect(scene.stage.database_url, autocommit=True) as connection:
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        found = connection.execute(f"{query} AND backend_type = 'client backend'".encode()).fetchone()
+        ours = "AND backend_type = 'client backend' AND datname = current_database()"
+        found = connection.execute(f"{query} {ours}".encode()).fetchone()
     scene.tell(f"pg_terminate_backend of {found[0] if found else 0} connections")
 
 

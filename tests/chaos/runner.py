@@ -54,10 +54,10 @@ class Watchers:
 class Theatre:
     """One service and its lab, on which rows are played; knows how long jobs take there without a fault."""
 
-    def __init__(self, stage: Stage, folder: Path, seed: int, *, owner: str = "alice", project: str = "lab") -> None:
+    def __init__(self, stage: Stage, folder: Path, seed: int, lab: Lab | None = None) -> None:
         self.stage = stage
         self.seed = seed
-        self.lab = Lab(stage, folder, owner=owner, project=project)
+        self.lab = lab or Lab(stage, folder)
         self.per_round: float | None = None  # seconds that a round of trials takes beyond its own pauses
         self.stretch: float | None = None  # of whoever was at work meanwhile
         self.soak_seconds = 120.0
@@ -109,7 +109,7 @@ class Theatre:
     def _gather(self, scene: Scene, row: Row, watchers: Watchers, faulted: float, ended: float) -> Evidence:
         answers = watchers.client.stop() if watchers.client else []
         slower = max(1.0, watchers.sampler.stretch / self.stretch) if self.stretch else 1.0
-        leftovers = self._rest(slower * REST_SECONDS)
+        leftovers = self._rest(slower * REST_SECONDS, scene.number)
         samples = watchers.sampler.stop()
         rows = evidence.rows_of(self.stage.database_url, self.lab.project, scene.name)
         watchers.sockets.wait_for(len(rows["events"]), PAGES_SECONDS)
@@ -153,11 +153,13 @@ class Theatre:
     def _fault_free(self, doing: Work) -> float:
         return doing.ideal_seconds + self.per_round * _rounds(doing) if self.per_round is not None else 0.0
 
-    def _rest(self, seconds: float) -> list[str]:
-        """What still runs for an attempt although nothing may, so long after the end."""
+    def _rest(self, seconds: float, job: int) -> list[str]:
+        """What still runs for an attempt although nothing may, so long after the end: of this job, where there may be
+        others."""
 
         def left() -> list[str]:
-            found = [f"process {pid} ({_command(pid)})" for pid in trial_processes(self.stage)]
+            pids = trial_processes(self.stage, 0 if self.stage.owned else job)
+            found = [f"process {pid} ({_command(pid)})" for pid in pids]
             if self.stage.engine is not None:
                 client = self.stage.engine.client()
                 found += [f"container {one['Names']} {one['State']}" for one in client.containers(all=True)]
@@ -178,7 +180,7 @@ class Theatre:
         if found.job["ended_at"] is None:
             self.lab.post(f"/projects/{self.lab.project}/jobs/{found.name}/stop", {})
         if found.leftovers:
-            end_trials(self.stage)
+            end_trials(self.stage, 0 if self.stage.owned else found.job["id"])
         for part in ("postgres", "valkey", "worker", "follower", "web"):
             if (self.stage.home / "logs" / f"{part}.log").exists():
                 wait_for(lambda part=part: self.stage.pid(part), 60, f"{part} runs")  # type: ignore[misc]
@@ -219,10 +221,10 @@ def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, so
         theatre.soak_seconds = soak_seconds
         yield theatre.measure(contained=stage.engine is not None)
         for row in rows:
-            yield _played(theatre, row)
+            yield played(theatre, row)
 
 
-def _played(theatre: Theatre, row: Row) -> Entry:
+def played(theatre: Theatre, row: Row) -> Entry:
     """What the suite itself could not do breaks one row, and the others are played all the same."""
     try:
         return theatre.play(row)

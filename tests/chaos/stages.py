@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from hpt_web.embedded import home, parts, postgres, processes, valkey
 from tests import engine as engines
@@ -51,9 +53,10 @@ class Stage(Service):
     owned = True  # whether it may be killed with its supervisor, and started again
 
     def redis(self) -> redis.Redis:
+        once = Retry(NoBackoff(), 0)  # or whoever shuts it down would do so again once it is back
         if url := self.settings.get("REDIS_URL"):
-            return redis.Redis.from_url(url)
-        return redis.Redis(unix_socket_path=str(self.queue().socket))
+            return redis.Redis.from_url(url, retry=once)
+        return redis.Redis(unix_socket_path=str(self.queue().socket), retry=once)
 
     # --- more of the same, beside what the supervisor keeps ---
     def add(self, part: parts.Part, **changes: str) -> int:
@@ -119,6 +122,15 @@ class Staging(Stage):
         self.url = f"http://127.0.0.1:{self.port}"
         self.slots = int(environment.get("HPT_TRIAL_SLOTS") or 2 * (os.cpu_count() or 1))
         self.database_url = environment.get("DATABASE_URL") or postgres.Postgres.of_home().url
+        if (code := _code_of(pid)) not in (None, home.REPOSITORY):
+            raise Absent(f"the service in {root} runs from {code}: run this there, or its parts and ours differ")
+
+    def why_not(self, who: str) -> str:
+        """Why something of this service may not be broken; empty if it may."""
+        for server, variable in (("PostgreSQL", "DATABASE_URL"), ("Valkey", "REDIS_URL")):
+            if server in who and variable in self.settings:
+                return f"its {server} is not its own ({variable} is set), and nothing would start that again"
+        return ""
 
     def runs(self) -> bool:
         return self.pid("supervisor") != 0
@@ -128,6 +140,15 @@ class Staging(Stage):
 
     def stop(self) -> None:
         self.remove_more()
+
+
+def _code_of(supervisor: int) -> Path | None:
+    """The checkout from which a service was started, if that can be told."""
+    try:
+        folder = Path(f"/proc/{supervisor}/cwd").readlink()
+    except OSError:
+        return None
+    return folder if (folder / "manage.py").is_file() else None
 
 
 Opening = Callable[[Path], AbstractContextManager[Stage]]
@@ -212,11 +233,11 @@ def running(stage: Stage) -> Iterator[Stage]:
         end_trials(stage)
 
 
-def end_trials(stage: Stage) -> None:
-    """What a broken row may have left must not stay on the machine."""
+def end_trials(stage: Stage, job: int = 0) -> None:
+    """What a broken row may have left must not stay on the machine; of this job alone, if one is given."""
     from tests.faults.lab import trial_processes
 
-    processes.kill(trial_processes(stage))
+    processes.kill(trial_processes(stage, job))
 
 
 @contextmanager

@@ -36,8 +36,17 @@ note("ends")
 class Lab:
     """alice's project `lab` in `service`, or that of somebody else whom it does not know yet."""
 
-    def __init__(self, service: Service, folder: Path, *, owner: str = "alice", project: str = "lab") -> None:
+    def __init__(
+        self,
+        service: Service,
+        folder: Path,
+        *,
+        owner: str = "alice",
+        project: str = "lab",
+        password: str = PASSWORD,
+    ) -> None:
         self.service = service
+        self.password = password
         self.folder = folder
         self.owner = owner
         self.project = project
@@ -63,7 +72,7 @@ class Lab:
         )
 
     def _make_owner(self) -> None:
-        environment = {**self.service.environment(), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+        environment = {**self.service.environment(), "DJANGO_SUPERUSER_PASSWORD": self.password}
         command = [sys.executable, str(home.REPOSITORY / "manage.py"), "createsuperuser", "--noinput"]
         subprocess.run(
             [*command, f"--username={self.owner}", f"--email={self.owner}@example.org"],
@@ -75,7 +84,7 @@ class Lab:
     def _log_in(self) -> str:
         self.client.get("/session")
         self.client.headers["X-CSRFToken"] = self.client.cookies["csrftoken"]
-        self.post("/session", {"username": self.owner, "password": PASSWORD})
+        self.post("/session", {"username": self.owner, "password": self.password})
         return self.client.cookies["csrftoken"]
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -142,19 +151,28 @@ class Lab:
         return sorted((int(trial), int(attempt)) for trial, attempt, what in lines if what == word)
 
 
-def trial_processes(service: Service) -> list[int]:
-    """Everything that runs for a trial of this installation: marked as an attempt of it, or working in its folder."""
-    trials = str(service.home / "trials")
+def trial_processes(service: Service, job: int = 0) -> list[int]:
+    """Everything that runs for a trial of this installation, or of one of its jobs (its number in the database): marked
+    as an attempt of it, or working in its folder."""
+    trials = service.home / "trials"
     found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes()
-            folder = str((entry / "cwd").readlink())
-        except OSError:
-            continue
-        marked = b"HPT_ATTEMPT=" in environment and trials.encode() in environment
-        if (marked or folder.startswith(trials)) and processes.alive(int(entry.name)):
-            found.append(int(entry.name))
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            token = _attempt_of(entry, trials)
+            own = token.removeprefix("c").startswith(f"{job}-") if job else bool(token)
+            if own and processes.alive(int(entry.name)):
+                found.append(int(entry.name))
     return found
+
+
+def _attempt_of(process: Path, trials: Path) -> str:
+    """The attempt in that folder for which a process runs; empty if there is none."""
+    try:
+        environment = (process / "environ").read_bytes()
+        folder = (process / "cwd").readlink()
+    except OSError:
+        return ""
+    if folder.is_relative_to(trials):
+        return folder.relative_to(trials).parts[0] if folder != trials else "?"
+    marks = [variable for variable in environment.split(b"\0") if variable.startswith(b"HPT_ATTEMPT=")]
+    return marks[0].partition(b"=")[2].decode() if marks and str(trials).encode() in environment else ""
