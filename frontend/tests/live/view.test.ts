@@ -150,4 +150,14 @@ describe("the view of a job", () => {
     expect(series?.steps).toEqual([1, 2, 3, 4]);
     expect(series?.values).toEqual([0.1, 0.2, 0.35, 0.4]);
   });
+
+  it("ends an older attempt's curve where the newer one begins", () => {
+    const feed = [
+      pointsEvent(5, 1, [1, 2, 3, 4, 5], [0.1, 0.2, 0.3, 0.4, 0.5], 1),
+      pointsEvent(6, 1, [3], [0.35], 2),
+    ];
+    const series = whole(feed).series.get("f1")?.get(1);
+    expect(series?.steps).toEqual([1, 2, 3]);
+    expect(series?.values).toEqual([0.1, 0.2, 0.35]);
+  });
 });
