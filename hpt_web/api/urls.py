@@ -92,6 +92,7 @@ urlpatterns = [
     path(f"{_JOB}/pause", jobs.PauseJobView.as_view()),
     path(f"{_JOB}/unpause", jobs.UnpauseJobView.as_view()),
     path(f"{_JOB}/resume", jobs.ResumeJobView.as_view()),
+    path(f"{_JOB}/retry", jobs.RetryFailedView.as_view()),
     path(f"{_JOB}/ask", external.AskView.as_view()),
     path(f"{_JOB}/analysis/importance", analysis.ImportanceView.as_view()),
     path(f"{_JOB}/analysis/narrowing", analysis.NarrowingView.as_view()),

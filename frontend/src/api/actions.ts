@@ -89,6 +89,15 @@ export const checkJob = (project: string, body: JobDocumentRequest, signal?: Abo
 export const changeProject = (project: string, body: ProjectChanges) =>
   bodyOf(rest.PATCH("/api/v1/projects/{project}", { params: { path: { project } }, body }));
 
+/** Each from its checkpoint, if it left one. */
+export const retryFailed = (project: string, job: string) =>
+  bodyOf(
+    rest.POST("/api/v1/projects/{project}/jobs/{job}/retry", {
+      params: { path: { project, job } },
+      body: {},
+    }),
+  );
+
 export const stopJob = (project: string, job: string) =>
   bodyOf(rest.POST("/api/v1/projects/{project}/jobs/{job}/stop", { params: { path: { project, job } } }));
 

@@ -43,6 +43,13 @@ test("each state of a job offers what the service would do, and nothing else", (
   expect(inState("Failed")).toEqual(["change", "resume"]);
 });
 
+test("what failed can be retried at once, but where the job is resumed, which asks for it", () => {
+  expect(inState("Running", { Failed: 2 })).toEqual(["change", "retry", "pause", "stop"]);
+  expect(inState("Completed", { Lost: 1, Completed: 3 })).toEqual(["change", "retry"]);
+  expect(inState("Stopping", { Failed: 1 })).toEqual(["stop"]);
+  expect(inState("Stopped", { Failed: 1 })).toEqual(["change", "resume"]);
+});
+
 test("a paused job that drains can be paused now as well", () => {
   expect(inState("Paused", { Completed: 3 })).toEqual(["change", "unpause", "stop"]);
   expect(inState("Paused", { Running: 1 })).toEqual(["change", "pause", "unpause", "stop"]);

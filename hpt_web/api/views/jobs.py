@@ -16,7 +16,7 @@ from hpt_web.api.schema import CURSOR, LIMIT, operation, page_of, query, whole_q
 from hpt_web.api.serializers import changes as changed
 from hpt_web.api.serializers import jobs as shapes
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs.doors import actions, changes, cleanup
+from hpt_web.jobs.doors import actions, changes, cleanup, reruns
 from hpt_web.jobs.queries import decisions_of, events_since, job_for, jobs_in
 from tuning.states import JobState
 
@@ -120,6 +120,16 @@ class ResumeJobView(View):
     )  # fmt: skip
     def post(self, request: Request, project: str, job: str) -> Response:
         changes.resume_job(actor=person(request), project=project, name=job, document=request.data)
+        return Response(_detail(request, project, job))
+
+
+class RetryFailedView(View):
+    @operation(
+        "retryFailedTrials", "Run all trials of a job that failed or were lost again, under their numbers", tag=_TAG,
+        takes=changed.RetryDocument, gives=shapes.JobDetail,
+    )  # fmt: skip
+    def post(self, request: Request, project: str, job: str) -> Response:
+        reruns.retry_failed(actor=person(request), project=project, name=job, document=request.data)
         return Response(_detail(request, project, job))
 
 

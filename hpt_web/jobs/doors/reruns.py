@@ -21,7 +21,7 @@ from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_h
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, reopen_job, reopen_trial
 from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
-from hpt_web.jobs.queries import live_attempts, trial_for
+from hpt_web.jobs.queries import job_for, live_attempts, trial_for
 from hpt_web.jobs.running import dispatch, launching
 from tuning import specification
 from tuning.documents import Document
@@ -46,26 +46,61 @@ def retry_trial(*, actor: User, project: str, name: str, number: int, document: 
     begin = doc.choice("from", FROM, default="")
     close(doc)
     with transaction.atomic():
-        job = _ready(found)
+        job = _ready(found.job)
         trial = job.trials.select_for_update(no_key=True).get(pk=found.pk)
         trial.job = job
         checkpoint = _may_be_retried(trial, begin)
-        fields: dict[str, object] = {"retried_after": trial.attempt, "discarded_at": None}
-        if not checkpoint:
-            trial.attempts.update(superseded=True)
-            fields |= {"fresh_after": trial.attempt, "objective": None, "best_objective": None}
-        how = "from its checkpoint" if checkpoint else "from the beginning"
-        reason = f"Runs again {how}, as {actor.username} asked."
-        reopen_trial(trial, TrialState.QUEUED, reason=reason, **fields)
-        entries = [trial_entry(trial), decide(job, Decision.Kind.RETRY, reason, trial=trial)]
+        entries = _queued_again(actor, trial, checkpoint=checkpoint)
         _go_on(job, f"Runs trial {number} again, as {actor.username} asked.")
         _tell(actor, "trial.retry", trial, entries, {"from": FROM[0] if checkpoint else FROM[1]})
     return trial
 
 
-def _ready(trial: Trial) -> TuningJob:
-    """The trial's job, locked, if trials may be added to it now."""
-    job = locked(trial.job)
+def retry_failed(*, actor: User, project: str, name: str, document: object) -> TuningJob:
+    """Run all trials of a job that failed or were lost again, each as `retry_trial` does. Needs the role editor.
+
+    Raises:
+        Conflict: there are none, one of them left no checkpoint but is to go on from it, or the job is being stopped.
+    """
+    found = job_for(actor, project, name, Role.EDITOR)
+    doc = Document(document)
+    begin = doc.choice("from", FROM, default="")
+    close(doc)
+    with transaction.atomic():
+        job = _ready(found)
+        entries: list[Entry] = []
+        numbers = []
+        states = [TrialState.FAILED, TrialState.LOST]
+        for trial in job.trials.select_for_update(no_key=True).filter(state__in=states).order_by("number"):
+            trial.job = job
+            entries += _queued_again(actor, trial, checkpoint=_may_be_retried(trial, begin))
+            numbers.append(trial.number)
+        if not numbers:
+            raise Conflict(f"No trial of {job.name!r} failed or was lost; there is nothing to run again.")
+        which = "the trial" if len(numbers) == 1 else f"the {len(numbers)} trials"
+        _go_on(job, f"Runs {which} that failed again, as {actor.username} asked.")
+        data = {"trials": numbers, "from": begin}
+        record(actor=actor, action="job.retry", target_kind="job", target=job.name, project=job.project, data=data)
+        append(job.pk, [*entries, job_entry(job)])
+        transaction.on_commit(partial(tasks.nudge, job.pk))
+    return job
+
+
+def _queued_again(actor: User, trial: Trial, *, checkpoint: bool) -> list[Entry]:
+    """Have a trial that is over wait for a place once more; the events that tell it."""
+    fields: dict[str, object] = {"retried_after": trial.attempt, "discarded_at": None}
+    if not checkpoint:
+        trial.attempts.update(superseded=True)
+        fields |= {"fresh_after": trial.attempt, "objective": None, "best_objective": None}
+    how = "from its checkpoint" if checkpoint else "from the beginning"
+    reason = f"Runs again {how}, as {actor.username} asked."
+    reopen_trial(trial, TrialState.QUEUED, reason=reason, **fields)
+    return [trial_entry(trial), decide(trial.job, Decision.Kind.RETRY, reason, trial=trial)]
+
+
+def _ready(found: TuningJob) -> TuningJob:
+    """The job, locked, if trials may be added to it now."""
+    job = locked(found)
     if job.state == JobState.STOPPING:
         raise Conflict(f"Job {job.name!r} is being stopped; try again once it is over.")
     return job
@@ -105,7 +140,7 @@ def copy_trial(*, actor: User, project: str, name: str, number: int, document: o
     changes = doc.mapping("hyperparameters") if changed else {}
     close(doc)
     with transaction.atomic():
-        job = _ready(found)
+        job = _ready(found.job)
         origin = job.trials.get(pk=found.pk)
         origin.job = job
         point = _changed(origin, changes)

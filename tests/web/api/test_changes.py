@@ -98,8 +98,10 @@ def test_trials_run_again(bob: Api, backend: ScriptedBackend, follower: Follower
     assert bob.get(f"{at}/1").json["checkpoint"] is False
     refused = bob.post(f"{at}/1/retry", {"from": "checkpoint"})
     assert refused.status == 409 and "run it again from scratch" in refused.json["detail"]
-    retried = bob.post(f"{at}/1/retry")
-    assert (retried.status, retried.json["number"], retried.json["failure"]) == (200, 1, "")
+    assert bob.post(f"{JOB}/retry", {"from": "nowhere"}).fields.keys() == {"from"}
+    retried = bob.post(f"{JOB}/retry")
+    assert (retried.status, retried.json["state"]) == (200, "Running")
+    assert bob.get(f"{at}/1").json["failure"] == ""
     assert bob.get(JOB).json["reopened"] is True
     finish(backend, follower)
     first, second = bob.get(f"{at}/1").json["attempts"]

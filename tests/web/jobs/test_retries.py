@@ -55,6 +55,36 @@ def test_a_failed_trial_is_retried_from_its_checkpoint_under_its_number(
     assert feed_is_gap_free(job)
 
 
+def test_all_that_failed_are_retried_at_once(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    retry: dict[str, Any] = {"project": "lab", "name": "first", "document": {}}
+    job = new_job(limits={"max_trials": 3, "max_parallel": 3})
+    tokens = live(job)
+    writes_a_checkpoint(backend, tokens[0])
+    with pytest.raises(Conflict, match="No trial of 'first' failed or was lost"):
+        reruns.retry_failed(actor=team.bob, **retry)
+    fails(backend, follower, tokens[0])
+    fails(backend, follower, tokens[1])
+    finishes(backend, follower, tokens[2], 0.5)
+    assert state(job) == "Completed"
+    with pytest.raises(Forbidden):
+        reruns.retry_failed(actor=team.vera, **retry)
+    with pytest.raises(NotVisible):
+        reruns.retry_failed(actor=team.charlie, **retry)
+    with pytest.raises(Conflict, match="Trial 2 of 'first' has no checkpoint"):
+        reruns.retry_failed(actor=team.bob, **retry | {"document": {"from": "checkpoint"}})
+    assert (state(job), live(job)) == ("Completed", []), "all of them or none"
+    reruns.retry_failed(actor=team.bob, **retry)
+    first, second = live(job)
+    assert ["--resume-from" in backend.plays[token].spec.command for token in (first, second)] == [True, False]
+    for token in (first, second):
+        finishes(backend, follower, token, 0.3)
+    assert (state(job), job.max_trials, job.trials.count()) == ("Completed", 3, 3)
+    assert AuditEvent.objects.get(action="job.retry").data == {"trials": [1, 2], "from": ""}
+    assert feed_is_gap_free(job)
+
+
 def test_from_scratch_forgets_the_checkpoint_and_what_was_reported(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again
 ) -> None:

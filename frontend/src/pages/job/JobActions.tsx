@@ -1,14 +1,13 @@
 import { Button, Checkbox } from "@mantine/core";
 import { useState } from "react";
-import { pauseJob, resumeJob, stopJob, unpauseJob } from "../../api/actions";
+import { pauseJob, resumeJob, retryFailed, stopJob, unpauseJob } from "../../api/actions";
 import type { JobDetail } from "../../api/types";
 import { Confirm } from "../../components/Confirm";
 import { formatEstimate, plural } from "../../components/format";
 import { Icon, type IconName } from "../../components/Icon";
-import { sumOf } from "../../components/States";
 import { ChangeRules } from "./ChangeRules";
 import { Choices } from "./Choices";
-import { type Action, actionsOf, runningCount } from "./changes";
+import { type Action, actionsOf, failedCount, runningCount } from "./changes";
 
 export interface JobActionProps {
   project: string;
@@ -20,6 +19,7 @@ const BUTTONS: Record<Action, (props: JobActionProps) => React.ReactNode> = {
   pause: PauseJob,
   unpause: UnpauseJob,
   resume: ResumeJob,
+  retry: RetryFailed,
   stop: StopJob,
 };
 
@@ -91,7 +91,7 @@ function UnpauseJob({ project, job }: JobActionProps) {
 function ResumeJob({ project, job }: JobActionProps) {
   const [chosen, setChosen] = useState<boolean | null>(null);
   const failed = chosen ?? job.state === "Failed";
-  const count = sumOf(job.counts, ["Failed", "Lost"]);
+  const count = failedCount(job);
   return (
     <Confirm
       title={`Resume ${job.name}?`}
@@ -113,6 +113,24 @@ function ResumeJob({ project, job }: JobActionProps) {
           />
         )}
       </div>
+    </Confirm>
+  );
+}
+
+function RetryFailed({ project, job }: JobActionProps) {
+  const count = failedCount(job);
+  const one = count === 1;
+  return (
+    <Confirm
+      title={`Retry what failed of ${job.name}?`}
+      verb={one ? "Retry the trial" : `Retry ${plural(count, "trial")}`}
+      calm
+      act={() => retryFailed(project, job.name)}
+      trigger={trigger("play", "Retry failed")}
+    >
+      {plural(count, "trial")} that failed or {one ? "was" : "were"} lost {one ? "runs" : "run"} once more
+      under {one ? "its number" : "their numbers"}, from the last checkpoint where there is one. The job's
+      other trials stay as they are.
     </Confirm>
   );
 }

@@ -4,25 +4,28 @@ import { sumOf } from "../../components/States";
 import { readNumber, readValue, writeNumber, writeValue } from "../../components/typing";
 import { isJobOver, isTrialOver } from "../../live/view";
 
-export type Action = "change" | "pause" | "unpause" | "resume" | "stop";
+export type Action = "change" | "pause" | "unpause" | "resume" | "retry" | "stop";
 
-/** In the order of their buttons. */
+/** In the order of their buttons. One that is resumed may run what failed again as well, and asks for it there. */
 export function actionsOf(job: Pick<Job, "state" | "counts">): Action[] {
+  const retry = failedCount(job) ? ["retry" as const] : [];
   switch (job.state) {
     case "Pending":
     case "Running":
-      return ["change", "pause", "stop"];
+      return ["change", ...retry, "pause", "stop"];
     case "Paused":
       // It drains: what still runs can be stopped as well.
-      return ["change", ...(runningCount(job) ? ["pause" as const] : []), "unpause", "stop"];
+      return ["change", ...retry, ...(runningCount(job) ? ["pause" as const] : []), "unpause", "stop"];
     case "Stopping":
       return ["stop"];
     case "Completed":
-      return ["change"];
+      return ["change", ...retry];
     default:
       return ["change", "resume"];
   }
 }
+
+export const failedCount = (job: Pick<Job, "counts">): number => sumOf(job.counts, ["Failed", "Lost"]);
 
 export const runningCount = (job: Pick<Job, "counts">): number => sumOf(job.counts, ["Starting", "Running"]);
 
