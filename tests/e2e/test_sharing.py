@@ -131,7 +131,7 @@ def test_an_administrator_sets_limits_beside_what_is_used(
     expect(page.get_by_text("there is no account of that name")).to_be_visible()
     page.get_by_label("Person").fill("alice")
     submit(page, "Set the limit")
-    row = page.get_by_role("row", name=re.compile("alice.*Stored datasets"))
+    row = page.get_by_role("row", name=re.compile("alice.*Stored bytes"))
     expect(row).to_contain_text("1.0 GB")
     (quota,) = root.get("/quotas")["items"]
     assert (quota["user"], quota["limit"]) == ("alice", 10**9)
