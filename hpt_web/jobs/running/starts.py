@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from hpt_web.jobs.events import append, trial_entry
 from hpt_web.jobs.models import Attempt, Trial
+from hpt_web.jobs.queries import live_attempts
 from hpt_web.jobs.running import launching
 from hpt_web.jobs.running.endings import End, settle
 from tuning.backends import Phase, Status
@@ -68,8 +69,12 @@ def _give_up(attempt: Attempt, error: BackendError) -> None:
 
 
 def _settle(attempt: Attempt, end: End) -> None:
+    """Unless somebody has asked for its end meanwhile: that wish is the sweep's to carry out."""
     with transaction.atomic():
-        append(attempt.trial.job_id, settle(attempt, Status(phase=Phase.UNKNOWN), end))
+        locked = live_attempts().select_for_update(of=("self",), no_key=True)
+        now = locked.filter(pk=attempt.pk, stop_requested_at__isnull=True).first()
+        if now is not None:
+            append(now.trial.job_id, settle(now, Status(phase=Phase.UNKNOWN), end))
 
 
 def _tell_waiting(attempt: Attempt, reason: str) -> None:

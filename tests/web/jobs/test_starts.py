@@ -11,7 +11,7 @@ from django.db.models import F
 from pytest_django.fixtures import Settings
 
 from hpt_web.jobs import tasks
-from hpt_web.jobs.doors import changes
+from hpt_web.jobs.doors import actions, changes
 from hpt_web.jobs.models import Attempt, Decision, TuningJob, UsageEntry
 from hpt_web.jobs.running import images, starts
 from hpt_web.jobs.running.sweep import sweep
@@ -76,6 +76,19 @@ def test_an_attempt_that_is_not_started_in_time_gives_its_place_back(
     tasks.nudge(job.pk)
     assert [token in backend.plays for token in live(job)] == [True]
     assert trial(job).attempt == 2
+
+
+def test_a_stop_that_comes_meanwhile_is_not_forgotten(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, refusing: Refusing
+) -> None:
+    job = new_job()
+    stale = Attempt.objects.select_related("trial__job").get(trial__job=job)
+    actions.stop_trial(actor=team.alice, project="lab", name="first", number=1)
+    grow_old(job)
+    starts.launch(stale)
+    assert (live(job), trial(job).state) == ([stale.token], "Stopping")
+    sweep(backend, lambda _: None)
+    assert trial(job).state == "Stopped"
 
 
 def test_a_trial_that_never_starts_fails_and_equal_failures_open_the_circuit_breaker(

@@ -20,7 +20,7 @@ const KINDS: Record<string, string> = {
   preempt: "Pre-empted",
   resume: "Goes on",
   change: "Changed",
-  failures: "Equal failures",
+  failures: "Failures",
   stop: "Stopped",
   limit: "Limit",
   metric: "Value refused",
