@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpt_web.jobs.sharing.allotting import Taken, Wish, bounded
 from hpt_web.jobs.sharing.demands import Demand, Grant
-from tuning.backends.gpus import Device, Request
+from tuning.backends.gpus import Device, Request, allocate
 from tuning.backends.gpus import Grant as Held
 
 GB = 10**9
@@ -101,3 +103,34 @@ def test_whoever_waits_already_comes_behind_and_later() -> None:
 def test_where_there_is_room_nothing_changes() -> None:
     found = allot({1: (WHOLE, 2), 2: (PART, 4)}, [], [A, B])
     assert [(found[n].start, found[n].reason, found[n].place) for n in (1, 2)] == [(2, "", 0), (4, "", 0)]
+
+
+REQUEST = st.builds(Request, st.integers(1, 4), st.sampled_from([None, 10 * GB, 30 * GB, 50 * GB]))
+LEFT = st.none() | st.floats(0, 1e5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(REQUEST, LEFT), max_size=6), st.lists(st.tuples(REQUEST, st.integers(1, 5)), max_size=5))
+def test_every_plan_holds_together(held: list[tuple[Request, float | None]], wanted: list[tuple[Request, int]]) -> None:
+    """Who starts what it is granted finds devices for all of it; who gets less is in line, and told why."""
+    taken: list[Taken] = []
+    for request, left in held:
+        if grant := allocate(DEVICES, [one.grant for one in taken], request):
+            taken.append(Taken(grant, A, left))
+    jobs = [A, *(job(number) for number in range(10, 10 + len(wanted)))]
+    asks = {10 + at: ask for at, ask in enumerate(wanted)}
+    found = allot(asks, taken, jobs)
+    grants = [one.grant for one in taken]
+    for number, (request, start) in asks.items():
+        wish = Wish(request, DEVICES).without(found[number].barred)
+        for _ in range(found[number].start):
+            grant = allocate(wish.devices, grants, request)
+            assert grant is not None
+            grants.append(grant)
+        assert found[number].start + found[number].missing == start
+        assert bool(found[number].missing) == bool(found[number].reason) == bool(found[number].place)
+    places = sorted(found[number].place for number in asks if found[number].place)
+    assert places == list(range(1, len(places) + 1))
+    waits = sorted((found[number].place, found[number].starts_in) for number in asks if found[number].place)
+    known = [soon for _, soon in waits if soon is not None]
+    assert known == sorted(known), "nobody is foretold to start before whoever is ahead"
