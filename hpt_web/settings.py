@@ -46,8 +46,8 @@ HPT_DOCKER = os.environ.get("HPT_DOCKER")
 HPT_BASE_IMAGE = os.environ.get("HPT_BASE_IMAGE", "")
 # Who this installation is to private registries: a file as Docker's config.json. Unset: that of the service's account.
 HPT_REGISTRY_CONFIG = os.environ.get("HPT_REGISTRY_CONFIG", "")
-# Before a pull that failed is tried again; then three times as long, and so on.
-HPT_PULL_RETRY_SECONDS = _whole("HPT_PULL_RETRY_SECONDS", 10)
+# Before a pull that failed is tried again; then twice as long, and so on.
+HPT_PULL_RETRY_SECONDS = _whole("HPT_PULL_RETRY_SECONDS", 20)
 HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
 # Of one trial at a time, in containers its threads as well: enough for a few libraries that each start a thread for
 # every processor that they see, and far fewer than a fork bomb makes.

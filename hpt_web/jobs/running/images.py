@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 QUICK_SECONDS = 1.0  # what a pull may take before it is told of as one
 SEEN_SECONDS = 10.0  # for which an image that was here is not looked for again
-TRIES, TIMES_LONGER = 4, 3  # of a pull, and from one pause between them to the next
+TRIES, TIMES_LONGER = 4, 2  # of a pull, and from one pause between them to the next
 TOLD_SECONDS = 60.0  # how old the news of a failure may be: whoever asks later has had something mended
 REMEDY = "see whether this host reaches the registry, and whether it still has the image; then have the job go on"
 UNANSWERED_SECONDS = 30  # for which a form need not ask a registry again that did not answer
