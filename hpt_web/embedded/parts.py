@@ -107,7 +107,7 @@ def worker(threads: int = WORKER_THREADS) -> Part:
     limits = ["--processes", "1", "--threads", str(threads), "--worker-shutdown-timeout", "2000", "--skip-logging"]
     return Part(
         name="worker",
-        command=(sys.executable, "-m", "dramatiq", "hpt_web.broker", "hpt_web.jobs.tasks", *limits),
+        command=(sys.executable, "-m", "hpt_web.embedded.worker", "hpt_web.broker", "hpt_web.jobs.tasks", *limits),
         stop_signals=((signal.SIGTERM, 4.0),),
         death_signal=signal.SIGTERM,  # its master passes it on to its worker process
         environment=PYTHON,

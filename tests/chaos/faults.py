@@ -95,7 +95,7 @@ class Scene:
         wait_for(lambda: self.stage.pid(part) not in (0, before), PATIENCE, f"{part} runs again")
 
 
-Fault = Callable[[Scene], None]
+Fault = Callable[[Scene], object]
 
 
 def kill_at(step: Step, part: str) -> Fault:

@@ -52,9 +52,9 @@ class Row:
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 LONG = Work(lines=40, pause=0.2)
-SAVES = Work(trials=6, parallel=3, lines=20, pause=0.3, mode="saves")
+SAVES = Work(trials=6, parallel=3, lines=12, pause=0.5, mode="saves")
 MANY = Work(trials=18, parallel=3, lines=8)
-SOAK = Work(trials=60, parallel=4, lines=40, pause=0.15)
+SOAK = Work(trials=60, parallel=4, lines=12, pause=0.5, mode="saves")
 DOCKED = Work(trials=3, parallel=2, lines=30, pause=0.3, contained=True)
 CRASHES: dict[str, tuple[Step, str]] = {
     "R4": ("message.received", "worker"),
@@ -76,6 +76,8 @@ RANDOM = [
     *(faults.strike(part, TERM) for part in ("worker", "follower", "web")),
     faults.forget_queue,
     faults.cut_connections,
+    wardens.strike_warden,
+    wardens.strike_nursery,
 ]
 
 ROWS = [
@@ -153,7 +155,7 @@ ROWS = [
         *("R24", "two containers", "docker pause for 40 s, docker kill", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
         *(faults.freeze_and_kill_containers(40),),
         stage=stages.containers,
-        work=DOCKED,
+        work=dataclasses.replace(DOCKED, mode="saves"),
         ends=SOME_FAIL,
         own=True,
     ),
@@ -264,6 +266,15 @@ ROWS = [
         work=Work(mode="hoards"),
         ends=SOME_FAIL,
         says="No space left on device",
+        own=True,
+    ),
+    Row(
+        *("R46", "two containers", "more memory than they may have", "metric.line", "I1 I3 I4 I5 I6 I8 I10"),
+        *(faults.nothing,),
+        stage=stages.containers,
+        work=Work(trials=3, parallel=2, lines=30, pause=0.2, mode="hog", contained=True),
+        ends=SOME_FAIL,
+        says="more memory than its resources allow",
         own=True,
     ),
     Row(

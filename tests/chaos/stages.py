@@ -84,7 +84,9 @@ class Stage(Service):
     def worker_process(self) -> int:
         """The process below Dramatiq's master that runs the steps."""
         own = self.pid("worker")
-        found = [pid for pid in processes.leftovers(self.home, "worker") if pid != own and _command(pid, "dramatiq")]
+        found = [
+            pid for pid in processes.leftovers(self.home, "worker") if pid != own and _command(pid, "embedded.worker")
+        ]
         return found[0] if found else own
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from tests.service import wait_for
 from tuning.backends.processes import Identity
 
 TURNS = 3
+MOST_ATTEMPTS = 3  # of a trial whose attempts vanish
 GLANCE = 0.001  # s between looks at what is over in a few milliseconds
 
 
@@ -37,6 +38,12 @@ def kill_all_wardens(scene: Scene) -> None:
     wait_for(lambda: len(_saved(scene)) == scene.work.parallel, PATIENCE, "all have saved")
     _let_points_come(scene)
     _kill(scene, scene.alive())
+
+
+def strike_warden(scene: Scene) -> None:
+    """Of some trial that runs, and has an attempt left."""
+    if tokens := [token for token in scene.alive() if int(token.split("-")[2]) < MOST_ATTEMPTS]:
+        _kill(scene, [scene.dice.choice(tokens)])
 
 
 def _trial(token: str) -> str:
@@ -61,15 +68,22 @@ def _kill(scene: Scene, tokens: list[str]) -> None:
             scene.tell(f"SIGKILL to the warden of {token}")
 
 
+def strike_nursery(scene: Scene) -> list[int]:
+    """Whatever there is of nurseries."""
+    found = _nurseries(scene)
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    scene.tell(f"SIGKILL to {len(found)} nursery of wardens")
+    return found
+
+
 def kill_nursery(scene: Scene) -> None:
     """Three times while trials run; no trial is its child any more."""
     for _ in range(TURNS):
         scene.moment()
-        found = wait_for(lambda: _nurseries(scene), PATIENCE, "the worker has a nursery")
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        scene.tell(f"SIGKILL to the nursery of wardens ({found})")
+        wait_for(lambda: _nurseries(scene), PATIENCE, "the worker has a nursery")
+        found = strike_nursery(scene)
         wait_for(_comes_another(scene, found), PATIENCE, "wardens come from another nursery")
 
 

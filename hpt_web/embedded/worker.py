@@ -1,0 +1,28 @@
+"""Dramatiq's master, which does not outlive its worker process for long.
+
+It does that by itself, but for one moment: where the worker process is killed while it tells that it has started, it
+holds a lock for which the master then waits for ever, and no step would run any more.
+"""
+
+import os
+import signal
+import sys
+
+from dramatiq import cli
+
+LAST_SECONDS = 10  # for the master to end by itself
+
+
+def main() -> int:
+    master = os.getpid()
+
+    def child_ended(*_: object) -> None:
+        if os.getpid() == master:  # the worker process has inherited this, and children of its own
+            signal.alarm(LAST_SECONDS)
+
+    signal.signal(signal.SIGCHLD, child_ended)
+    return int(cli.main() or 0)  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
