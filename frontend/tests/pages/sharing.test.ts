@@ -43,9 +43,9 @@ it("a limit on GPU-hours says where it goes", () => {
       limit: 10,
       used,
       forecast: { at_end, ends, reached },
-    }); // prettier-ignore
-  expect(words(7.25, null)).toBe("7.3 h by Mon, Mar 9 at the pace of 7 days");
-  expect(words(14, "2026-03-06T18:00:00.000Z")).toBe("used up on Fri, Mar 6 at the pace of 7 days");
+    });
+  expect(words(7.25, null)).toBe("7.3 h by Mon, Mar 9 at the pace of the last 7 days");
+  expect(words(14, "2026-03-06T18:00:00.000Z")).toBe("used up on Fri, Mar 6 at the pace of the last 7 days");
   expect(words(14, "2026-03-06T18:00:00.000Z", 10)).toBe("");
 });
 
@@ -210,6 +210,7 @@ describe("usage", () => {
     const { key: _, ...used } = { ...sum(null, 3600), attempts: 2 };
     expect(jobFacts({ ...used, attempts: 0 })).toEqual([]);
     expect(jobFacts(used)).toEqual([{ value: "1.00", name: "trial-hours" }]);
+    expect(jobFacts({ ...used, seconds: 7 })[0]?.value).toBe("< 0.01");
     const all = { ...used, gpu_seconds: 7200, cost: 1.5, saved_seconds: 1800, saved_gpu_seconds: 3600 };
     expect(
       jobFacts({ ...all, wait_p50: 2, wait_p95: 240 }).map(({ value, name }) => `${value} ${name}`),

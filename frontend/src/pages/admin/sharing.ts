@@ -60,11 +60,13 @@ export const RESOURCES: Record<Resource, ResourceWords> = {
   gpus_per_trial: { label: "GPUs of one trial", beyond: "A job that asks for more is refused." },
   gpu_hours_per_week: {
     label: "GPU-hours a week",
-    beyond: "New jobs on GPUs are refused. The week begins on Monday, UTC.",
+    beyond:
+      "No further trial with GPUs starts, and new jobs on them are refused. The week begins on Monday, UTC.",
   },
   gpu_hours_per_month: {
     label: "GPU-hours a month",
-    beyond: "New jobs on GPUs are refused. The month begins on the first, UTC.",
+    beyond:
+      "No further trial with GPUs starts, and new jobs on them are refused. The month begins on the first, UTC.",
   },
   storage_bytes: { label: "Stored bytes", beyond: "More uploads and new jobs are refused." },
 };
@@ -102,8 +104,9 @@ const DAY = new Intl.DateTimeFormat("en", {
 /** Where a limit with a period is going at the pace of the last seven days. */
 export function forecastWords({ resource, used, limit, forecast }: Quota): string {
   if (!forecast || used >= limit) return "";
-  if (forecast.reached) return `used up on ${DAY.format(new Date(forecast.reached))} at the pace of 7 days`;
-  return `${amountWords(resource, forecast.at_end)} by ${DAY.format(new Date(forecast.ends))} at the pace of 7 days`;
+  if (forecast.reached)
+    return `used up on ${DAY.format(new Date(forecast.reached))} at the pace of the last 7 days`;
+  return `${amountWords(resource, forecast.at_end)} by ${DAY.format(new Date(forecast.ends))} at the pace of the last 7 days`;
 }
 
 /** For whom a limit is. */

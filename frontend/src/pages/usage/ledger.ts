@@ -70,7 +70,9 @@ export function measureOf(usage: Usage, asked: string | null): Measure {
 }
 
 /** All with as many digits, so that one can add them up. */
-export const hoursOf = (seconds: number): string => moneyOf(seconds / 3600);
+/** With two digits; what they would show as nothing is not nothing. */
+export const hoursOf = (seconds: number): string =>
+  seconds > 0 && seconds < 18 ? "< 0.01" : moneyOf(seconds / 3600);
 
 export const moneyOf = (amount: number): string =>
   amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
