@@ -1,7 +1,6 @@
 """The bandit policy (F66, C8): the contract, and the rule by the documents' numbers."""
 
 import dataclasses
-import math
 
 import pytest
 
@@ -45,7 +44,7 @@ def judge(best, value, goal=Goal.MAXIMIZE, **options):
     ],
 )
 def test_beyond_the_bar_is_stopped_and_on_it_goes_on(options, goal, best, bar):
-    worse = math.nextafter(bar, -math.inf * goal.sign)
+    worse = bar - goal.sign * 1e-9
     assert judge(best, worse, goal, **options).stop
     on_it = judge(best, bar, goal, **options)
     assert not on_it.stop
@@ -57,6 +56,16 @@ def test_nothing_is_rounded():
     assert judge(0.8, 0.666, slack_factor=0.2).stop
     assert judge(0.8, 0.6666, slack_factor=0.2).stop
     assert not judge(0.8, 0.6667, slack_factor=0.2).stop
+
+
+def test_at_the_bar_goes_on_in_decimals_too():
+    """F66's example: 0.8 - 0.2 is a little more than 0.6 in binary numbers."""
+    assert 0.8 - 0.2 > 0.6 and not judge(0.8, 0.6, slack_amount=0.2).stop
+    pairs = [(best, slack) for best in range(2, 100, 7) for slack in range(best)]
+    on_it = [judge(best / 100, (best - slack) / 100, slack_amount=slack / 100).stop for best, slack in pairs]
+    beyond = [judge(best / 100, (best - slack - 1) / 100, slack_amount=slack / 100).stop for best, slack in pairs]
+    assert not any(on_it) and all(beyond)
+    assert not judge(1e9, 0.1, slack_amount=1e9 - 0.1).stop  # rounded as the numbers that were subtracted are
 
 
 def test_the_reason_carries_the_numbers():

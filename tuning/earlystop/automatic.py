@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuning.contracts import Verdict
-from tuning.earlystop import intervals
+from tuning.earlystop import curves, intervals
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info
@@ -41,7 +41,7 @@ class Automatic:
         if not trials:
             reason = f"Goes on at report {interval}: no earlier trial has come as far."
             return Verdict(False, reason, {"interval": interval, "value": value, "trials": 0})
-        stop = board.goal.better(middle, value)
+        stop = curves.clearly_better(board.goal, middle, value)
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its value {value:.6g} is "
             f"{'worse' if stop else 'not worse'} than {middle:.6g}, the median of the running averages of "

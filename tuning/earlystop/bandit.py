@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
-from tuning.earlystop import intervals
+from tuning.earlystop import curves, intervals
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.errors import Fault
 from tuning.history import History
@@ -54,7 +54,7 @@ def faults(options: Mapping[str, object]) -> list[Fault]:
 class Bandit:
     """Stop at report N if the trial's best value is beyond the slack from the best value of any trial up to report N.
 
-    Nothing is rounded: 0.8 with slack_factor 0.2 stops below 0.8 / 1.2. The best is that of the trials that have not
+    Nothing is rounded: 0.8 with slack_factor 0.2 stops below 0.8 / 1.2; a value at the bar goes on. The best is that of the trials that have not
     failed, the judged one included, each with its reports 1 to N (as many as it has); inherited trials count where
     their values are comparable. The documents do not write the rule for a minimized objective; here it is the same
     rule for the reciprocal of the objective (factor) and for its negative (amount). A ratio says nothing where the best
@@ -92,7 +92,7 @@ class Bandit:
             )
             return Verdict(False, reason, numbers)
         bar, slack = self._bar(board.goal, best)
-        stop = board.goal.better(bar, own)
+        stop = curves.clearly_better(board.goal, bar, own, scale=max(abs(best), self.slack_amount or 0.0))
         side = "below" if board.goal is Goal.MAXIMIZE else "above"
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {own:.6g} is "

@@ -8,6 +8,7 @@ from itertools import chain
 from tuning.history import History, Observation
 from tuning.states import Goal, TrialState
 
+_ROUNDING = 1e-12  # relative
 _BROKEN = frozenset({TrialState.FAILED, TrialState.LOST})
 
 
@@ -29,3 +30,10 @@ def sound(history: History) -> list[Observation]:
 def best(goal: Goal, found: list[float]) -> float:
     """The best of at least one value."""
     return max(found, key=lambda value: goal.sign * value)
+
+
+def clearly_better(goal: Goal, a: float, b: float, *, scale: float = 0.0) -> bool:
+    """Whether ``a`` is better than ``b`` by more than rounding can make of equal values: a constant curve is not worse
+    than its own average, nor 0.6 than 0.8 - 0.2. ``scale``: the largest of the numbers of which they are differences.
+    """
+    return goal.better(a, b) and not math.isclose(a, b, rel_tol=_ROUNDING, abs_tol=_ROUNDING * scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuning.contracts import Verdict
-from tuning.earlystop import intervals
+from tuning.earlystop import curves, intervals
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info
@@ -40,7 +40,7 @@ class MedianStopping:
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
         middle, trials = board.median_average(interval)
-        stop = board.goal.better(middle, best)
+        stop = curves.clearly_better(board.goal, middle, best)
         relation = "worse than" if stop else "not worse than"
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {best:.6g} is {relation} "

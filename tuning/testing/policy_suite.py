@@ -61,6 +61,14 @@ class PolicySuite:
         for number in (1, 2, 3):
             assert not self.make().judge(number, history(GOOD, GOOD, GOOD)).stop
 
+    @pytest.mark.parametrize("goal", list(Goal))
+    def test_a_plateau_is_not_worse_than_its_own_average(self, goal: Goal) -> None:
+        """However the average is rounded: that of 0.003, 0.003, 0.003 is a little more in some arithmetic."""
+        for value in (0.003, 0.1, 1 / 3, 0.7, 1e-9, 123456.789):
+            for length in range(1, 12):
+                trials = history(*[(value,) * length] * 3, goal=goal)
+                assert not any(self.make().judge(number, trials).stop for number in (1, 2, 3))
+
     def mirrored(self, value: float) -> float:
         """What ``value`` of a maximised objective corresponds to when minimising."""
         return -value
