@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from hpt_web.accounts.models import Project, Quota
+from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.catalog.quotas import bytes_by_project, stored_bytes
 from hpt_web.jobs.documents.drafts import Draft
 from hpt_web.jobs.lifecycle import grace_of
@@ -17,7 +18,7 @@ from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Event, JobParent, M
 from hpt_web.jobs.outputs.artifacts import listing
 from hpt_web.jobs.outputs.retention import Stored, largest, rule_of, stored, stored_by_project
 from hpt_web.jobs.queries import cursor_of, iso, job_rows, trial_row
-from hpt_web.jobs.running.dispatch import STOP_SECONDS, runs_elsewhere
+from hpt_web.jobs.running.dispatch import STOP_SECONDS
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.sampling import samples_of
 from hpt_web.jobs.sharing import sums
@@ -60,13 +61,14 @@ def _still(job: TuningJob) -> Row:
 
 def job(row: TuningJob) -> Row:
     """One job with its whole specification."""
+    elsewhere = row.algorithm_version.kind == AlgorithmVersion.Kind.EXTERNAL
     return {
         **jobs([row])[0],
         "specification": specification.complete(row.spec),
         "bytes": _bytes(stored([row.pk])[row.pk]),
         "keep": rule_of(row),
-        "stop_grace_seconds": STOP_SECONDS if runs_elsewhere(row) else settings.HPT_STOP_GRACE_SECONDS,
-        "pause_grace_seconds": STOP_SECONDS if runs_elsewhere(row) else settings.HPT_PREEMPT_GRACE_SECONDS,
+        "stop_grace_seconds": STOP_SECONDS if elsewhere else settings.HPT_STOP_GRACE_SECONDS,
+        "pause_grace_seconds": STOP_SECONDS if elsewhere else settings.HPT_PREEMPT_GRACE_SECONDS,
         "usage": sums.total(UsageEntry.objects.filter(job=row)),
         "reopened": row.reopened is not None,
         "metrics": [metric["name"] for metric in row.algorithm_version.metrics],
