@@ -54,11 +54,11 @@ def faults(options: Mapping[str, object]) -> list[Fault]:
 class Bandit:
     """Stop at report N if the trial's best value is beyond the slack from the best value of any trial up to report N.
 
-    Nothing is rounded: 0.8 with slack_factor 0.2 stops below 0.8 / 1.2; a value at the bar goes on. The best is that of the trials that have not
-    failed, the judged one included, each with its reports 1 to N (as many as it has); inherited trials count where
-    their values are comparable. The documents do not write the rule for a minimized objective; here it is the same
-    rule for the reciprocal of the objective (factor) and for its negative (amount). A ratio says nothing where the best
-    is 0 or less, so slack_factor stops nothing there, and says so.
+    Nothing is rounded: 0.8 with slack_factor 0.2 stops below 0.8 / 1.2, and a value at the bar goes on. The best is
+    that of the trials that have not failed, the judged one included, each with its reports 1 to N (as many as it has);
+    inherited trials count where their values are comparable. The documents do not write the rule for a minimized
+    objective; here it is the same rule for the reciprocal of the objective (factor) and for its negative (amount). A
+    ratio says nothing where the best is 0 or less, so slack_factor stops nothing there, and says so.
     """
 
     def __init__(

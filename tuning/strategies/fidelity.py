@@ -27,7 +27,7 @@ from tuning.strategies import gp
 from tuning.strategies.surrogate import ANCHORS, CONDITIONED, FITTED, Surrogate, kept
 from tuning.strategies.targets import Targets
 
-_CUT = frozenset({TrialState.EARLY_STOPPED, TrialState.STOPPED, TrialState.PAUSED})
+CUT_SHORT = frozenset({TrialState.EARLY_STOPPED, TrialState.STOPPED, TrialState.PAUSED})
 _FACTOR = 3.0  # between the lengths at which trials are compared where nobody says
 
 
@@ -138,7 +138,7 @@ def fidelities_of(history: History) -> Fidelities | None:
     """
     trials = [trial for trial in rungs.sound(history) if trial.curve]
     most = max(map(rungs.resource, trials), default=0)
-    if not any(trial.state in _CUT and rungs.resource(trial) < most for trial in trials):
+    if not any(trial.state in CUT_SHORT and rungs.resource(trial) < most for trial in trials):
         return None
     first = max(1, min(trial.curve[0][0] for trial in trials))
     whole = most if any(trial.state is TrialState.COMPLETED for trial in trials) else round(_FACTOR * most)

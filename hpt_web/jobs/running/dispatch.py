@@ -26,7 +26,7 @@ from hpt_web.jobs.running import breaker, launching, resuming
 from hpt_web.jobs.running.beginnings import Beginning
 from hpt_web.jobs.running.continuing import take_over
 from hpt_web.jobs.running.starts import launch
-from hpt_web.jobs.search import choosing, history
+from hpt_web.jobs.search import choosing
 from hpt_web.jobs.search.completion import Ending, completed, ending
 from hpt_web.jobs.search.history import Known
 from hpt_web.jobs.sharing import capacity, checking, devices
@@ -47,7 +47,7 @@ def advance(job_id: int) -> list[int]:
             return []
         (job,) = found
         before = (job.state, job.reason)
-        known = history.known(job, curves=choosing.learns_from_curves(job))
+        known = choosing.shown(job)
         entries, started, beginning = _step(job, known)
         if started:
             beginning.write(job.pk, [*entries, job_entry(job, known.after(entries))])

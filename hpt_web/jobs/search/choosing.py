@@ -16,6 +16,7 @@ from hpt_web.jobs.lifecycle import move_trial
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.search import parents
 from hpt_web.jobs.search.completion import all_ended
+from hpt_web.jobs.search.history import Known, known
 from tuning import earlystop, specification, strategies
 from tuning.contracts import Policy, Promotion, Scheduler, Strategy, Suggestion
 from tuning.errors import InvalidSpec, SpaceExhausted, StrategyFailed
@@ -84,9 +85,18 @@ def may_run_out(job: TuningJob) -> bool:
     return space_of(job.pk).size is not None
 
 
-def learns_from_curves(job: TuningJob) -> bool:
-    """Whether the job's strategy is shown its trials' curves: of those that were cut short the model learns by them."""
-    return job.spec["early_stopping"] is not None or isinstance(strategy_of(job.pk), Scheduler)
+def learns_from_curves(job: TuningJob, counts: Mapping[str, int] | None = None) -> bool:
+    """Whether the job's strategy is shown curves: of trials that are cut short the model learns by them. They are if
+    somebody judges them, or did: those of its parents, or its own, of which `counts` tells the states."""
+    judged = job.spec["early_stopping"] is not None or isinstance(strategy_of(job.pk), Scheduler)
+    return judged or bool(counts and counts.get(TrialState.EARLY_STOPPED)) or parents.cut_short(job)
+
+
+def shown(job: TuningJob) -> Known:
+    """The job's own trials, with their curves if its strategy is shown them."""
+    curves = learns_from_curves(job)
+    found = known(job, curves=curves)
+    return found if curves or not learns_from_curves(job, found.tally.counts) else known(job, curves=True)
 
 
 def load_parents(job_id: int) -> None:
@@ -110,7 +120,7 @@ def choose(
         return Choice()
     strategy = strategy_of(job.pk)
     scheduler = strategy if isinstance(strategy, Scheduler) else None
-    history = parents.whole_history(job, curves=learns_from_curves(job), keep=True, own=own)
+    history = parents.whole_history(job, curves=learns_from_curves(job, counts), keep=True, own=own)
     promotions = _promote(scheduler, history, asked)
     numbers = range(total + 1, total + 1 + min(asked - len(promotions), left))
     fresh, exhausted = _suggest(job, strategy, _with_promoted(history, promotions), numbers)

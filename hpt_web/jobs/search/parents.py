@@ -16,6 +16,7 @@ from tuning import specification
 from tuning.history import History, Observation
 from tuning.specification import JobSpec
 from tuning.states import Goal, JobState
+from tuning.strategies.fidelity import CUT_SHORT
 from tuning.warmstart import Inherited, JobOutline, WarmStartType, inherit
 
 
@@ -80,6 +81,16 @@ def inherited(job_id: int, ended: tuple[datetime | None, ...], *, curves: bool =
     """
     job = TuningJob.objects.get(pk=job_id)
     return inherited_from(_one_by_one(job), specification.stored(job.spec), curves=curves)
+
+
+def cut_short(job: TuningJob) -> bool:
+    """Whether trials of its parents ended before they were whole, so that their last value is not their result."""
+    return bool(job.spec["warm_start"]) and _cut_short(job.pk, _parents_ended(job))
+
+
+@lru_cache(maxsize=64)
+def _cut_short(job_id: int, ended: tuple[datetime | None, ...]) -> bool:
+    return any(trial.state in CUT_SHORT for trial in inherited(job_id, ended).observations)
 
 
 def load(job: TuningJob, *, curves: bool) -> None:

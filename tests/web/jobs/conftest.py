@@ -6,3 +6,4 @@ from django.apps import apps
 def pytest_configure(config: pytest.Config) -> None:
     if apps.ready:
         config.pluginmanager.import_plugin("tests.web.jobs.lab")
+        config.pluginmanager.import_plugin("tests.web.jobs.elsewhere")

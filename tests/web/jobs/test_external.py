@@ -10,60 +10,17 @@ import pytest
 from django.db import connection
 
 from hpt_web.accounts.errors import Conflict, Invalid
-from hpt_web.catalog.actions import add_algorithm_version, create_algorithm
-from hpt_web.jobs.doors import actions, external
-from hpt_web.jobs.doors.external import Answer, Asked
-from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, Trial, TuningJob
+from hpt_web.jobs.doors import actions
+from hpt_web.jobs.doors.external import Asked
+from hpt_web.jobs.models import Attempt, Decision, Event, MetricPoint, TuningJob
 from hpt_web.jobs.queries import curves_of, job_row
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.sweep import suspend, sweep
-from tests.web.jobs.lab import Team, job_document, live, state, trial
+from tests.web.jobs.elsewhere import Elsewhere, New
+from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free
-from tuning import Tuner
-
-LIMITS = {"max_trials": 3, "max_parallel": 2}
-EXTERNAL = {"source": {"external": True}, "metrics": [{"name": "score"}, {"name": "loss"}]}
-
-
-class Elsewhere:
-    """Somebody's script: alice's unless it says otherwise."""
-
-    def __init__(self, team: Team, job: TuningJob) -> None:
-        self.team, self.job = team, job
-
-    def ask(self, **document: Any) -> Asked:
-        return external.ask(actor=self.team.alice, project="lab", name=self.job.name, document=document)
-
-    def report(self, number: int, *values: float, attempt: int = 1, **document: Any) -> Answer:
-        document = {"attempt": attempt, "points": [{"value": value} for value in values], **document}
-        return external.report(
-            actor=self.team.alice, project="lab", name=self.job.name, number=number, document=document
-        )
-
-    def tell(self, number: int, attempt: int = 1, **document: Any) -> Trial:
-        document["attempt"] = attempt
-        return external.tell(actor=self.team.alice, project="lab", name=self.job.name, number=number, document=document)
-
-    def is_silent(self) -> None:
-        """Time passes, and nothing is heard of whatever runs."""
-        Attempt.objects.filter(ended_at=None).update(lease_until="2000-01-01T00:00:00Z")
-
-
-@pytest.fixture
-def elsewhere(team: Team, backend: ScriptedBackend, follower: Follower) -> Callable[..., Elsewhere]:
-    create_algorithm(actor=team.alice, project="lab", name="notebook")
-    add_algorithm_version(actor=team.alice, project="lab", algorithm="notebook", document=EXTERNAL)
-
-    def create(**changes: Any) -> Elsewhere:
-        document = job_document(algorithm={"name": "notebook"}, channels={}, **{"limits": LIMITS, **changes})
-        return Elsewhere(team, actions.create_job(actor=team.alice, project="lab", document=document))
-
-    return create
-
-
-New = Callable[..., Elsewhere]
 
 
 def test_a_job_is_asked_and_told_to_its_end(elsewhere: New, backend: ScriptedBackend) -> None:
@@ -210,36 +167,6 @@ def test_a_persons_stop_is_told_and_what_is_told_then_counts(elsewhere: New, tea
     told = script.tell(1, value=0.5)
     assert (told.state, told.objective, told.reason) == ("Stopped", 0.5, "Stopped by bob.")
     assert state(script.job) == "Running"
-
-
-def test_a_search_that_cuts_trials_short_is_the_one_of_the_engine(elsewhere: New) -> None:
-    """What the service's model learns of stopped trials is what that of a Tuner does: their whole curves."""
-
-    def curve(x: float) -> list[float]:
-        return [1 - (x - 0.3) ** 2 - 0.5 / epoch for epoch in range(1, 10)]
-
-    bandit = {"slack_amount": 0.05, "delay_evaluation": 2}
-    script = elsewhere(
-        strategy={"name": "bayesian", "options": {"n_initial_points": 4}},
-        early_stopping={"name": "bandit", "options": bandit},
-        limits={"max_trials": 12, "max_parallel": 1},
-    )
-    tuner = Tuner(
-        script.job.spec["space"], strategy="bayesian", n_initial_points=4, seed=script.job.seed, max_trials=12,
-        early_stopping={"name": "bandit", **bandit},
-    )  # fmt: skip
-    for _ in range(12):
-        (handed,), (expected,) = script.ask().trials, tuner.ask()
-        assert handed.hyperparameters == expected.config
-        assert (handed.reason, handed.numbers) == (expected.reason, expected.numbers)
-        for value in curve(float(expected.config["x"])):
-            tuner.report(expected, value)
-            verdict = tuner.should_stop(expected)
-            assert script.report(handed.number, value).stop == verdict.stop
-            if verdict.stop:
-                break
-        assert script.tell(handed.number).state == tuner.tell(expected).state
-    assert {len(trial.curve) for trial in tuner.trials} > {9}, "some were cut short, and some were not"
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
