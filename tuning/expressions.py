@@ -28,6 +28,7 @@ from tuning.parameter_rules import (
     is_number,
     name_faults,
     number_faults,
+    number_in,
     order_faults,
     raise_faults,
 )
@@ -231,6 +232,14 @@ class Expression:
         if self.q is not None and not is_multiple(value, self.q, value):
             return f"{self.name} is {value!r}, not a multiple of {self.q!r}"
         return None
+
+    def canonical(self, value: Value) -> Value:
+        number = number_in(value)
+        if number is None:
+            return value
+        if self.q is None:
+            return float(number)
+        return number if self.problem_with(number) else self._rung(round(number / self.q))
 
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {"name": self.name, "type": self.form}

@@ -37,7 +37,7 @@ def points_from_json(space: SearchSpace, doc: object, field: str = "initial_poin
         elif problem := space.problem_with(item):
             faults.append(Fault(at, f"is no point of the search space: {problem}", "range"))
         else:
-            point = space.project(item)
+            point = space.canonical(item)
             if (same := first.setdefault(space.key(point), index)) != index:
                 faults.append(Fault(at, f"is the same point as {field}[{same}]; list each once", "duplicate"))
             points.append(point)

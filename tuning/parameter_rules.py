@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -18,6 +19,7 @@ MAX_NAME = 255
 MAX_VALUES = 1000
 MAX_TEXT = 1024
 STEP_TOLERANCE = 1e-6  # of a step: how far a value may lie off the lattice by rounding
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() would also read 1_0, and inf
 _PRINTED = 1e-14  # of a value: what printing it with 15 digits may change it by, twice
 _FINEST = 1e-10  # of the ends: a finer step makes values that print alike
 
@@ -49,6 +51,25 @@ class Condition:
 def is_number(value: object) -> TypeGuard[float]:
     """True for a finite number. (math.isfinite overflows on an integer of hundreds of digits.)"""
     return type(value) is int or (isinstance(value, (int, float)) and type(value) is not bool and math.isfinite(value))
+
+
+def number_in(value: object) -> float | None:
+    """The number that ``value`` is, or that its text says: a script reads 18 and '18' alike. None if there is none."""
+    if isinstance(value, str):
+        value = float(value) if _NUMBER.fullmatch(value) else None
+    try:
+        return value if is_number(value) and math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+
+
+def same_value(a: Value, b: Value) -> bool:
+    """True if the two are the same to a script: 1, 1.0 and '1' are, and what differs by rounding. Texts are as they
+    stand."""
+    if type(a) is type(b) and (a == b or isinstance(a, str)):
+        return a == b
+    one, other = number_in(a), number_in(b)
+    return one is not None and other is not None and format(float(one), ".12g") == format(float(other), ".12g")
 
 
 def is_multiple(distance: float, step: float, value: float) -> bool:

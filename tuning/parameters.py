@@ -8,7 +8,11 @@ interval, so that a uniform u is a uniform value on the parameter's scale.
 What every kind has: ``name``, ``kind`` (float, integer or categorical: what its values are), ``when`` (its condition),
 ``size`` (number of values, None if continuous), ``width`` (columns that it takes as model features), ``nominal`` (its
 values have no order), ``encode`` (and ``encode_all``, for many values at once), ``decode``, ``snap``, ``features``,
-``grid``, ``near``, ``problem_with``, ``to_json``.
+``grid``, ``near``, ``problem_with``, ``canonical``, ``to_json``.
+
+``canonical`` gives a value from outside the form that ``decode`` would have given it: no script is told 2.0 where it
+expects 2. A number's text is read as the number, and the number as the text if that is listed; what is no value of the
+parameter is left for ``problem_with`` to say.
 """
 
 from __future__ import annotations
@@ -29,8 +33,10 @@ from tuning.parameter_rules import (
     is_multiple,
     is_number,
     name_faults,
+    number_in,
     raise_faults,
     range_faults,
+    same_value,
     values_faults,
 )
 from tuning.scales import SCALES, Floats, Lattice, Scale, ScaleName, resolved
@@ -160,6 +166,15 @@ class Float:
             return f"{self.name} is {value!r}, not {self.low!r} plus a multiple of {self.step!r}"
         return None
 
+    def canonical(self, value: Value) -> Value:
+        number = number_in(value)
+        if number is None:
+            return value
+        if self.step is None or self.problem_with(number):
+            return float(number)
+        lattice = self._lattice(self.step)
+        return self._rung(lattice, round((number - self.low) / self.step))
+
     def to_json(self) -> dict[str, object]:
         document = {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
         return _extended(document, step=self.step, when=self.when)
@@ -226,6 +241,12 @@ class Integer:
         if self.step is not None and (int(value) - self.low) % self.step:
             return f"{self.name} is {value!r}, not {self.low} plus a multiple of {self.step}"
         return None
+
+    def canonical(self, value: Value) -> Value:
+        number = number_in(value)
+        if number is None:
+            return value
+        return int(number) if number == int(number) else number
 
     def to_json(self) -> dict[str, object]:
         document = {"name": self.name, "type": self.kind, "min": self.low, "max": self.high, "scale": self.scale}
@@ -305,6 +326,11 @@ class Categorical:
         if value not in self.values:
             return f"{self.name} is {value!r}, not one of {', '.join(map(repr, self.values))}"
         return None
+
+    def canonical(self, value: Value) -> Value:
+        exact = (known for known in self.values if known == value and isinstance(known, str) == isinstance(value, str))
+        alike = (known for known in self.values if same_value(known, value))
+        return next(exact, next(alike, value))
 
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {"name": self.name, "type": self.kind, "values": list(self.values)}

@@ -242,6 +242,11 @@ class SearchSpace:
                 kept[parameter.name] = config[parameter.name]
         return kept
 
+    def canonical(self, config: Mapping[str, Value]) -> dict[str, Value]:
+        """``project`` of a configuration from outside, each value as the space itself would suggest it: 2, not 2.0."""
+        known = {p.name: p.canonical(config[p.name]) for p in self.parameters if p.name in config}
+        return self.project(known)
+
     def allows(self, config: Config) -> bool:
         """Whether the constraints hold."""
         return all(constraint.holds(config) for constraint in self.constraints)

@@ -37,7 +37,10 @@ def _condition_faults(
     name = parameter.when.parameter
     if name not in places:
         return [Fault(f"{field}.parameter", f"is {name!r}, no hyperparameter of this space", "unknown")]
-    if places[name] >= index:
+    if places[name] == index:
+        message = f"is {name!r}, the hyperparameter itself; name another one, which stands before it"
+        return [Fault(f"{field}.parameter", message, "invalid")]
+    if places[name] > index:
         message = f"is {name!r}, which does not stand before {parameter.name}; list it before"
         return [Fault(f"{field}.parameter", message, "invalid")]
     parent = parameters[places[name]]

@@ -1,7 +1,7 @@
 """Strategies and policies of other packages, with a guard: whatever they do, the service goes on and says why.
 
 A strategy that raises, or suggests what cannot be run, ends the search with a reason that names its package. A policy
-that raises stops nothing. What is right passes through unchanged.
+that raises stops nothing. What is right passes through, in the space's canonical form.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from tuning.contracts import Number, Policy, Promotion, Scheduler, Strategy, Suggestion, Verdict
@@ -65,7 +66,7 @@ class WatchedStrategy:
         if wrong:
             logger.error("%s broke its contract: %s", self._who, wrong)
             raise StrategyFailed(f"{self._who} broke its contract: {wrong}.")
-        return found
+        return [replace(one, config=space.canonical(one.config)) for one in found]
 
 
 class Missing:

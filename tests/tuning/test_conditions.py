@@ -162,6 +162,11 @@ def test_narrow_constraints_are_met_and_impossible_ones_are_told():
         SearchSpace((Float("a", 0, 1),), (Constraint("a > 2"),))
 
 
+def test_a_condition_on_itself_is_told_as_that():
+    with pytest.raises(InvalidSpec, match="is 'b', the hyperparameter itself; name another one"):
+        SearchSpace((Categorical("a", ("x",)), Float("b", 0, 1, when=Condition("b", (1,)))))
+
+
 def test_conditions_made_in_code_are_checked_too():
     with pytest.raises(InvalidSpec):
         Condition("", ("x",))

@@ -203,6 +203,11 @@ def test_without_evidence_it_says_what_is_missing(space, history, part):
     assert isinstance(found, Unavailable) and part in found.reason
 
 
+def test_values_near_the_largest_float_have_shares_too():
+    found = answer(cube(2), observed(cube(2), lambda config: 1.7e308 * (2 * config["x0"] - 1), 40))
+    assert found.parameters[0].mean > 0.9 and 0.0 <= found.parameters[1].mean < 0.1
+
+
 def test_pure_noise_is_seldom_mistaken_for_an_effect():
     found = [importance(cube(4), observed(cube(4), lambda c: 0.0, 40, seed=seed, noise=1.0)) for seed in range(10)]
     told = [one for one in found if isinstance(one, Importances)]

@@ -69,6 +69,18 @@ def test_a_static_value_becomes_a_coordinate_where_it_is_tunable_now():
     assert found.dropped[0].reason == "layers is 18, outside 20 to 50"
 
 
+def test_a_number_and_its_text_are_the_same_value():
+    """F17, F24: the documents' example has its top_k as a text."""
+    outline = dataclasses.replace(OUTLINE, static={"layers": 18, "top_k": "2", "epochs": "30"})
+    tunable = (Categorical("layers", ("18", "34")), Integer("top_k", 1, 5))
+    found = inherit(
+        SearchSpace((*SPACE.parameters, *tunable)),
+        [(outline, History(Goal.MAXIMIZE, (trial(1, 0.2),)))],
+        static={"epochs": 30.0},
+    )
+    assert repr(found.observations[0].config) == "{'lr': 0.2, 'opt': 'sgd', 'layers': '18', 'top_k': 2}"
+
+
 def test_what_is_static_now_must_have_had_that_value_if_values_are_to_be_comparable():
     smaller = SearchSpace((Float("lr", 0.0, 1.0),))
     static = {"opt": "adam", "layers": 18, "epochs": 30}

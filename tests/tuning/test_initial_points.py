@@ -7,6 +7,7 @@ from tuning import strategies
 from tuning.errors import InvalidSpec
 from tuning.history import History, Observation
 from tuning.initial_points import InitialPoints, points_from_json
+from tuning.space import SearchSpace
 from tuning.states import Goal, TrialState
 
 CENTRE = {"lr": 0.01, "momentum": 0.9, "units": 128, "layers": 3, "optimizer": "adam"}
@@ -57,3 +58,15 @@ def test_points_leave_out_what_is_not_active():
     assert points_from_json(CONDITIONAL, [rms]) == (rms,)
     with pytest.raises(InvalidSpec, match="active only where optimizer is sgd"):
         points_from_json(CONDITIONAL, [{**rms, "momentum": 0.5}])
+
+
+def test_points_are_given_in_the_form_in_which_the_space_would_suggest_them():
+    """A script that reads a whole number by int() cannot read 2.0; JSON does not tell the two apart."""
+    parameters = [
+        {"name": "n", "type": "integer", "min": 1, "max": 9},
+        {"name": "c", "type": "categorical", "values": [1, 2]},
+        {"name": "q", "type": "quniform", "low": 0, "high": 9, "q": 2},
+        {"name": "x", "type": "float", "min": 0, "max": 9},
+    ]
+    (point,) = points_from_json(SearchSpace.from_json(parameters), [{"n": 2.0, "c": 1.0, "q": 4.0, "x": 3}])
+    assert repr(point) == "{'n': 2, 'c': 1, 'q': 4, 'x': 3.0}"

@@ -189,6 +189,13 @@ def test_a_strategy_that_breaks_ends_the_search_with_a_reason(body, tmp_path):
     assert isinstance(caught.value, SpaceExhausted)
 
 
+def test_its_points_are_run_in_the_form_of_the_space(tmp_path):
+    floats = f"{{n: v if isinstance(v, str) else float(v) for n, v in {POINT}.items()}}"
+    with installed(package(tmp_path, SUGGESTS + f"return [Suggestion({floats}, 'so')]")):
+        (one,) = strategies.create("mine", {}).suggest(MIXED, History(Goal.MAXIMIZE), [1], 0)
+    assert repr(one.config) == repr(MIXED.decode([0.5] * len(MIXED)))
+
+
 def test_no_point_is_run_twice_by_mistake(tmp_path):
     with installed(package(tmp_path, SUGGESTS + f"return [Suggestion({POINT}, 'so')]")):
         found = simulate(strategies.create("mine", {}), MIXED, bowl, trials=5)

@@ -75,6 +75,23 @@ def test_many_configurations_are_encoded_and_named_as_each_alone(space, seed):
     assert space.encode_all([]).shape == (0, len(space))
 
 
+@given(spaces(), st.integers(0, 2**32))
+def test_a_point_has_one_form_whatever_its_numbers_came_as(space, seed):
+    config = space.sample(np.random.default_rng(seed))
+    numbers = {name for name, value in config.items() if not isinstance(value, str)}
+    for form in (lambda value: value, float, str, np.float64):
+        came = {name: form(value) if name in numbers else value for name, value in config.items()}
+        assert repr(space.canonical(came)) == repr(config)
+
+
+def test_what_is_no_value_keeps_its_form_for_the_problem_to_be_told():
+    sizes = SearchSpace((Integer("n", 1, 5), Categorical("c", ("18", "34")), Float("x", 0.0, 1.0, step=0.5)))
+    wrong = {"n": "2.5", "c": 19, "x": "nan"}
+    assert sizes.canonical(wrong) == {"n": 2.5, "c": 19, "x": "nan"}
+    assert repr(sizes.canonical({"n": "1_0", "c": 18.0, "x": "5e-1"})) == "{'n': '1_0', 'c': '18', 'x': 0.5}"
+    assert sizes.canonical({"n": True, "c": "9" * 400, "x": 10**400}) == {"n": True, "c": "9" * 400, "x": 10**400}
+
+
 @given(spaces(), st.integers(1, 4))
 def test_the_grid_has_the_size_it_says_and_no_point_twice(space, points):
     if space.grid_size(points) > 2000:

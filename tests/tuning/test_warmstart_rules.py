@@ -251,7 +251,11 @@ LR = Float("lr", 0.0, 1.0)
         (LR, Float("lr", 0.5, 9.0, "log"), None),
         (LR, 0.5, None),
         (LR, 1, None),
-        (LR, "0.5", "lr was float and is static '0.5' now"),
+        (LR, "0.5", None),  # the same to the script
+        (LR, "half", "lr was float and is static 'half' now"),
+        ("2", Integer("lr", 1, 5), None),  # top_k of F24
+        ("2.5", Integer("lr", 1, 5), "lr was static '2.5' and is integer now"),
+        (18, Categorical("lr", ("18", "34")), None),
         (Integer("lr", 0, 9), 3, None),
         (Integer("lr", 0, 9), 3.0, None),
         (Integer("lr", 0, 9), 3.5, "lr was integer and is static 3.5 now"),
@@ -288,6 +292,7 @@ RED_OR_BLUE = Categorical("colour", ("red", "blue"))
         ({}, {"layers": 18}, {"layers": 18.0}, 0),
         ({"colour": Categorical("colour", ("r", "g", "b"))}, {}, {"colour": "r"}, 3),
         ({"colour": RED_OR_BLUE}, {}, {"colour": "green"}, 3),
+        ({"layers": Categorical("layers", ("18", "34"))}, {}, {"layers": 18}, 2),
         ({"lr": Float("lr", 0.0, 1.0)}, {}, {"lr": 0.5}, 2),
         ({"lr": Float("lr", 1.0, 1.0)}, {}, {"lr": 1.0}, 1),
     ],

@@ -227,11 +227,12 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 
 
 def _standardised(losses: Floats) -> Floats:
+    # Values near the largest float must not overflow; a power of two changes no digit of the others.
+    losses = np.ldexp(losses, -math.frexp(float(np.abs(losses).max()))[1])
     low, middle, high = np.quantile(losses, [0.25, 0.5, 0.75])
     if high > low:
         losses = np.minimum(losses, middle + _OUTLIER * (high - low))
-    # Halved before summing: values near the largest float must not overflow.
-    centred = losses / 2 - np.mean(losses / 2)
+    centred = losses - np.mean(losses)
     scale = float(np.abs(centred).max()) or 1.0
     standard: Floats = centred / scale
     return standard / (float(standard.std()) or 1.0)

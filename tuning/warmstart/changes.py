@@ -15,16 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tuning.parameter_rules import number_in, same_value
 from tuning.space import Categorical, Expression, Parameter, SearchSpace, Value
-
-
-def same_value(a: Value, b: Value) -> bool:
-    """True if the two are the same to a script: 1, 1.0 and '1' are."""
-    return _text(a) == _text(b)
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else format(float(value), ".12g")
 
 
 def count_changes(
@@ -50,7 +42,8 @@ def count_changes(
 def _made_static(parameter: Parameter, value: Value) -> tuple[int, str]:
     if isinstance(parameter, Categorical):
         shown = "{" + ", ".join(map(str, parameter.values)) + "}"
-        return len({_text(v) for v in (*parameter.values, value)}), shown
+        listed = any(same_value(known, value) for known in parameter.values)
+        return len(parameter.values) + (not listed), shown
     return len({parameter.low, parameter.high}), _range(parameter)
 
 
@@ -83,7 +76,8 @@ def type_change(name: str, old: Parameter | Value, new: Parameter | Value) -> st
     """What changed about the type of a hyperparameter (F17), as text; None if it stayed.
 
     A static value has no declared type, so it must only be possible as a value of the tunable side's type: a number for
-    float, a whole number for integer, anything for categorical. Between two static values there is nothing to compare.
+    float, a whole number for integer, anything for categorical. A number's text is
+    a number, as it is to the script. Between two static values there is nothing to compare.
     """
     if isinstance(old, Parameter) and isinstance(new, Parameter):
         return None if old.kind == new.kind else f"{name} was {old.kind} and is {new.kind} now"
@@ -98,9 +92,8 @@ def type_change(name: str, old: Parameter | Value, new: Parameter | Value) -> st
 def _fits(parameter: Parameter, value: Value) -> bool:
     if isinstance(parameter, Categorical):
         return True
-    if isinstance(value, str):
-        return False
-    return parameter.kind == "float" or float(value).is_integer()
+    number = number_in(value)
+    return number is not None and (parameter.kind == "float" or float(number).is_integer())
 
 
 def _range(parameter: Parameter) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tuning.history import History, Observation
+from tuning.parameter_rules import same_value
 from tuning.space import SearchSpace, Value
-from tuning.warmstart.changes import same_value
 from tuning.warmstart.outline import JobOutline, WarmStartType
 
 
@@ -38,8 +38,9 @@ def inherit(
     """Map the trials that each parent ran itself (not those it inherited: F19) into the child's ``space``.
 
     A trial is used if it has a value, if all tunable hyperparameters of the child that are active there have a value in
-    their range (a parent's static value is a coordinate where the hyperparameter is tunable now), and, for IDENTICAL,
-    if what is ``static`` in the child had the same value: with another one it measured another function.
+    their range (a parent's static value is a coordinate where the hyperparameter is tunable now, and a number's text is
+    the number), and, for IDENTICAL, if what is ``static`` in the child had the same value: with another one it measured
+    another function.
     TRANSFER_LEARNING uses the order of the values only, and keeps such trials.
     """
     strict = kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
@@ -48,7 +49,7 @@ def inherit(
     for outline, history in parents:
         for trial in history.own:
             config = {**outline.static, **trial.config}
-            mapped = space.project(config)
+            mapped = space.canonical(config)
             reason = _unusable(trial) or space.problem_with(mapped)
             if reason is None and strict:
                 reason = _other_static(config, static or {})

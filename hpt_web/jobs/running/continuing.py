@@ -75,7 +75,7 @@ def _values(trial: Trial) -> dict[str, Value]:
 
 def _point(trial: Trial, spec: JobSpec) -> dict[str, Value]:
     """What the trial ran with, as a point of the new job's space."""
-    return spec.space.project(_values(trial))
+    return spec.space.canonical(_values(trial))
 
 
 _NOTHING = object()
