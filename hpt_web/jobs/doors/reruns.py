@@ -167,7 +167,7 @@ def _changed(origin: Trial, changes: Mapping[str, object]) -> dict[str, Value]:
     point = {name: value for name, value in {**origin.hyperparameters, **changes}.items() if value is not None}
     if changes and (problem := space.problem_with(point)):
         raise Invalid([Fault("hyperparameters", f"are no point of the search space: {problem}", "range")])
-    return space.project(point)
+    return space.canonical(point)
 
 
 def _why_copied(actor: User, origin: Trial, changes: Mapping[str, object]) -> str:

@@ -232,10 +232,10 @@ def test_a_clone_changes_some_values_and_each_must_fit(
     with pytest.raises(Invalid, match="no point of the search space"):
         again(reruns.copy_trial, document={"hyperparameters": {"x": 7, "y": 1}}, changed=True)
     assert job.trials.count() == 1 and state(job) == "Completed"
-    copy = again(reruns.copy_trial, document={"hyperparameters": {"x": 0.25}}, changed=True)
-    assert copy.hyperparameters == {"x": 0.25}
-    assert Decision.objects.get(trial=copy, kind="suggest").reason == "Trial 1 with x = 0.25, as bob asked."
-    assert backend.plays[live(job)[0]].spec.hyperparameters["x"] == "0.25"
+    copy = again(reruns.copy_trial, document={"hyperparameters": {"x": 1}}, changed=True)
+    assert repr(copy.hyperparameters) == "{'x': 1.0}"  # as the search would have suggested it
+    assert Decision.objects.get(trial=copy, kind="suggest").reason == "Trial 1 with x = 1, as bob asked."
+    assert backend.plays[live(job)[0]].spec.hyperparameters["x"] == "1.0"
 
 
 def test_only_editors_run_trials_again(new_job: NewJob, team: Team) -> None:
