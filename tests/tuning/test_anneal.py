@@ -141,7 +141,7 @@ def test_parents_of_the_same_objective_are_among_the_ranked_trials():
 
 
 def test_parents_of_another_scale_give_the_centre_first_and_ever_more_seldom():
-    """F11: with weight w and n own trials, with probability w / (w + n / 4); the first trial is as without parents."""
+    """F11: with weight w and n own trials, with probability w / (w + n / 8); the first trial is as without parents."""
     anneal = strategies.create("anneal", {"avg_best_idx": 1})
     parents = inherited([0.5, 0.1]) + inherited([0.5, 0.5, 0.9], "b")
     history = History(Goal.MAXIMIZE, (), parents, comparable=False)
@@ -154,7 +154,7 @@ def test_parents_of_another_scale_give_the_centre_first_and_ever_more_seldom():
     found = anneal.suggest(LINE, History(Goal.MAXIMIZE, own, parents, comparable=False), NUMBERS, 0)
     weight = found[0].numbers["parents_weight"]
     of_parents = sum(" of a," in one.reason or " of b," in one.reason for one in found)
-    assert of_parents / len(found) == pytest.approx(weight / (weight + 2), abs=0.06)
+    assert of_parents / len(found) == pytest.approx(weight / (weight + 1), abs=0.06)
 
 
 def test_misleading_parents_are_forgotten():

@@ -16,7 +16,7 @@ from tuning.space import SearchSpace, Value
 from tuning.strategies.parents import Parent, parents_of, parents_test, tests_parents
 from tuning.strategies.untried import draw_untried, in_turn
 
-_OWN_PER_PARENT = 4.0  # own trials that are worth as much as one parent that is trusted fully
+_OWN_PER_PARENT = 8.0  # own trials that are worth as much as one parent that is trusted fully
 _STANDARD = NormalDist()
 
 INFO = Info(
@@ -59,7 +59,7 @@ class Anneal:
     trial, so that good combinations survive.
 
     Inherited trials of comparable value are among the ranked ones. Parents whose values are not comparable have
-    rankings of their own. One of them gives the centre instead with probability w / (w + n / 4), where n is the number
+    rankings of their own. One of them gives the centre instead with probability w / (w + n / 8), where n is the number
     of own trials with a value and w is the parents' weight (see parents.py) summed up: less and less, and never where
     own results contradict them. The neighbourhood is then smaller, by that parent's weight times its trials. The first
     trial, which is the same as without parents, and a few more are uniform, to tell whether the parents are right.

@@ -20,7 +20,7 @@ from tuning.strategies.untried import draw_untried
 TRUST = 0.7  # before the child has results of its own
 _TRUST_WORTH = 2.0  # how many own results that is worth
 _NEIGHBOURS = 3  # of a parent's trials tell the rank to expect at a point
-_TESTED, _EVERY = 20, 4  # of the first 20 trials each fourth tests the parents, beginning with the second
+_TESTED, _EVERY = 8, 4  # of the first 8 trials each fourth tests the parents, beginning with the second
 _LATEST = 200  # own results are asked: of more, their pairs are too many
 _MEAN_GAP = 1 / 3  # of two ranks drawn from 0 to 1
 
