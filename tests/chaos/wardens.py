@@ -74,7 +74,7 @@ def strike_nursery(scene: Scene) -> list[int]:
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    scene.tell(f"SIGKILL to {len(found)} nursery of wardens")
+    scene.tell(f"SIGKILL to {len(found) or "no"} nursery of wardens")
     return found
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hpt_web.jobs.doors.reruns import retry_trial
 from hpt_web.jobs.models import MetricPoint, TuningJob
 from hpt_web.jobs.queries import curves_of
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.resuming import written_at
 from hpt_web.jobs.search.history import kept_trials
-from tests.web.jobs.lab import live, trial
+from tests.web.jobs.lab import Team, live, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_advance_and_follow import feed_is_gap_free
 from tests.web.jobs.test_changes import finishes, reports, writes_a_checkpoint
@@ -69,6 +70,24 @@ def test_what_was_printed_after_the_checkpoint_counts_once(
     assert (trial(job).state, trial(job).objective, trial(job).best_objective) == ("Completed", 0.5, 0.7)
     assert superseded(job) == [(1, 3, 0.9), (1, 4, 0.4), (2, 3, 0.8)], "kept, and no part of the curve"
     feed_is_gap_free(job)
+
+
+def test_a_person_who_retries_a_killed_script_goes_on_where_its_checkpoint_stands(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, team: Team
+) -> None:
+    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
+    (first,) = live(job)
+    reports(backend, follower, first, 0.1, 0.2, 0.9)
+    writes_a_checkpoint(backend, first)
+    backend.plays[first].saved_at = len(b"score=0.1\nscore=0.2\n")
+    backend.ends(first, None, signal=9)
+    follower.claim()
+    assert (trial(job).state, curve(job)) == ("Failed", ([1, 2, 3], [0.1, 0.2, 0.9])), "until it goes on, all counts"
+    retry_trial(actor=team.bob, project="lab", name="first", number=1, document={"from": "checkpoint"})
+    (second,) = live(job)
+    assert trial(job).best_objective == 0.2
+    finishes(backend, follower, second, 0.3)
+    assert curve(job) == ([1, 2, 3], [0.1, 0.2, 0.3]) and superseded(job) == [(1, 3, 0.9)]
 
 
 def test_a_line_that_was_half_printed_belongs_to_the_checkpoint(
