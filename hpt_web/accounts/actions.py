@@ -125,7 +125,7 @@ def change_password(*, actor: User, current: str, password: str) -> None:
 def create_project(*, actor: User, slug: str, name: str = "", description: str = "") -> Project:
     """A new project, owned by `actor`."""
     require_write_scope(actor)
-    _refuse_held_key(actor, "create a project")
+    refuse_held_key(actor, "create a project")
     name = name or slug
     faults = text_faults("name", name, LONGEST_NAME) + text_faults("description", description, LONGEST_DESCRIPTION)
     if not _SLUG.fullmatch(slug):
@@ -329,7 +329,8 @@ def _refuse_key(actor: User) -> None:
         raise Forbidden("Keys and passwords are managed by their owner, logged in with a password, not by a key.")
 
 
-def _refuse_held_key(actor: User, what: str) -> None:
+def refuse_held_key(actor: User, what: str) -> None:
+    """Raise Forbidden for whoever came with a key that is held to a project: it is good for nothing beyond it."""
     key = actor.origin.access_key
     if key is not None and key.project_id is not None:
         raise Forbidden(f"Access key {key.key_id} is held to one project and cannot {what}.")

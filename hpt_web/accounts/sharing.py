@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
 from hpt_web.accounts import audit, policies
-from hpt_web.accounts.actions import held_by, refuse, set_quota
+from hpt_web.accounts.actions import held_by, refuse, refuse_held_key, set_quota
 from hpt_web.accounts.errors import Conflict, Fault, Forbidden, NotVisible
 from hpt_web.accounts.models import NAME_PATTERN, Pool, PoolShare, Project, Quota, Team, User
 from hpt_web.accounts.pools import PoolInfo, pools
@@ -30,6 +30,7 @@ _IN_FORM = "use 1 to 63 letters and digits, with hyphens between them"
 def require_admin(actor: User, what: str) -> None:
     if not actor.is_superuser:
         raise Forbidden(f"Only an administrator can {what}.")
+    refuse_held_key(actor, what)
 
 
 # --- pools ------------------------------------------------------------------------------------------------------------

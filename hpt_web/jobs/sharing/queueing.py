@@ -130,8 +130,10 @@ def _holders(visible: Collection[str]) -> list[Holder]:
 
 
 def _visible_teams(user: User) -> dict[str, int]:
-    """Those of one's own projects, with their priorities; an administrator sees all."""
-    if user.is_superuser:
+    """Those of one's own projects, with their priorities; an administrator sees all, but not by a key that is held to a
+    project."""
+    key = user.origin.access_key
+    if user.is_superuser and (key is None or key.project_id is None):
         return {"": 0, **dict(Team.objects.values_list("name", "priority"))}
     found = visible_projects(user).values_list("team__name", "team__priority")
     return {name or "": priority or 0 for name, priority in found}

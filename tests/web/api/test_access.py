@@ -192,6 +192,14 @@ def test_a_key_held_to_a_project_sees_no_other(world: World) -> None:
     assert api.post("projects", {"slug": "third"}).status == 403
 
 
+def test_an_administrators_key_held_to_a_project_is_no_administrators(world: World) -> None:
+    api = Api(bearer=factories.access_key(world.root, project="lab")[1])
+    for name, verb, path in OPERATIONS:
+        if name in ADMINS and not path.startswith("projects/"):
+            assert ask(api, name, verb, path).status == 403, name
+    assert api.get("projects/lab").status == 200
+
+
 # --- what is allowed changes the world, so each operation has its own -------------------------------------------------
 
 
