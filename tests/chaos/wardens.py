@@ -74,7 +74,7 @@ def strike_nursery(scene: Scene) -> list[int]:
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    scene.tell(f"SIGKILL to {len(found) or "no"} nursery of wardens")
+    scene.tell(f"SIGKILL to the nursery of wardens {found or '(there is none)'}")
     return found
 
 
