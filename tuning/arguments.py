@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,11 +12,13 @@ from tuning.contracts import Policy, Scheduler, Strategy
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.initial_points import points_from_json
+from tuning.plain import plain
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal
-from tuning.strategies import auto
+from tuning.strategies import StrategyInfo, auto
 from tuning.warmstart import Inherited, WarmStartType
 from tuning.warmstart.given import inherit_given, read_warm_start
+from tuning.watched import watch_strategy
 
 _MOST_TRIALS = 10**9
 _SEEDS = 2**53
@@ -41,6 +42,7 @@ class Arguments:
     policy: Policy | None
     seed: int
     max_trials: int | None
+    repeats: int
     criteria: Criteria
     static: dict[str, Value]
     inherited: Inherited
@@ -49,7 +51,8 @@ class Arguments:
 
 def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -> Arguments:
     """``given`` are the arguments by name, ``options`` those of the strategy. Raises InvalidSpec with every fault."""
-    given, options = _filled({name: _whole(value) for name, value in given.items()}, options)
+    options = {name: plain(value) for name, value in options.items()}
+    given, options = _filled({name: plain(value) for name, value in given.items()}, options)
     doc = Document(given)
     goal = doc.choice("objective", [str(one) for one in Goal])
     seed = doc.whole("seed", low=0, high=_SEEDS, optional=True)
@@ -61,12 +64,10 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     strategy = doc.sub(lambda: _strategy(given["strategy"], options, static))
     policy = doc.sub(lambda: _policy(given["early_stopping"], strategy))
     kind = doc.sub(lambda: _kind(given["warm_start"], given["comparable"]))
-    points, inherited = None, None
-    if space is not None:
-        points = doc.sub(lambda: points_from_json(space, _listed(given["initial_points"])))
-    if space is not None and kind is not None and goal in set(Goal):
-        parents, observed = given["parents"], given["inherited"]
-        inherited = doc.sub(lambda: inherit_given(space, Goal(goal), parents, observed, static, kind))
+    points = doc.sub(lambda: points_from_json(space, plain(_listed(given["initial_points"]))))
+    known = Goal(goal) if goal in set(Goal) else None
+    parents, observed = given["parents"], given["inherited"]
+    inherited = doc.sub(lambda: inherit_given(space, known, parents, observed, static, kind))
     names = _named(given["strategy"]) or "", _named(given["early_stopping"])
     seconds = None if criteria.max_seconds is None else int(criteria.max_seconds)
     search = profiles.Search(space, len(static), *names, max_seconds=seconds, repeats=repeats)
@@ -85,6 +86,7 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
         policy=whole if isinstance(whole, Scheduler) else policy,
         seed=secrets.randbelow(_DRAWN) if seed is None else seed,
         max_trials=max_trials,
+        repeats=repeats,
         criteria=criteria,
         static=static,
         inherited=inherited,
@@ -122,11 +124,6 @@ def _held(doc: Document, profile: str | None, search: profiles.Search, max_trial
     return most
 
 
-def _whole(value: object) -> object:
-    """numpy's whole numbers as Python's; anything else as it is."""
-    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
-
-
 def _listed(items: object) -> object:
     return list(items) if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) else items
 
@@ -155,10 +152,19 @@ def _strategy(strategy: object, options: Mapping[str, object], static: Mapping[s
         return strategies.create(strategy, strategies.inferred(strategy, options, static))
     if options:
         raise InvalidSpec([Fault(f"strategy.options.{name}", "goes with a strategy's name only") for name in options])
-    if not hasattr(strategy, "suggest"):
+    if isinstance(strategy, type) or not hasattr(strategy, "suggest") or not callable(strategy.suggest):
         message = f"is {shown(strategy)}; give the name of a strategy, or an object that has `suggest`"
         raise InvalidSpec([Fault("strategy", message, "type")])
-    return strategy
+    return _guarded(strategy)
+
+
+def _guarded(strategy: Strategy) -> Strategy:
+    """A strategy of one's own with the guard of those that packages offer; HPT's own need none."""
+    kind = type(strategy)
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return strategy
+    info = StrategyInfo(kind.__name__, kind.__name__, "Of one's own.", schedules=isinstance(strategy, Scheduler))
+    return watch_strategy(strategy, info, kind.__module__)
 
 
 def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
@@ -168,8 +174,11 @@ def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
     if isinstance(policy, str):
         return earlystop.create(policy, {})
     if isinstance(policy, Mapping):
+        if policy.get("name") is None:
+            known = ", ".join(info.name for info in earlystop.catalogue())
+            raise InvalidSpec([Fault("early_stopping.name", f"is missing; choose one of {known}", "required")])
         options = {name: value for name, value in policy.items() if name != "name"}
-        return earlystop.create(str(policy.get("name", "")), options)
+        return earlystop.create(str(policy["name"]), options)
     if policy is not None and not hasattr(policy, "judge"):
         message = f"is {shown(policy)}; give a policy's name, an object with its name and options, or None"
         raise InvalidSpec([Fault("early_stopping", message, "type")])

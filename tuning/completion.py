@@ -98,9 +98,16 @@ class Criteria:
         if faults:
             raise InvalidSpec(faults)
 
+    @property
+    def rules(self) -> bool:
+        """Whether any rule is set."""
+        return any(getattr(self, name) is not None for name in self.__slots__ if name != "tolerance")
+
 
 def first_met(criteria: Criteria, history: History, spent: Spent) -> Completion | None:
     """The first rule that is met; of several at once, one about results before one about limits."""
+    if not criteria.rules:  # it takes all of the trials to tell where a search stands
+        return None
     return met_by(criteria, standing(history, criteria.converged), spent)
 
 

@@ -17,8 +17,8 @@ MAX_POINTS = 1000
 Points = tuple[dict[str, Value], ...]
 
 
-def points_from_json(space: SearchSpace, doc: object, field: str = "initial_points") -> Points:
-    """The points of a list of objects, each of which must be a whole point of ``space``.
+def points_from_json(space: SearchSpace | None, doc: object, field: str = "initial_points") -> Points:
+    """The points of a list of objects, each of which must be a whole point of ``space``; none where there is no space.
 
     Raises:
         InvalidSpec: with every fault of every point.
@@ -34,6 +34,8 @@ def points_from_json(space: SearchSpace, doc: object, field: str = "initial_poin
         at = f"{field}[{index}]"
         if not isinstance(item, Mapping):
             faults.append(Fault(at, f"is {shown(item)}; give an object with a value for each hyperparameter", "type"))
+        elif space is None:
+            continue
         elif problem := space.problem_with(item):
             faults.append(Fault(at, f"is no point of the search space: {problem}", "range"))
         else:

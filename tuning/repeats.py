@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tuning.contracts import Scheduler, Strategy, Suggestion
 from tuning.errors import SpaceExhausted
-from tuning.history import History, Observation
+from tuning.history import History, Observation, best_of
 from tuning.space import SearchSpace, Value
 from tuning.states import TrialState
 
@@ -103,3 +103,12 @@ def _points(space: SearchSpace, history: History) -> list[_Point]:
     for trial in history.own:
         points.setdefault(space.key(trial.config), _Point([])).runs.append(trial)
     return list(points.values())
+
+
+def best_point(space: SearchSpace, history: History, times: int) -> Observation | None:
+    """The own point with the best mean of its values, of those whose ``times`` runs have ended (the first of equals).
+
+    ``number`` is the one of its first run. One run of several may be the best by luck; their mean hardly is.
+    """
+    whole = [p for p in _points(space, history) if len([run for run in p.runs if run.state.terminal]) >= times]
+    return best_of(history.goal, [seen for p in whole if (seen := p.seen(p.runs[0].number)).usable])

@@ -43,42 +43,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
 from threading import RLock
 from time import monotonic
 from typing import SupportsFloat
 
+from tuning import earlystop, repeats
 from tuning.arguments import read_arguments
-from tuning.completion import Completion, Criteria, Spent, first_met
-from tuning.contracts import Number, Policy, Scheduler, Strategy, Verdict
-from tuning.errors import SpaceExhausted
+from tuning.completion import Completion, Criteria, Spent, Standing, first_met, met_by, standing
+from tuning.contracts import Policy, Scheduler, Strategy, Verdict
+from tuning.errors import SpaceExhausted, StrategyFailed
 from tuning.history import History, Observation
 from tuning.outcomes import Curve, read_count, read_outcome, read_report
 from tuning.simulate import stopped
 from tuning.space import SearchSpace, Value
 from tuning.states import TrialState
+from tuning.trials import Point, Trial, Trials
 from tuning.warmstart import Dropped
 from tuning.warmstart.given import Parents
 
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A point to try: ``reason`` and ``numbers`` say why this one. What becomes of it is in ``Tuner.trials``.
-
-    ``resumed``: it was paused, and goes on from where it stopped; or from its beginning, if that cannot be.
-    """
-
-    number: int
-    config: dict[str, Value]
-    reason: str
-    numbers: dict[str, Number]
-    resumed: bool = False
-    static: Mapping[str, Value] = field(default_factory=dict)
-
-    @property
-    def arguments(self) -> dict[str, Value]:
-        """``config``, and what is the same in every trial."""
-        return {**self.static, **self.config}
+__all__ = ["Trial", "Tuner"]
 
 
 class Tuner:
@@ -140,36 +125,56 @@ class Tuner:
         self._strategy, self._policy = read.strategy, read.policy
         self._scheduler = self._strategy if isinstance(self._strategy, Scheduler) else None
         self._criteria = read.criteria
-        self._inherited, self._comparable = read.inherited.observations, read.comparable
-        self._own: dict[int, Observation] = {}
+        self._repeats = read.repeats
+        self._trials = Trials(read.goal, read.inherited.observations, read.comparable)
+        self._judged: dict[int, int] = {}  # how many reports of a trial
         self._stopped: dict[int, Verdict] = {}
         self._failures: dict[int, str] = {}
-        self._exhausted = False
+        self._spent: Completion | None = None
         self._ended: Completion | None = None
+        self._stands: tuple[History, Standing] | None = None  # as of its history
         self._begun: float | None = None
+        self._lock = RLock()
+
+    def __getstate__(self) -> dict[str, object]:
+        # Copies, as other threads may go on while these are written. A clock of this process tells another nothing.
+        with self._lock:
+            state = {name: value for name, value in self.__dict__.items() if name != "_lock"}
+            state |= {name: dict(getattr(self, name)) for name in ("_judged", "_stopped", "_failures")}
+            state["_trials"] = copy(self._trials)
+            state["_begun"] = None if self._begun is None else monotonic() - self._begun
+            return state
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._begun = None if self._begun is None else monotonic() - self._begun
         self._lock = RLock()
 
     @property
     def history(self) -> History:
         """Everything so far, as strategies and policies see it."""
         with self._lock:
-            budget = len(self._own) if self._exhausted or self._ended else self.max_trials
-            return History(self.goal, tuple(self._own.values()), self._inherited, self._comparable, budget)
+            return self._trials.history(len(self._trials) if self._spent or self._ended else self.max_trials)
 
     @property
     def trials(self) -> tuple[Observation, ...]:
-        """The trials so far, by number, with their states, values and curves."""
+        """The trials so far, by number, with their states, values and curves. A record: their ``config`` cannot be
+        changed, ``dict(trial.config)`` is a copy.
+        """
         return self.history.own
 
     @property
     def completion(self) -> Completion | None:
-        """The rule of ``completion`` or ``max_trials`` that ended the search, and why; None until then."""
+        """What ended the search, and why; None until then: a rule of ``completion`` or ``max_trials``, or that the
+        strategy has no point left (``space_exhausted``) or broke (``strategy_failed``).
+        """
         with self._lock:
-            return self._completed() or first_met(Criteria(max_started=self.max_trials), self.history, Spent())
+            started = Criteria(max_started=self.max_trials)
+            return self._completed() or self._spent or first_met(started, self.history, Spent())
 
     @property
     def done(self) -> bool:
-        """Whether the search is over: ``max_trials``, ``completion`` or the space is met, nothing runs or will go on.
+        """Whether the search is over: there is a ``completion``, nothing runs or will go on.
 
         Trials that are paused then have ended (EarlyStopped).
         """
@@ -180,11 +185,11 @@ class Tuner:
         """The next ``n`` trials to run: paused ones that go on, then new points.
 
         Fewer where the space or ``max_trials`` runs out, or while a strategy that schedules waits for trials that run;
-        none once a rule of ``completion`` is met.
+        none once there is a ``completion``.
 
         Raises:
             InvalidSpec: ``n`` is no number of trials.
-            SpaceExhausted: no untried point is left, and nothing else is to be done or waited for.
+            StrategyFailed: a strategy that is not HPT's broke. The search is over, like that of a job.
         """
         n = read_count(n)
         with self._lock:
@@ -195,50 +200,58 @@ class Tuner:
             asked = self._resumed(n)
             try:
                 return asked + self._new(n - len(asked))
-            except SpaceExhausted:
-                self._exhausted = True
+            except SpaceExhausted as error:
+                failed = isinstance(error, StrategyFailed)
+                self._spent = Completion("strategy_failed" if failed else "space_exhausted", error.reason)
                 asked += self._resumed(n - len(asked))  # a bracket that was to be filled is as full as it gets
-                if asked or (self._scheduler and self._running()):
-                    return asked
+                if failed and not asked:
+                    raise
                 self._settle()
-                raise
+                return asked
 
     def _completed(self) -> Completion | None:
         """The rule of ``completion`` that was met first; it stands, whatever comes in afterwards."""
         spent = Spent(0.0 if self._begun is None else monotonic() - self._begun)
-        self._ended = self._ended or first_met(self._criteria, self.history, spent)
+        if self._ended is None and self._criteria.rules:
+            history = self.history
+            if self._stands is None or self._stands[0] is not history:
+                self._stands = history, standing(history, self._criteria.converged)
+            self._ended = met_by(self._criteria, self._stands[1], spent)
         return self._ended
 
     def _settle(self) -> bool:
         """Whether the search is over; if so, whoever is still paused has ended."""
-        spent = self._exhausted or (self.max_trials is not None and len(self._own) >= self.max_trials)
-        if self._running() or not (spent or self._completed()):
+        spent = self._spent or (self.max_trials is not None and len(self._trials) >= self.max_trials)
+        if self._trials.running or not (spent or self._completed()):
             return False
         if not self._ended and self._scheduler and self._scheduler.promote(self.history, 1):
             return False
-        self._own.update((trial.number, stopped(trial)) for trial in self.history.paused)
+        for trial in self.history.paused:
+            self._trials.put(stopped(trial))
         return True
 
     def _resumed(self, n: int) -> list[Trial]:
         asked: list[Trial] = []
         for one in self._scheduler.promote(self.history, n) if self._scheduler else ():
-            now = self._own[one.number]
-            self._own[one.number] = replace(now, state=TrialState.RUNNING, promotions=now.promotions + 1)
-            asked.append(Trial(one.number, dict(now.config), one.reason, one.numbers, True, self.static))
+            now = self._trials[one.number]
+            self._trials.put(replace(now, state=TrialState.RUNNING, promotions=now.promotions + 1))
+            asked.append(Trial(one.number, dict(now.config), one.reason, one.numbers, True, self.static, now.config))
         return asked
 
     def _new(self, n: int) -> list[Trial]:
-        most = n if self.max_trials is None else min(n, self.max_trials - len(self._own))
-        numbers = range(len(self._own) + 1, len(self._own) + 1 + most)
-        if not numbers:
+        begun = len(self._trials)
+        most = n if self.max_trials is None else min(n, self.max_trials - begun)
+        numbers = range(begun + 1, begun + 1 + most)
+        if not numbers or self._spent:
             return []
+        asked: list[Trial] = []
         suggestions = self._strategy.suggest(self.space, self.history, numbers, self.seed)
-        asked = [
-            Trial(number, one.config, one.reason, one.numbers, static=self.static)
-            for number, one in zip(numbers, suggestions, strict=False)
-        ]
-        for trial in asked:
-            self._own[trial.number] = Observation(trial.number, dict(trial.config), TrialState.RUNNING)
+        for number, one in zip(numbers, suggestions, strict=False):
+            point = Point(one.config)
+            self._trials.put(Observation(number, point, TrialState.RUNNING))
+            asked.append(Trial(number, dict(point), one.reason, one.numbers, static=self.static, _point=point))
+        if not asked and not self._trials.running:
+            raise SpaceExhausted("The strategy suggests nothing more.")
         return asked
 
     def report(self, trial: Trial | Observation, value: SupportsFloat, step: int | None = None) -> None:
@@ -248,22 +261,28 @@ class Tuner:
         """
         reported, given = read_report(value, step)
         with self._lock:
-            now = self._of(trial)
+            now = self._trials.find(trial)
             at = (now.curve[-1][0] if now.curve else 0) + 1 if given is None else given
             kept = tuple(point for point in now.curve if point[0] < at)
-            self._own[now.number] = replace(now, curve=(*kept, (at, reported)))
+            self._judged[now.number] = min(self._judged.get(now.number, 0), len(kept))
+            self._trials.put(replace(now, curve=(*kept, (at, reported))))
 
     def should_stop(self, trial: Trial | Observation) -> Verdict:
-        """Whether ``early_stopping`` gives the trial up at its last report, and why. A trial told after that is
-        EarlyStopped; or Paused, if the verdict says ``pause``.
+        """Whether ``early_stopping`` gives the trial up, and why: at one of its reports since this was last asked, else
+        at the last one. A trial told after that is EarlyStopped; or Paused, if the verdict says ``pause``. A verdict to
+        stop stands, whatever is reported after it.
         """
         with self._lock:
-            now = self._of(trial)
+            now = self._trials.find(trial)
             if self._policy is None:
                 return Verdict(False, "There is no early stopping: every trial runs to its end.")
             if not now.curve:
                 return Verdict(False, "The trial has reported nothing yet.")
-            verdict = self._policy.judge(now.number, self.history)
+            if now.number in self._stopped:
+                return self._stopped[now.number]
+            judged = min(self._judged.get(now.number, 0), len(now.curve) - 1)
+            verdict = earlystop.judge_reports(self._policy, now.number, self.history, judged)
+            self._judged[now.number] = len(now.curve)
             if verdict.stop:
                 self._stopped[now.number] = verdict
             return verdict
@@ -289,7 +308,7 @@ class Tuner:
         """
         told = read_outcome(value, curve, failure)
         with self._lock:
-            now = self._of(trial)
+            now = self._trials.find(trial)
             points = now.curve if told.points is None else told.points
             final = points[-1][1] if told.value is None and points else told.value
             broken = told.failure
@@ -298,14 +317,15 @@ class Tuner:
             ended = _end(self._stopped.pop(now.number, None), broken is not None)
             if broken is not None:
                 self._failures[now.number] = broken
-            self._own[now.number] = replace(
+            recorded = replace(
                 now,
                 state=ended,
                 value=final if ended not in (TrialState.FAILED, TrialState.PAUSED) else None,
                 curve=tuple(point for point in points if math.isfinite(point[1])),
             )
+            self._trials.put(recorded)
             self._completed()
-            return self._own[now.number]
+            return recorded
 
     @property
     def failures(self) -> dict[int, str]:
@@ -314,21 +334,17 @@ class Tuner:
             return dict(self._failures)
 
     def best(self) -> Observation | None:
-        """The trial with the best value so far; None before the first."""
+        """The trial with the best value so far; None before the first. With ``repeats`` it is a single run, perhaps a
+        lucky one, and so it is for the rules of ``completion``: ``best_point`` goes by the mean of the runs.
+        """
         return self.history.best
 
-    def _running(self) -> bool:
-        return any(trial.state is TrialState.RUNNING for trial in self._own.values())
+    def best_point(self) -> Observation | None:
+        """Of the points whose ``repeats`` have all ended, the one with the best mean; None before the first.
 
-    def _of(self, trial: Trial | Observation) -> Observation:
-        found = self._own.get(trial.number)
-        if found is None:
-            raise ValueError(f"trial {trial.number} is not of this tuner")
-        if found.state is TrialState.PAUSED:
-            raise ValueError(f"trial {trial.number} is paused; ask gives it back when it goes on")
-        if found.state.terminal:
-            raise ValueError(f"trial {trial.number} is over already: {found.state}")
-        return found
+        ``number`` is its first trial, ``value`` the mean of the runs that gave one.
+        """
+        return repeats.best_point(self.space, self.history, self._repeats)
 
 
 def _end(verdict: Verdict | None, broken: bool) -> TrialState:

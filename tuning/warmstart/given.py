@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.history import History, Observation
-from tuning.space import SearchSpace, Value
+from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal, JobState
 from tuning.warmstart.inheritance import Inherited, inherit
 from tuning.warmstart.outline import JobOutline, WarmStartType
+from tuning.warmstart.rules import check
 
+# Of a notebook's parents nothing else is known, or a reason for each trial that cannot be used says more.
+_HELD = ("F13", "F17")
+_UNKNOWN = SearchSpace((Float("unknown", 0.0, 1.0),))  # no rule that looks at a space is asked of it
 _UNNAMED = "earlier"  # observations that do not say of which search they are
 
 
@@ -24,7 +29,28 @@ class Search(Protocol):
     def history(self) -> History: ...
 
     @property
+    def space(self) -> SearchSpace: ...
+
+    @property
     def static(self) -> Mapping[str, Value]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """``space`` is None where it is not known; ``at`` is the argument's field."""
+
+    name: str
+    history: History
+    space: SearchSpace | None = None
+    static: Mapping[str, Value] = field(default_factory=dict)
+    at: str = ""
+
+    def outline(self, space: SearchSpace, goal: Goal) -> JobOutline:
+        """What is not told of it is as it is in the child, whose ``space`` and ``goal`` these are."""
+        trials = len(self.history.own)
+        return JobOutline(
+            self.name, JobState.COMPLETED, "", goal, self.space or space, self.static, "", {}, trials, "auto"
+        )
 
 
 Parents = Mapping[str, Search | History] | Iterable[Search | History]
@@ -39,27 +65,53 @@ def read_warm_start(kind: object) -> WarmStartType:
 
 
 def inherit_given(
-    space: SearchSpace,
-    goal: Goal,
+    space: SearchSpace | None,
+    goal: Goal | None,
     parents: object,
     observations: object,
     static: Mapping[str, Value],
-    kind: WarmStartType,
+    kind: WarmStartType | None,
 ) -> Inherited:
     """What ``inherit`` makes of ``parents`` (by name, or in order: parent 1, parent 2, ...), and of ``observations``,
-    each of the search that its ``inherited_from`` names.
+    each of the search that its ``inherited_from`` names. The parents are held to the rules F13 and F17, as a job's.
+
+    ``space``, ``goal`` and ``kind`` are the child's, None where they have faults themselves; then nothing is inherited.
 
     Raises:
-        InvalidSpec: at ``parents`` or ``inherited``, where one is no such thing, or seeks the opposite.
+        InvalidSpec: at ``parents`` or ``inherited``, where one is no such thing, seeks the opposite, or breaks a rule.
     """
     faults: list[Fault] = []
-    known = [*_searches(parents, goal, faults), *_observed(observations, goal, faults)]
+    searches = _searches(parents, goal, faults)
+    known = [*searches, *_observed(observations, goal or Goal.MAXIMIZE, faults)]
+    if searches:
+        faults += _broken(space, goal or Goal.MAXIMIZE, searches, static, kind)
     if faults:
         raise InvalidSpec(faults)
-    return inherit(space, [(_outline(name, space, past, fixed), past) for name, past, fixed in known], static, kind)
+    if space is None or goal is None or kind is None:
+        return Inherited((), ())
+    return inherit(space, [(one.outline(space, goal), one.history) for one in known], static, kind)
 
 
-def _searches(parents: object, goal: Goal, faults: list[Fault]) -> list[tuple[str, History, Mapping[str, Value]]]:
+def _broken(
+    space: SearchSpace | None,
+    goal: Goal,
+    parents: list[_Parent],
+    static: Mapping[str, Value],
+    kind: WarmStartType | None,
+) -> list[Fault]:
+    """The rules that ``parents`` break, in the rules' words; of a child without a space, those on their number."""
+    somewhere = space or _UNKNOWN
+    outlines = [one.outline(somewhere, goal) for one in parents]
+    child = JobOutline("", JobState.RUNNING, "", goal, somewhere, static, "", {}, 0, "auto")
+    fields = {one.name: one.at for one in reversed(parents)}
+    return [
+        Fault(fields.get(one.parent or "", "parents"), f"{one.rule} {one.title}: {one.detail}", one.rule)
+        for one in check(child, outlines, kind or WarmStartType.IDENTICAL_DATA_AND_ALGORITHM, 0)
+        if one.refuses and one.rule in _HELD and (space is not None or one.parent is None)
+    ]
+
+
+def _searches(parents: object, goal: Goal | None, faults: list[Fault]) -> list[_Parent]:
     if isinstance(parents, (str, Search, History)) or not isinstance(parents, Iterable):
         faults.append(Fault("parents", f"is {shown(parents)}; list tuners or their histories: [tuner]", "type"))
         return []
@@ -67,22 +119,28 @@ def _searches(parents: object, goal: Goal, faults: list[Fault]) -> list[tuple[st
     listed: list[tuple[object, object]] = (
         list(parents.items()) if isinstance(parents, Mapping) else list(enumerate(parents, 1))
     )
-    found: list[tuple[str, History, Mapping[str, Value]]] = []
+    found: list[_Parent] = []
     for index, (name, parent) in enumerate(listed):
         at = f"parents.{name}" if named else f"parents[{index}]"
         past = parent.history if isinstance(parent, Search) else parent
         if not isinstance(past, History):
             faults.append(Fault(at, f"is {shown(parent)}; give a tuner, or its history", "type"))
-        elif past.goal is not goal:
+        elif goal is not None and past.goal is not goal:
             message = f"is to {past.goal} its objective, and this search to {goal} its own; leave it out"
             faults.append(Fault(at, message, "invalid"))
         else:
-            fixed = parent.static if isinstance(parent, Search) else {}
-            found.append((str(name) if named else f"parent {name}", past, fixed))
+            called = _same(past, found) or (str(name) if named else f"parent {name}")
+            known = (parent.space, parent.static) if isinstance(parent, Search) else (None, {})
+            found.append(_Parent(called, past, known[0], known[1], at))
     return found
 
 
-def _observed(observations: object, goal: Goal, faults: list[Fault]) -> list[tuple[str, History, Mapping[str, Value]]]:
+def _same(past: History, found: list[_Parent]) -> str | None:
+    """The name of the parent that is this very search, so that the rules see it twice."""
+    return next((one.name for one in found if past.own and one.history.own == past.own), None)
+
+
+def _observed(observations: object, goal: Goal, faults: list[Fault]) -> list[_Parent]:
     if not isinstance(observations, Iterable):
         faults.append(Fault("inherited", f"is {shown(observations)}; list observations: other.trials", "type"))
         return []
@@ -97,9 +155,4 @@ def _observed(observations: object, goal: Goal, faults: list[Fault]) -> list[tup
     groups: dict[str, list[Observation]] = {}
     for one in listed:
         groups.setdefault(one.inherited_from or _UNNAMED, []).append(one)
-    return [(name, History(goal, tuple(group)), {}) for name, group in groups.items()]
-
-
-def _outline(name: str, space: SearchSpace, past: History, static: Mapping[str, Value]) -> JobOutline:
-    """Of which only the name and the statics count for what is inherited."""
-    return JobOutline(name, JobState.COMPLETED, "", past.goal, space, static, "", {}, len(past.own), "")
+    return [_Parent(name, History(goal, tuple(group))) for name, group in groups.items()]
