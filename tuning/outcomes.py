@@ -7,6 +7,7 @@ import operator
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import SupportsFloat
 
 from tuning.documents import shown
@@ -110,10 +111,13 @@ def _step(field: str, value: object, faults: list[Fault]) -> int:
     try:
         if isinstance(value, bool):
             raise TypeError
-        return int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)  # type: ignore[arg-type]
+        step = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         faults.append(Fault(field, f"is {shown(value)}; give the step as a whole number", "type"))
         return 0
+    if step < 0:
+        faults.append(Fault(field, f"is {step}; give the step as a whole number from 0", "range"))
+    return step
 
 
 def _points(curve: object, faults: list[Fault]) -> Points:
@@ -132,4 +136,14 @@ def _points(curve: object, faults: list[Fault]) -> Points:
             faults.append(Fault(at, f"is {shown(item)}; give a value, or a pair of step and value", "type"))
         else:
             points.append((_step(f"{at}[0]", item[0], faults), _number(f"{at}[1]", item[1], faults)))
+    faults += _disorder(points) if not faults else []
     return tuple(points)
+
+
+def _disorder(points: Sequence[tuple[int, float]]) -> list[Fault]:
+    """Every step that does not lie ahead of the one before: rules look steps up, and a curve goes one way."""
+    return [
+        Fault(f"curve[{index}][0]", f"is {step}, after step {before}; list the points by rising step", "range")
+        for index, ((before, _), (step, _)) in enumerate(pairwise(points), 1)
+        if step <= before
+    ]

@@ -1,0 +1,150 @@
+"""The door of a Tuner: numbers of whatever library, parents that are held to the rules, and every fault at once."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from tests.tuning.strategy_suite import SMALL
+from tuning import Tuner
+from tuning.errors import InvalidSpec
+
+FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
+BAD = {"name": "x", "type": "float", "min": 2, "max": 1}
+
+
+def searched(*space, trials=2, **arguments):
+    tuner = Tuner(list(space), strategy="random", **arguments)
+    for trial in tuner.ask(trials):
+        tuner.tell(trial, float(trial.number))
+    return tuner
+
+
+def faults(*arguments, **named):
+    with pytest.raises(InvalidSpec) as caught:
+        Tuner(*arguments, **named)
+    return {fault.field: fault.message for fault in caught.value.faults}
+
+
+# --- numbers and ranges of whatever kind ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"type": "integer", "min": np.int64(1), "max": np.uint8(9)}, {"type": "integer", "min": 1, "max": 9}),
+        ({"type": "float", "min": np.float32(0.5), "max": np.array(2.0)}, {"type": "float", "min": 0.5, "max": 2}),
+        ({"type": "categorical", "values": np.arange(3)}, {"type": "categorical", "values": [0, 1, 2]}),
+        ({"type": "categorical", "values": np.array(["a", "b"])}, {"type": "categorical", "values": ["a", "b"]}),
+        ({"type": "categorical", "values": (np.float64(0.1), 2)}, {"type": "categorical", "values": [0.1, 2]}),
+        ({"type": "choice", "values": range(1, 5)}, {"type": "choice", "values": [1, 2, 3, 4]}),
+        ({"type": "choice", "range": range(1, 9, 2)}, {"type": "choice", "range": [1, 9, 2]}),
+        ({"type": "randint", "upper": np.int32(4)}, {"type": "randint", "upper": 4}),
+    ],
+)
+def test_a_space_may_be_told_in_the_numbers_that_are_at_hand(given, meant):
+    """F34: a range object, too."""
+    tuner, plain = (Tuner([{"name": "x", **one}]) for one in (given, meant))
+    assert repr(tuner.space.to_json()) == repr(plain.space.to_json())
+    assert tuner.ask()[0].config == plain.ask()[0].config
+
+
+def test_points_options_and_rules_may_be_so_too():
+    tuner = Tuner(
+        [FLOAT], "maximize", "bayesian", np.int64(3), initial_points=[{"x": np.float32(0.5)}], repeats=np.int8(2),
+        static={"epochs": np.int64(5)}, completion={"target": np.float32(0.5)}, max_trials=np.int64(9),
+        early_stopping={"name": "bandit", "slack_factor": np.float64(0.1)}, n_initial_points=np.int64(4),
+    )  # fmt: skip
+    (trial,) = tuner.ask()
+    assert repr(trial.arguments) == "{'epochs': 5, 'x': 0.5}" and tuner.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("space", "field"),
+    [
+        ([{"name": "x", "type": "choice", "values": range(10**30)}], "space[0].values"),
+        ([{"name": "x", "type": "choice", "range": range(10**30)}], "space[0].range"),
+        ([{**FLOAT, "max": np.bool_(True)}], "space[0].max"),
+        ([{**FLOAT, "max": np.array([1, 2])}], "space[0].max"),
+        (np.float64(3), "space"),
+    ],
+)
+def test_what_is_no_number_still_is_none(space, field):
+    assert faults(space).keys() == {field}
+
+
+# --- parents ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_has_five_parents_at_most():
+    """F13, in the words that a job has for it."""
+    parents = [searched(FLOAT, seed=seed) for seed in range(6)]
+    assert faults([FLOAT], parents=parents) == {"parents": "F13 Number of parents: 6 parents; choose at most 5"}
+    assert len(Tuner([FLOAT], parents=parents[:5]).history.inherited) == 10
+
+
+def test_a_parent_counts_once():
+    parent = searched(FLOAT)
+    for other in (parent, parent.history, copy.deepcopy(parent)):
+        said = faults([FLOAT], parents=[parent, other])["parents"]
+        assert said == "F13 Number of parents: parent 1 named more than once; name each parent once"
+    assert "old named more than once" in faults([FLOAT], parents={"old": parent, "new": parent})["parents"]
+    assert Tuner([FLOAT], parents=[searched(FLOAT, trials=0), searched(FLOAT, trials=0)]).dropped == ()
+
+
+def test_a_hyperparameter_keeps_its_type():
+    """F17; of a history the types are not known, and each trial that does not fit is dropped for itself."""
+    parent = searched({"name": "n", "type": "float", "min": 1, "max": 9})
+    child = [{"name": "n", "type": "integer", "min": 1, "max": 9}]
+    said = faults(child, parents=[searched(*child), parent])
+    assert said == {
+        "parents[1]": "F17 Same hyperparameter types: n was float and is integer now; keep the parent's types"
+    }
+    assert faults(child, parents={"old": parent}).keys() == {"parents.old"}
+    assert [one.number for one in Tuner(child, parents=[parent.history]).dropped] == [1, 2]
+    assert faults(child, parents=[searched(FLOAT, static={"n": 1.5})]).keys() == {"parents[0]"}
+
+
+# --- every fault at once ----------------------------------------------------------------------------------------------
+
+
+def test_every_fault_of_the_arguments_is_told_at_once():
+    with pytest.raises(InvalidSpec) as caught:
+        Tuner(SMALL, "most", "guess", -1, repeats="x", max_trials=-3, completion={"targte": 1}, static={"a": 1})
+    fields = {"objective", "strategy.name", "seed", "repeats", "max_trials", "completion.targte", "static.a"}
+    assert {fault.field for fault in caught.value.faults} == fields
+
+
+def test_faults_are_named_by_argument():
+    for arguments, field in [
+        ({"objective": "largest"}, "objective"),
+        ({"strategy": "guess"}, "strategy.name"),
+        ({"kind": "best"}, "strategy.options.kind"),
+        ({"early_stopping": "never"}, "early_stopping.name"),
+        ({"initial_points": [{"a": 9}]}, "initial_points[0]"),
+        ({"initial_points": 3}, "initial_points"),
+        ({"strategy": 3}, "strategy"),
+        ({"early_stopping": 3}, "early_stopping"),
+        ({"warm_start": "both"}, "warm_start"),
+        ({"parents": Tuner(SMALL)}, "parents"),
+        ({"parents": [Tuner(SMALL, "minimize")]}, "parents[0]"),
+        ({"parents": [3]}, "parents[0]"),
+        ({"inherited": [{"a": 1}]}, "inherited[0]"),
+        ({"completion": {"max_gpu_hours": 1}}, "completion.max_gpu_hours"),
+    ]:
+        with pytest.raises(InvalidSpec) as caught:
+            Tuner(SMALL, **arguments)
+        assert [fault.field for fault in caught.value.faults] == [field]
+
+
+def test_a_faulty_space_hides_no_other_fault():
+    parent = searched(FLOAT)
+    said = faults([BAD], parents=[parent, 3], inherited=[4], initial_points=[{"x": 0.5}, 5])
+    assert said.keys() == {"space[0].min", "parents[1]", "inherited[0]", "initial_points[1]"}
+    assert faults([BAD], parents=[parent, parent]).keys() == {"space[0].min", "parents"}
+    assert faults([FLOAT], "most", warm_start="some", parents=[3]).keys() == {"objective", "warm_start", "parents[0]"}
+
+
+def test_a_policy_without_a_name_is_told_so():
+    said = faults([FLOAT], early_stopping={"slack_factor": 0.1})
+    assert said["early_stopping.name"].startswith("is missing; choose one of median, bandit")
