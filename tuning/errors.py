@@ -3,7 +3,7 @@
 TuningError
 |-- InvalidSpec       change the document: every fault in it is listed at once
 |-- SpaceExhausted    end the search: no untried point is left
-|   `-- StrategyFailed     the same, because a strategy of another package broke
+|   `-- StrategyFailed     the same, because a strategy that is not HPT's broke
 |-- Unusable          choose something else: what another package offers broke
 `-- BackendError      the machinery failed: try again if ``retryable``, else fail the trial
 """
@@ -58,7 +58,7 @@ class SpaceExhausted(TuningError):
 
 
 class StrategyFailed(SpaceExhausted):
-    """A strategy of another package broke; no more points will come. ``reason`` names the package and the error."""
+    """A strategy of another package or of a notebook broke; no more points will come. ``reason`` names the error."""
 
 
 class Unusable(TuningError):

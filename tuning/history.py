@@ -103,8 +103,6 @@ class History:
 
 def best_of(goal: Goal, trials: Sequence[Observation]) -> Observation | None:
     """The trial with the best value, the first of equals; None if there is none. All must be ``usable``."""
-    best: Observation | None = None
-    for trial in trials:
-        if trial.value is not None and (best is None or best.value is None or goal.better(trial.value, best.value)):
-            best = trial
-    return best
+    sign = goal.sign
+    valued = (trial for trial in trials if trial.value is not None)
+    return max(valued, key=lambda trial: sign * (trial.value or 0.0), default=None)

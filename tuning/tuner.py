@@ -23,11 +23,12 @@
     print(tuner.best().config, tuner.best().value)
 
 Without epochs it is ``tuner.tell(trial, value)``; a whole curve, or the exception that ended the training, may stand in
-the place of the value. Several trials at a time: ``tuner.ask(4)``, and tell them in any
-order, from any thread.
+the place of the value. Several trials at a time: ``tuner.ask(4)``, and tell them in any order, from any thread. A tuner
+can be pickled and copied; one that was saved goes on as it would have, and its trials that ran are among ``trials``.
 
-Hyperband decides by itself how far each trial goes, and may pause one to take it up again later. Its trials come from
-the same loop, which then goes on until all is over:
+A search ends when its trials, its time or its points are used up, and ``completion`` says which. Until then it is not
+``done``, and goes on in a loop that suits every strategy. Hyperband decides by itself how far each trial goes, and may
+pause one to take it up again later:
 
     tuner = Tuner(space, strategy="hyperband", mode="promotion", max_resource=27, max_trials=50)
     while not tuner.done:
@@ -72,13 +73,13 @@ class Tuner:
     Args:
         objective: "maximize" or "minimize".
         strategy: the name of one (``tuning.strategies.catalogue()`` lists them), whose ``options`` follow by keyword,
-            or any Strategy.
+            or any Strategy. What one of your own suggests is held to the contract.
         seed: the same seed and the same answers give the same points, in any process.
             None: one is drawn, and kept in ``seed``.
         early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop. A
             strategy that schedules trials (hyperband) takes none.
         initial_points: points to try first, in this order.
-        repeats: how often each point is run.
+        repeats: how often each point is run; see ``best_point``.
         max_trials: how many trials there may be; None: as many as are asked for.
         completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...;
             {"max_seconds": 3600} counts from when trials are first asked for.
@@ -86,12 +87,14 @@ class Tuner:
             place of "auto", its seed, if it has one, in the place of None, and no more trials than it runs.
         static: values that are the same in every trial: part of ``Trial.arguments``, and what strategies and warm
             starts ask for.
-        parents: earlier searches to learn from: tuners or their histories, in a list or by name. What cannot be used
-            of them is in ``dropped``, with the reason.
+        parents: earlier searches to learn from, five at most: tuners or their histories, in a list or by name. What
+            cannot be used of them is in ``dropped``, with the reason.
         warm_start: "identical" if the parents' values are of the same objective on the same data, or "transfer": only
             where the good region lies is learnt from them. None is as ``comparable`` says.
         inherited: single trials of earlier searches; each may name its search in ``inherited_from``.
         comparable: whether the inherited values are comparable, where ``warm_start`` does not say it.
+
+    Numbers may be numpy's, and lists its arrays or range objects.
 
     Raises:
         InvalidSpec: with every fault of the arguments.
