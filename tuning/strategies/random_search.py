@@ -49,7 +49,7 @@ class RandomSearch:
     A parent is believed by min(1, w / 0.7), where w is the weight that own results leave it (see parents.py; 0.7 at the
     start). The share is ``parent_share`` times the belief in the parent that is believed most, and is divided among the
     parents as they are believed. Trials come in pairs, of which a share of a half means one: so both kinds are seen
-    early. A uniform trial is the one that a job without parents has under the same number.
+    early, the uniform one first. A uniform trial is the one that a job without parents has under the same number.
     """
 
     def __init__(self, parent_share: float = 0.5) -> None:
@@ -143,6 +143,8 @@ def _evidence(regions: Sequence[_Region]) -> str:
 def _toss(number: int, seed: int) -> float:
     """Uniform on 0 to 1, half apart for the two trials of a pair; not of the stream that draws the trial's point."""
     draw = float(np.random.default_rng([seed, (number + 1) // 2, 1]).random())
+    if number <= 2:
+        draw /= 2.0  # not the first: Hyperband's rungs, which know nothing better yet, would let a bad one through
     return (draw + 0.5 * (number % 2)) % 1.0
 
 
