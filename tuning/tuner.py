@@ -12,23 +12,24 @@
         ],
         objective="maximize",
         early_stopping="median",
+        max_trials=50,
     )
-    for _ in range(50):
-        (trial,) = tuner.ask()
-        for accuracy in train(**trial.config):      # yields the accuracy after each epoch
-            tuner.report(trial, accuracy)
-            if tuner.should_stop(trial).stop:
-                break
-        tuner.tell(trial)                           # its value is the last one reported
-    print(tuner.best().config, tuner.best().value)
+    while not tuner.done:
+        for trial in tuner.ask():
+            for accuracy in train(**trial.config):      # yields the accuracy after each epoch
+                tuner.report(trial, accuracy)
+                if tuner.should_stop(trial).stop:
+                    break
+            tuner.tell(trial)                           # its value is the last one reported
+    print(tuner.completion.reason, tuner.best().config, tuner.best().value)
 
 Without epochs it is ``tuner.tell(trial, value)``; a whole curve, or the exception that ended the training, may stand in
 the place of the value. Several trials at a time: ``tuner.ask(4)``, and tell them in any order, from any thread. A tuner
 can be pickled and copied; one that was saved goes on as it would have, and its trials that ran are among ``trials``.
 
-A search ends when its trials, its time or its points are used up, and ``completion`` says which. Until then it is not
-``done``, and goes on in a loop that suits every strategy. Hyperband decides by itself how far each trial goes, and may
-pause one to take it up again later:
+A search is ``done`` when its trials, its time or its points are used up, and ``completion`` says which. Hyperband
+decides by itself how far each trial goes, and may pause one to take it up again later. Its trials come from the same
+loop:
 
     tuner = Tuner(space, strategy="hyperband", mode="promotion", max_resource=27, max_trials=50)
     while not tuner.done:
@@ -188,7 +189,7 @@ class Tuner:
         """The next ``n`` trials to run: paused ones that go on, then new points.
 
         Fewer where the space or ``max_trials`` runs out, or while a strategy that schedules waits for trials that run;
-        none once there is a ``completion``.
+        none once a rule of ``completion`` is met. So there may be none at times, and none for good once it is ``done``.
 
         Raises:
             InvalidSpec: ``n`` is no number of trials.

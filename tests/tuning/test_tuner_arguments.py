@@ -8,6 +8,8 @@ import pytest
 from tests.tuning.strategy_suite import SMALL
 from tuning import Tuner
 from tuning.errors import InvalidSpec
+from tuning.history import Observation
+from tuning.states import TrialState
 
 FLOAT = {"name": "x", "type": "float", "min": 0, "max": 1}
 BAD = {"name": "x", "type": "float", "min": 2, "max": 1}
@@ -57,6 +59,12 @@ def test_points_options_and_rules_may_be_so_too():
     )  # fmt: skip
     (trial,) = tuner.ask()
     assert repr(trial.arguments) == "{'epochs': 5, 'x': 0.5}" and tuner.seed == 3
+
+
+def test_inherited_points_may_come_from_a_table():
+    row = Observation(1, {"n": np.int64(3)}, TrialState.COMPLETED, 1.0)
+    tuner = Tuner([{"name": "n", "type": "integer", "min": 1, "max": 9}], inherited=[row])
+    assert repr(tuner.history.inherited[0].config) == "{'n': 3}" and tuner.dropped == ()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from tests.tuning.strategy_suite import CONDITIONAL, MIXED, SMALL, bowl
-from tuning import Tuner, strategies
+from tuning import Tuner, completion, strategies
 from tuning.contracts import Suggestion
 from tuning.errors import InvalidSpec, StrategyFailed
 from tuning.history import Observation
@@ -45,6 +45,16 @@ def test_a_saved_search_goes_on_as_the_original_does(name):
     assert saved.history == tuner.history
     told = [one.tell(running, 0.5) and [(trial.config, trial.reason) for trial in one.ask(3)] for one in (tuner, saved)]
     assert told[0] == told[1]
+
+
+def test_a_search_among_constraints_is_saved_in_the_middle_too():
+    space = {
+        "parameters": [{"name": n, "type": "integer", "min": 1, "max": 500} for n in "abc"],
+        "constraints": ["a + b == c", "a < b"],
+    }
+    tuner = Tuner(space, strategy="tpe")
+    tuner.ask(2)
+    assert pickle.loads(pickle.dumps(tuner)).ask(2) == copy.deepcopy(tuner).ask(2) == tuner.ask(2)
 
 
 @pytest.mark.parametrize("way", SAVED)
@@ -112,6 +122,17 @@ def test_what_runs_when_the_space_is_exhausted_is_waited_for():
     for trial in trials:
         tuner.tell(trial, 1.0)
     assert tuner.done
+
+
+def test_all_trials_are_looked_at_for_rules_only(monkeypatch):
+    """Or telling n trials takes n x n steps."""
+    looked = []
+    known = completion.standing
+    monkeypatch.setattr("tuning.tuner.standing", lambda *given: looked.append(given) or known(*given))
+    run(Tuner(MIXED, strategy="random"), 5)
+    assert looked == []
+    run(Tuner(MIXED, strategy="random", completion={"target": 1e9}), 5)
+    assert len(looked) <= 10
 
 
 # --- a strategy of one's own ------------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, cast, runtime_checkable
 
 from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.history import History, Observation
+from tuning.plain import plain
 from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal, JobState
 from tuning.warmstart.inheritance import Inherited, inherit
@@ -154,5 +155,6 @@ def _observed(observations: object, goal: Goal, faults: list[Fault]) -> list[_Pa
         return []
     groups: dict[str, list[Observation]] = {}
     for one in listed:
-        groups.setdefault(one.inherited_from or _UNNAMED, []).append(one)
+        config = {name: cast(Value, plain(value)) for name, value in one.config.items()}
+        groups.setdefault(one.inherited_from or _UNNAMED, []).append(replace(one, config=config))
     return [_Parent(name, History(goal, tuple(group))) for name, group in groups.items()]
