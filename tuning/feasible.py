@@ -22,6 +22,7 @@ from tuning.parameters import Parameter, Value
 
 _FIRST = 10_000  # looks at a point that the first repair may take, about 0.2 s
 _LOOKS = 4_000  # of any later repair
+_MENDING = 100  # to mend a point, for each parameter: what takes longer ends far away
 _SWEEPS = 10  # of the walk from a repaired point, and one more for each parameter
 _LONG = 60  # of the walk from the one point that is known
 _SHRINKS = 40  # draws of one coordinate
@@ -71,7 +72,7 @@ class Feasible:
         """``config`` repaired: no step leads further from satisfying the constraints; None if none leads there."""
         state = self._begun(rng)
         state.put(config)
-        return state.config() if state.repaired(_LOOKS) else None
+        return state.config() if state.repaired(_MENDING * len(self.parameters)) else None
 
     def _begun(self, rng: np.random.Generator) -> _State:
         return _State(self, rng, [float(u) for u in rng.random(len(self.parameters))])
