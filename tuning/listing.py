@@ -1,8 +1,9 @@
-"""Listing the points that constraints leave of a space of discrete hyperparameters, however many they forbid."""
+"""Listing the points that constraints leave of discrete hyperparameters, however many they forbid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from tuning.constraints import Constraint
 from tuning.intervals import Interval
@@ -10,14 +11,24 @@ from tuning.parameters import Categorical, Parameter, Value
 
 _LOOKS = 10_000  # values that are looked at, about 0.3 s
 
+Places = tuple[int | None, ...]  # of each parameter, the place of its value on its axis; None where it is not active
+
+
+class TooMany(Exception):
+    """More values were looked at than were allowed."""
+
 
 def listed(parameters: Sequence[Parameter], constraints: Sequence[Constraint]) -> tuple[dict[str, Value], ...] | None:
     """All points, the last parameter fastest; None if a parameter is continuous, or after 10,000 looks at a value."""
     if any(parameter.size is None for parameter in parameters):
         return None
-    listing = _Listing(parameters, constraints)
-    points = tuple(listing.completed({}, 0))
-    return points if listing.left >= 0 else None
+    # Nobody gets beyond the values that may be looked at.
+    axes = [list(islice(parameter.grid(parameter.size or 1), _LOOKS + 1)) for parameter in parameters]
+    listing = Listing(parameters, axes, constraints)
+    try:
+        return tuple(listing.config(places) for places in listing.places(looks=_LOOKS))
+    except TooMany:
+        return None
 
 
 def ranges(parameters: Sequence[Parameter]) -> dict[str, Interval]:
@@ -27,35 +38,83 @@ def ranges(parameters: Sequence[Parameter]) -> dict[str, Interval]:
     }
 
 
-class _Listing:
-    """Backtracking: a value is given up at once where intervals tell that no later values can complete it."""
+class Listing:
+    """The combinations of ``axes``, a list of values for each parameter, that satisfy ``constraints``, in order.
 
-    def __init__(self, parameters: Sequence[Parameter], constraints: Sequence[Constraint]) -> None:
-        self.parameters, self.left = parameters, _LOOKS
-        self.naming = [[each for each in constraints if parameter.name in each.names] for parameter in parameters]
-        self.ranges = ranges(parameters)
+    Backtracking: a value is given up at once where a constraint of which all names have a value forbids it, or where
+    intervals tell that no later values can complete it.
+    """
 
-    def completed(self, begun: dict[str, Value], index: int) -> Iterator[dict[str, Value]]:
-        """The points that agree with ``begun`` on all parameters before ``index``."""
-        if index == len(self.parameters):
-            yield begun
-            return
-        parameter = self.parameters[index]
-        if parameter.when is not None and not parameter.when.met_by(begun):
-            yield from self.completed(begun, index + 1)
-            return
-        for value in parameter.grid(parameter.size or 1):
-            self.left -= 1
-            if self.left < 0:
-                return
-            config = {**begun, parameter.name: value}
-            if self._possible(config, index):
-                yield from self.completed(config, index + 1)
+    def __init__(
+        self, parameters: Sequence[Parameter], axes: Sequence[Sequence[Value]], constraints: Sequence[Constraint]
+    ) -> None:
+        self.parameters, self.axes = parameters, axes
+        places = {parameter.name: index for index, parameter in enumerate(parameters)}
+        self._ranges = ranges(parameters)
+        # By the place of a parameter: the constraints that name no later one, and those that do.
+        self._decided: list[list[Constraint]] = [[] for _ in parameters]
+        self._open: list[list[Constraint]] = [[] for _ in parameters]
+        for constraint in constraints:
+            *earlier, last = sorted(places[name] for name in constraint.names)
+            self._decided[last].append(constraint)
+            for place in earlier:
+                self._open[place].append(constraint)
 
-    def _possible(self, config: dict[str, Value], index: int) -> bool:
-        if not self.naming[index]:
+    def config(self, places: Places) -> dict[str, Value]:
+        """The configuration that has these places on the axes."""
+        named = zip(self.parameters, self.axes, places, strict=True)
+        return {parameter.name: axis[place] for parameter, axis, place in named if place is not None}
+
+    def places(self, after: Places | None = None, looks: int | None = None) -> Iterator[Places]:
+        """All combinations, the last parameter fastest; those that come after ``after``, if that is given.
+
+        Raises:
+            TooMany: none was found by looking at ``looks`` more values.
+        """
+        done: list[int | None] = list(after or ())
+        config = self.config(after) if after else {}
+        place = self._back(done, config) if after else 0  # to be looked at next, of the parameter at len(done)
+        looked = 0
+        while place is not None:
+            index = len(done)
+            if index == len(self.parameters):
+                yield tuple(done)
+                place = self._back(done, config)
+            elif not self._active(index, config):
+                done.append(None)
+            elif place == len(self.axes[index]):
+                place = self._back(done, config)
+            elif looked == looks:
+                raise TooMany
+            else:
+                looked += 1
+                name = self.parameters[index].name
+                config[name] = self.axes[index][place]
+                if self._possible(config, index):
+                    done.append(place)
+                    place = 0
+                else:
+                    del config[name]
+                    place += 1
+
+    def _back(self, done: list[int | None], config: dict[str, Value]) -> int | None:
+        """Take the last value back; the place after it, None if there is no value any more."""
+        while done:
+            place = done.pop()
+            if place is not None:
+                del config[self.parameters[len(done)].name]
+                return place + 1
+        return None
+
+    def _active(self, index: int, config: Mapping[str, Value]) -> bool:
+        when = self.parameters[index].when
+        return when is None or when.met_by(config)
+
+    def _possible(self, config: Mapping[str, Value], index: int) -> bool:
+        """Whether ``config``, which ends with the parameter at ``index``, may be completed."""
+        if not all(constraint.holds(config) for constraint in self._decided[index]):
+            return False
+        if not self._open[index]:
             return True
-        if not all(constraint.holds(config) for constraint in self.naming[index]):
-            return False  # a constraint on what has no value yet counts as holding
         given = {name: (float(v), float(v)) for name, v in config.items() if not isinstance(v, str)}
-        return all(constraint.possible(self.ranges | given) for constraint in self.naming[index])
+        return all(constraint.possible(self._ranges | given) for constraint in self._open[index])

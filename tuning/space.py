@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +16,7 @@ from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.feasible import Feasible
 from tuning.focus import narrowed
+from tuning.grids import COUNTED, Combinations, GridPoints
 from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
 from tuning.space_document import read_parameter
 from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
@@ -39,7 +38,6 @@ Config = Mapping[str, Value]
 
 _DRAWS = 1_000  # random points; where none of so many satisfies the constraints, one is searched for
 _FEW = 10  # of so many
-_COUNTED = 100_000  # constrained spaces of more combinations are not counted
 
 
 @dataclass(frozen=True)
@@ -127,15 +125,12 @@ class SearchSpace:
     @cached_property
     def size(self) -> int | None:
         """The number of distinct points; None if a parameter is continuous or constraints make it too much to count."""
-        sizes = [parameter.size for parameter in self.parameters]
-        if None in sizes:
-            return None
-        combinations = self._combinations([range(size) for size in sizes if size is not None], counted=True)
-        if not self.constraints:
+        combinations = self._combinations()
+        if not self.constraints or combinations is None:
             return combinations
-        if combinations > _COUNTED:
+        if combinations > COUNTED:
             return len(self._feasible.points) if self._rare and self._feasible.points is not None else None
-        return sum(1 for _ in self.grid(max(size or 1 for size in sizes)))
+        return self.grid_size(self._longest)
 
     @property
     def width(self) -> int:
@@ -204,10 +199,15 @@ class SearchSpace:
 
     def points(self) -> Sequence[dict[str, Value]] | None:
         """All points, the last parameter fastest; None where a parameter is continuous or they are too many to list."""
-        sizes = [parameter.size or 0 for parameter in self.parameters]
-        if 0 in sizes or self._combinations([range(size) for size in sizes], counted=True) > _COUNTED:
+        combinations = self._combinations()
+        if combinations is None or combinations > COUNTED:
             return self._feasible.points if self.constraints else None
-        return list(self.grid(max(sizes)))
+        return list(self.grid(self._longest))
+
+    @property
+    def _longest(self) -> int:
+        """Of the discrete parameters' axes: as many values."""
+        return max(parameter.size or 1 for parameter in self.parameters)
 
     def encode(self, config: Config) -> Floats:
         """The snapped unit point of a configuration, shape (len(space),)."""
@@ -291,53 +291,33 @@ class SearchSpace:
         The last parameter varies fastest. A parameter that is not active is absent, and takes no turns; combinations
         that the constraints forbid are left out.
         """
-        names = [parameter.name for parameter in self.parameters]
-        axes = [list(parameter.grid(points_per_axis)) for parameter in self.parameters]
-        if self._conditional:
-            configs = self._branches(axes, {})
-        else:
-            configs = (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
-        return (config for config in configs if self.allows(config)) if self.constraints else configs
+        return iter(self.grid_points(points_per_axis))
 
-    def _branches(self, axes: list[list[Value]], begun: dict[str, Value], index: int = 0) -> Iterator[dict[str, Value]]:
-        if index == len(axes):
-            yield dict(begun)
-            return
-        parameter = self.parameters[index]
-        if parameter.when is not None and not parameter.when.met_by(begun):
-            yield from self._branches(axes, begun, index + 1)
-            return
-        for value in axes[index]:
-            yield from self._branches(axes, {**begun, parameter.name: value}, index + 1)
+    def grid_points(self, points_per_axis: int) -> GridPoints:
+        """The same points for whoever asks for them one by one; what was found of them is kept as long as the space."""
+        if points_per_axis not in self._grids:
+            axes = [list(parameter.grid(points_per_axis)) for parameter in self.parameters]
+            self._grids[points_per_axis] = GridPoints(self.parameters, axes, self.constraints, self.key)
+        return self._grids[points_per_axis]
+
+    @cached_property
+    def _grids(self) -> dict[int, GridPoints]:
+        return {}
 
     def grid_size(self, points_per_axis: int) -> int:
         """The number of combinations that ``grid`` yields (with constraints and over 100,000: at most)."""
-        combinations = self._combinations([list(p.grid(points_per_axis)) for p in self.parameters])
-        if self.constraints and combinations <= _COUNTED:
-            return sum(1 for _ in self.grid(points_per_axis))
-        return combinations
+        return self.grid_points(points_per_axis).total
 
-    def _combinations(self, axes: Sequence[Sequence[Value]], counted: bool = False) -> int:
-        """How many configurations these values make, constraints aside. ``counted``: the axes hold places, not values.
-
-        Parameters and their conditions are a forest: roots are independent, and so are the children of one value.
-        """
-        if not self._conditional:
-            return math.prod(len(axis) for axis in axes)
-        below = {parameter.name: 1 for parameter in self.parameters}  # combinations of it and what hangs on it
-        parents = {p.when.parameter for p in self.parameters if p.when}
-        for index in reversed(range(len(axes))):
-            parameter, axis = self.parameters[index], axes[index]
-            if parameter.name not in parents:
-                below[parameter.name] = len(axis)
-                continue
-            children = [p for p in self.parameters if p.when and p.when.parameter == parameter.name]
-            values = list(parameter.grid(len(axis))) if counted else axis
-            below[parameter.name] = sum(
-                math.prod(below[p.name] for p in children if p.when and p.when.met_by({parameter.name: value}))
-                for value in values
-            )
-        return math.prod(below[parameter.name] for parameter in self.parameters if parameter.when is None)
+    def _combinations(self) -> int | None:
+        """How many configurations all values make, constraints aside; None if a parameter is continuous."""
+        deciding = {parameter.when.parameter for parameter in self.parameters if parameter.when}
+        axes: list[Sequence[Value]] = []
+        for parameter in self.parameters:
+            if parameter.size is None:
+                return None
+            decides = parameter.name in deciding
+            axes.append(list(parameter.grid(parameter.size)) if decides else range(parameter.size))
+        return Combinations(self.parameters, axes).count
 
     def key(self, config: Config) -> str:
         """The identity of a point: equal for configurations that are the same to a script.

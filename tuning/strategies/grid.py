@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from tuning.contracts import Suggestion
 from tuning.errors import SpaceExhausted
+from tuning.grids import LOOKS
 from tuning.history import History
 from tuning.registry import Info, Option
 from tuning.space import SearchSpace
@@ -28,6 +30,7 @@ INFO = Info(
         ),
     ),
 )
+CUT = f"No further point of the grid was found that satisfies the constraints, in {LOOKS:,} looks at values."
 
 
 class Grid:
@@ -49,15 +52,12 @@ class Grid:
         numbers: Sequence[int],
         seed: int,
     ) -> list[Suggestion]:
-        used = history.used_keys(space)
-        total = space.grid_size(self.points_per_axis)
-        suggestions: list[Suggestion] = []
-        for position, config in enumerate(space.grid(self.points_per_axis), start=1):
-            if len(suggestions) == len(numbers):
-                return suggestions
-            if space.key(config) not in used:
-                reason = f"Grid point {position} of {total}."
-                suggestions.append(Suggestion(config, reason, {"point": position, "points": total}))
+        grid = space.grid_points(self.points_per_axis)
+        total = grid.total
+        suggestions = [
+            Suggestion(config, f"Grid point {place + 1} of {total}.", {"point": place + 1, "points": total})
+            for place, config in islice(grid.untried(history.used_keys(space)), len(numbers))
+        ]
         if not suggestions and numbers:
-            raise SpaceExhausted(f"All {total} points of the grid have been tried.")
+            raise SpaceExhausted(f"All {total} points of the grid have been tried." if not grid.cut else CUT)
         return suggestions
