@@ -15,6 +15,7 @@ from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.resuming import drop_last, last_steps, reported, reported_since
 from tuning.documents import shown
 from tuning.errors import Fault
+from tuning.parameter_rules import same_value
 from tuning.space import Value
 from tuning.specification import JobSpec
 from tuning.states import TrialState
@@ -87,7 +88,7 @@ def _other_statics(field: str, trial: Trial, spec: JobSpec) -> list[Fault]:
     return [
         Fault(field, f"ran with {name} = {shown(before[name])}, and goes on with {shown(value)}", "advice")
         for name, value in spec.static.items()
-        if name in before and before[name] != value
+        if name in before and not same_value(before[name], value)
     ]
 
 
