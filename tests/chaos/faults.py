@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 
@@ -184,6 +185,25 @@ def sleeping_follower(seconds: float) -> Fault:
     return fault
 
 
+def sleeping_worker(seconds: float) -> Fault:
+    """SIGSTOP with new trials written and not committed: nobody may start any, until the database takes that back."""
+
+    def fault(scene: Scene) -> None:
+        scene.moment()
+        workers = psutil.Process(scene.stage.pid("worker")).children()
+        if not scene.step("trial.row_written", "SIGSTOP"):
+            for worker in workers:
+                worker.suspend()
+        scene.stage.add(parts.worker())
+        scene.tell(f"SIGSTOP to the worker for {seconds:.0f} s, a second one is started")
+        time.sleep(seconds)
+        for worker in workers:
+            worker.resume()
+        scene.tell("SIGCONT to the first worker")
+
+    return fault
+
+
 def second_scheduler(scene: Scene) -> None:
     scene.stage.add(parts.worker())
     scene.stage.add(parts.follower())
@@ -330,7 +350,8 @@ def freeze_and_kill_containers(seconds: float) -> Fault:
         assert engine is not None
         scene.moment()
         client = engine.client()
-        wait_for(lambda: len(client.containers()) >= 2, PATIENCE, "two containers run")
+        # Their scripts: one that is frozen before it has its order is given up, and another takes its place.
+        wait_for(lambda: len(client.containers()) == len(scene.alive()) == 2, PATIENCE, "two containers run")
         frozen, killed = (found["Id"] for found in client.containers()[:2])
         client.pause(frozen)
         scene.tell(f"docker pause of one container for {seconds:.0f} s, docker kill of another")
