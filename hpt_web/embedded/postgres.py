@@ -61,6 +61,8 @@ class Postgres:
             # All queries are small: neither a compiler nor a second process makes one of them faster.
             "jit": "off",
             "max_parallel_workers_per_gather": "0",
+            # Of a process that has stopped in the middle of one: longer than any strategy thinks.
+            "idle_in_transaction_session_timeout": "5min",
             # After each checkpoint a page that changes is written whole, once more.
             "checkpoint_timeout": "15min",
             **self.settings,

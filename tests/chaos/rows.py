@@ -110,6 +110,11 @@ ROWS = [
         *(faults.sleeping_follower(40),),
         work=Work(trials=12, parallel=3, lines=60, pause=0.2),
     ),
+    Row(
+        *("R47", "worker", "SIGSTOP for 40 s; another one takes over; SIGCONT", "trial.row_written", USUAL),
+        *(faults.sleeping_worker(40),),
+        work=Work(trials=12, parallel=3, lines=60, pause=0.2),
+    ),
     Row("R10", "worker, follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")),
     Row("R11", "worker process", "SIGKILL", "trial.suggested, not written", USUAL, STEPS["R11"]),
     Row("R12", "worker process", "SIGKILL", "trial.row_committed, not launched", USUAL, STEPS["R12"]),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
@@ -36,6 +36,8 @@ from tuning.states import JobState, TrialState
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
+ADMISSION_SECONDS = 15  # between two statements, which take milliseconds
+_ADMISSION = "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)"
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
 
@@ -168,8 +170,9 @@ def make_room(job_id: int) -> None:
 
 
 def _lock_admission() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [capacity.ADMISSION_LOCK])
+    """Until the end of the transaction. Every other job waits for whoever has it, so the database takes it back from a
+    process that has stopped in the middle (SIGSTOP, a host that is gone); what that one has written was never there."""
+    rows.select(_ADMISSION, f"{ADMISSION_SECONDS}s", capacity.ADMISSION_LOCK)
 
 
 def end_without_more(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
