@@ -181,7 +181,8 @@ def delete_project(*, actor: User, project: str) -> None:
     try:
         row.delete()
     except (ProtectedError, RestrictedError) as error:
-        raise Conflict(f"Project {row.slug!r} still holds {held_by(error)}; delete them first.") from error
+        remedy = "delete them first, jobs and datasets with a clean-up (on the page: Storage)"
+        raise Conflict(f"Project {row.slug!r} still holds {held_by(error)}; {remedy}.") from error
 
 
 def held_by(error: ProtectedError | RestrictedError) -> str:

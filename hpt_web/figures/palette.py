@@ -18,7 +18,7 @@ SYMBOLS = {
     TrialState.STOPPED: "square-open",
     TrialState.FAILED: "x",
     TrialState.LOST: "x",
-    TrialState.QUEUED: "circle-open",
+    TrialState.QUEUED: "triangle-up-open",  # one that runs again; else it has no dot yet
     TrialState.STARTING: "circle-open",
     TrialState.RUNNING: "circle-open",
     TrialState.STOPPING: "circle-open",
@@ -30,6 +30,7 @@ SYMBOL_MEANING = {
     "square-open": "stopped",
     "x": "failed",
     "circle-open": "running",
+    "triangle-up-open": "queued again",
     "circle-open-dot": "paused",
 }
 

@@ -3362,8 +3362,8 @@ export interface components {
             times: number[];
         };
         Usage: {
-            /** @description The key is `project/job`. */
-            by_job: components["schemas"]["UsageSum"][];
+            /** @description The key is `project/job`. A deleted job is apart from a new one of the same name. */
+            by_job: components["schemas"]["UsageOfJob"][];
             by_outcome: components["schemas"]["UsageSum"][];
             /** @description The key is the first day of each period, in UTC. */
             by_period: components["schemas"]["UsageSum"][];
@@ -3422,6 +3422,39 @@ export interface components {
         UsageEntryPage: {
             items: components["schemas"]["UsageEntry"][];
             next: string | null;
+        };
+        UsageOfJob: {
+            attempts: number;
+            /** Format: double */
+            cost: number;
+            /** @description The job is no more: its name may be another one's now. */
+            deleted: boolean;
+            /** Format: double */
+            gpu_seconds: number;
+            /** @description null: all that are not listed; of these no wait is known. */
+            key: string | null;
+            /**
+             * Format: double
+             * @description The same times their GPUs.
+             */
+            saved_gpu_seconds: number;
+            /**
+             * Format: double
+             * @description Estimate of what early stopping saved: for each trial stopped early the median seconds of its job's completed trials less its own, never below 0; 0 where none is completed. It stands with the trial's last attempt.
+             */
+            saved_seconds: number;
+            /** Format: double */
+            seconds: number;
+            /**
+             * Format: double
+             * @description Half of the attempts waited for their places for at most so many seconds.
+             */
+            wait_p50: number | null;
+            /**
+             * Format: double
+             * @description The same of 95 in 100.
+             */
+            wait_p95: number | null;
         };
         UsageSum: {
             attempts: number;

@@ -1,7 +1,7 @@
 /** What stands around every page: where one is, the way back, the theme and the account. */
 import { ActionIcon, Menu, useMantineColorScheme } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { Fragment, type ReactNode, useEffect } from "react";
+import { Fragment, type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
 import { signOut } from "../api/actions";
 import type { User } from "../api/types";
@@ -55,12 +55,13 @@ const PARTS = [
 
 export function Shell({ user, children }: { user: User; children: ReactNode }) {
   const [location] = useLocation();
+  const bar = useMeasured();
   return (
     <>
       <a className="skip" href="#main">
         Skip to the content
       </a>
-      <header className={classes.bar}>
+      <header ref={bar} className={classes.bar}>
         <Link href="/projects" className={classes.mark} aria-label="HPT, all projects">
           <img src="/favicon.svg" alt="" width="20" height="20" />
           HPT
@@ -87,6 +88,20 @@ export function Shell({ user, children }: { user: User; children: ReactNode }) {
       {children}
     </>
   );
+}
+
+/** Tells the styles how high the bar is, which has two rows where there is little room: what stands below needs it. */
+function useMeasured() {
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!bar.current) return;
+    const tell = () =>
+      document.documentElement.style.setProperty("--bar-height", `${bar.current?.offsetHeight ?? 0}px`);
+    const observer = new ResizeObserver(tell);
+    observer.observe(bar.current);
+    return () => observer.disconnect();
+  }, []);
+  return bar;
 }
 
 function ThemeMenu() {

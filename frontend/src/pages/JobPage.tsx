@@ -86,7 +86,7 @@ export default function JobPage({ project, name }: { project: string; name: stri
   const figure = { project, jobs, view, selected, onTrial: open };
   return (
     <Page crumbs={crumbs} wide aside={selected !== null}>
-      <JobHeader project={project} job={job} stream={stream} editable={editable} />
+      <JobHeader project={project} job={job} view={view} stream={stream} editable={editable} />
       <JobProgress project={project} view={view} />
       <div className={classes.grid}>
         {external && editable && !isJobOver(job.state) && (

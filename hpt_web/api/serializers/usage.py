@@ -53,13 +53,19 @@ class UsageSum(UsageTotal):
     key = serializers.CharField(allow_null=True, help_text="null: all that are not listed; of these no wait is known.")
 
 
+class UsageOfJob(UsageSum):
+    deleted = serializers.BooleanField(help_text="The job is no more: its name may be another one's now.")
+
+
 class Usage(Shape):
     total = UsageTotal()
     by_project = UsageSum(many=True)
     by_team = UsageSum(many=True, help_text="By the team of each project now; empty for those that are in none.")
     by_priority = UsageSum(many=True, help_text="By the priority of that team now, 0 without one.")
     by_user = UsageSum(many=True)
-    by_job = UsageSum(many=True, help_text="The key is `project/job`.")
+    by_job = UsageOfJob(
+        many=True, help_text="The key is `project/job`. A deleted job is apart from a new one of the same name."
+    )
     by_outcome = UsageSum(many=True)
     by_pool = UsageSum(many=True)
     by_period = UsageSum(many=True, help_text="The key is the first day of each period, in UTC.")

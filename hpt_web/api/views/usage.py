@@ -172,9 +172,11 @@ def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     if period not in _PERIODS:
         raise Invalid([Fault("period", f"is {period[:40]!r}; choose one of {', '.join(_PERIODS)}", "unknown")])
     keys = {**_KEYS, "by_period": _PERIODS[period]("ended_at", tzinfo=UTC)}
-    found = sums.grouped(entries, keys, newest_first=["by_period"])
+    found = sums.grouped(entries, keys, newest_first=["by_period"], apart={"by_job": "job_id"})
     for row in found["by_period"]:
         row["key"] = row["key"] and f"{row['key']:%Y-%m-%d}"
+    for row in found["by_job"]:
+        row["deleted"] = row["key"] is not None and row["id"] is None
     return Response(shapes.Usage({"total": sums.total(entries), **found}).data)
 
 

@@ -57,15 +57,14 @@ def bound_faults(user: User, project: Project, spec: JobSpec, before: JobSpec | 
     """What a single job asks for beyond its bounds; of one that is changed only what is more than `before`."""
     asked, had = _asked(spec), {} if before is None else _asked(before)
     more = {resource: number for resource, number in asked.items() if before is None or number > had[resource]}
-    return [
-        Exceeded.by(
-            quota,
-            _BOUNDS[quota.resource][0],
-            f"is {more[quota.resource]}; the quota of {quota.whose} allows {quota.limit} {_BOUNDS[quota.resource][1]}",
-        )
-        for quota in _limits(user, project).filter(resource__in=list(more))
-        if more[quota.resource] > quota.limit
-    ]
+    faults: list[Fault] = []
+    for quota in _limits(user, project).filter(resource__in=list(more)):
+        if more[quota.resource] > quota.limit:
+            field, what = _BOUNDS[quota.resource]
+            allowed = f"{quota.limit} {what.format('' if quota.limit == 1 else 's')}"
+            message = f"is {more[quota.resource]}; the quota of {quota.whose} allows {allowed}"
+            faults.append(Exceeded.by(quota, field, message))
+    return faults
 
 
 def _asked(spec: JobSpec) -> dict[str, int]:
@@ -78,12 +77,12 @@ def _asked(spec: JobSpec) -> dict[str, int]:
     }
 
 
-# Limits on single jobs: the member of a document that each of them bounds, and of what it allows so many.
+# Limits on single jobs: the member of a document that each bounds, and of what it allows so many, {} for a plural's s.
 _BOUNDS = {
-    str(Quota.Resource.TRIALS_PER_JOB): ("limits.max_trials", "trials per job"),
-    str(Quota.Resource.PARALLEL_PER_JOB): ("limits.max_parallel", "trials of a job at once"),
-    str(Quota.Resource.SECONDS_PER_TRIAL): ("limits.trial_seconds", "seconds per trial"),
-    str(Quota.Resource.GPUS_PER_TRIAL): ("resources.gpus", "GPUs per trial"),
+    str(Quota.Resource.TRIALS_PER_JOB): ("limits.max_trials", "trial{} per job"),
+    str(Quota.Resource.PARALLEL_PER_JOB): ("limits.max_parallel", "trial{} of a job at once"),
+    str(Quota.Resource.SECONDS_PER_TRIAL): ("limits.trial_seconds", "second{} per trial"),
+    str(Quota.Resource.GPUS_PER_TRIAL): ("resources.gpus", "GPU{} per trial"),
 }
 
 

@@ -46,24 +46,37 @@ def total(entries: QuerySet[UsageEntry], savings: Mapping[int, Saved] | None = N
 
 
 def grouped(
-    entries: QuerySet[UsageEntry], keys: Mapping[str, Any], *, newest_first: Sequence[str] = ()
+    entries: QuerySet[UsageEntry],
+    keys: Mapping[str, Any],
+    *,
+    newest_first: Sequence[str] = (),
+    apart: Mapping[str, str] | None = None,
 ) -> dict[str, list[Row]]:
     """For each of the `keys` (expressions) its sums, the largest first, or the newest; those beyond are one without a
-    key."""
+    key. What has the same key, but another value in the column that `apart` names for it, is a sum of its own, with
+    this value as `id`."""
     named = entries.annotate(**keys)
-    saved_by = _by_keys(named, savings_of(entries), list(keys))
-    return {name: _grouped(named, name, saved_by[name], newest_first=name in newest_first) for name in keys}
+    columns = {name: (name, (apart or {}).get(name, name)) for name in keys}
+    saved_by = _by_keys(named, savings_of(entries), columns)
+    return {name: _grouped(named, columns[name], saved_by[name], newest_first=name in newest_first) for name in columns}
 
 
-def _grouped(entries: QuerySet[Any], name: str, savings: Mapping[object, Saved], *, newest_first: bool) -> list[Row]:
-    order = [f"-{name}"] if newest_first else ["-gpu_total", "-total", name]
-    found = entries.order_by().values(name).annotate(**_figures()).order_by(*order)
-    rows = [{"key": sums[name], **_row(sums, savings.get(sums[name], NOTHING))} for sums in found]
+def _grouped(
+    entries: QuerySet[Any], columns: tuple[str, str], savings: Mapping[object, Saved], *, newest_first: bool
+) -> list[Row]:
+    name, own = columns
+    order = [f"-{name}"] if newest_first else ["-gpu_total", "-total", name, own]
+    found = entries.order_by().values(*dict.fromkeys(columns)).annotate(**_figures()).order_by(*order)
+    rows = [
+        {"key": sums[name], "id": sums[own], **_row(sums, savings.get((sums[name], sums[own]), NOTHING))}
+        for sums in found
+    ]
     return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
 
 
 def _together(rows: Sequence[Row]) -> Row:
-    return {"key": None, "wait_p50": None, "wait_p95": None, **{name: sum(row[name] for row in rows) for name in ADDED}}
+    others = {"key": None, "id": None, "wait_p50": None, "wait_p95": None}
+    return {**others, **{name: sum(row[name] for row in rows) for name in ADDED}}
 
 
 def _row(sums: Mapping[str, Any], savings: Saved) -> Row:
@@ -100,11 +113,14 @@ def _stopped(entries: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _by_keys(
-    entries: QuerySet[Any], savings: Mapping[int, Saved], names: Sequence[str]
+    entries: QuerySet[Any], savings: Mapping[int, Saved], columns: Mapping[str, tuple[str, str]]
 ) -> dict[str, dict[object, Saved]]:
-    found: dict[str, dict[object, Saved]] = {name: {} for name in names}
-    for pk, *values in _stopped(entries).values_list("pk", *names) if savings else ():
-        for name, value in zip(names, values, strict=True):  # one that came meanwhile is told with the next look
+    found: dict[str, dict[object, Saved]] = {name: {} for name in columns}
+    asked = dict.fromkeys(column for pair in columns.values() for column in pair)
+    for row in _stopped(entries).values("pk", *asked) if savings else ():
+        pk = row["pk"]  # one that came meanwhile is told with the next look
+        for name, (key, own) in columns.items():
+            value = row[key], row[own]
             found[name][value] = _sum([found[name].get(value, NOTHING), savings.get(pk, NOTHING)])
     return found
 

@@ -279,6 +279,13 @@ def test_a_job_that_asks_for_more_than_one_may_be_is_refused_with_the_numbers(
     assert alice.post("projects/lab/jobs", document).fields[field] == message
 
 
+def test_a_limit_of_one_is_told_in_the_singular(root: Api, alice: Api) -> None:
+    root.post("quotas", {"project": "lab", "resource": "parallel_per_job", "limit": 1})
+    limits = {"max_trials": 2, "max_parallel": 2}
+    found = alice.post("projects/lab/job-checks", factories.job_document(name="second", limits=limits)).json["faults"]
+    assert [fault["message"].split("allows ")[1] for fault in found] == ["1 trial of a job at once"]
+
+
 def test_a_job_is_not_changed_beyond_its_bounds_but_what_it_had_it_keeps(root: Api, world: World, alice: Api) -> None:
     job = running(world, "wide", "lab", live=0)
     had = {**job.spec["limits"], "max_trials": 9, "max_parallel": 9, "trial_seconds": 60}

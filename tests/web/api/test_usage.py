@@ -94,7 +94,17 @@ def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, pat
     }
     for name, key in keys.items():
         expected = {value: total([row for row in rows if key(row) == value]) for value in {key(row) for row in rows}}
-        assert {each.pop("key"): each for each in found[name]} == expected, name
+        told = {each.pop("key"): each for each in found[name]}
+        assert {key: {part: each[part] for part in each if part != "deleted"} for key, each in told.items()} == (
+            expected
+        ), name
+
+
+def test_a_deleted_job_is_apart_from_a_new_one_of_its_name(ledger: World, alice: Api) -> None:
+    entry(ledger, 50, job=None)
+    rows = alice.get("projects/lab/usage").json["by_job"]
+    found = [(row["seconds"], row["deleted"]) for row in rows if row["key"] == "lab/first"]
+    assert sorted(found) == [(sum(10 * number for number in range(1, 9)), False), (500, True)]
 
 
 def _week(row: dict[str, Any]) -> str:

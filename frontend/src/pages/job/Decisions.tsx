@@ -15,8 +15,8 @@ interface DecisionsProps {
   className?: string | undefined;
 }
 
-/** What the service chose in this job and why, newest first, the live ones on top. */
-export function Decisions({ project, view, open, className }: DecisionsProps) {
+/** The job's decisions, newest first, as far as they were asked for. */
+export function useDecisions(project: string, view: JobView) {
   const stored = useInfiniteQuery({
     ...jobDecisions(project, view.job.name),
     staleTime: Number.POSITIVE_INFINITY,
@@ -26,6 +26,12 @@ export function Decisions({ project, view, open, className }: DecisionsProps) {
     () => uniqueDecisions([...view.decisions].reverse(), rowsOf(stored.data)),
     [view.decisions, stored.data],
   );
+  return { stored, decisions };
+}
+
+/** What the service chose in this job and why, newest first, the live ones on top. */
+export function Decisions({ project, view, open, className }: DecisionsProps) {
+  const { stored, decisions } = useDecisions(project, view);
   return (
     <Panel title="Decisions" note="each with its reason" flush className={className}>
       <div className={classes.scroll} tabIndex={0} role="region" aria-label="Decisions">

@@ -7,18 +7,21 @@ import { Icon } from "../../components/Icon";
 import { Moment } from "../../components/Moment";
 import { StateLabel } from "../../components/States";
 import type { StreamState } from "../../live/stream";
-import { isJobOver } from "../../live/view";
+import { isJobOver, type JobView } from "../../live/view";
+import { LogTail, tailOf } from "./DecisionList";
+import { useDecisions } from "./Decisions";
 import { JobActions } from "./JobActions";
 import classes from "./JobHeader.module.css";
 
 interface JobHeaderProps {
   project: string;
   job: JobDetail;
+  view: JobView;
   stream: StreamState & { retryNow: () => void };
   editable: boolean;
 }
 
-export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
+export function JobHeader({ project, job, view, stream, editable }: JobHeaderProps) {
   const over = isJobOver(job.state);
   const family = [job.name, ...job.parents];
   return (
@@ -106,12 +109,24 @@ export function JobHeader({ project, job, stream, editable }: JobHeaderProps) {
       {job.description && <p className={classes.text}>{job.description}</p>}
       {job.reason &&
         (job.state === "Paused" ? (
-          <Notice>{job.reason}</Notice>
+          <WhyPaused project={project} view={view} reason={job.reason} />
         ) : (
           <p className={classes.text}>{job.reason}</p>
         ))}
       <StreamNotice stream={stream} />
     </header>
+  );
+}
+
+/** With the end of the log if the service has paused it for what its trials printed. */
+function WhyPaused({ project, view, reason }: { project: string; view: JobView; reason: string }) {
+  const { decisions } = useDecisions(project, view);
+  const tail = tailOf(reason, decisions);
+  return (
+    <Notice>
+      {reason}
+      {tail !== null && <LogTail text={tail} />}
+    </Notice>
   );
 }
 

@@ -83,7 +83,7 @@ export function Specification({
               ...((spec.repeats ?? 1) > 1 && { "runs of each point": spec.repeats }),
               ...(spec.profile && { "rules of": spec.profile }),
               ...(spec.warm_start && { "warm start": spec.warm_start.type }),
-              seed: spec.seed,
+              seed: String(spec.seed), // every digit, as one may want to ask for it again
             }}
           />
         </div>

@@ -91,9 +91,9 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={row.key ?? "others"}>
+            <tr key={`${row.key ?? "others"}${isDeleted(row) ? " deleted" : ""}`}>
               <td>
-                <Key kind={kind} value={row.key} period={period} narrow={narrow} />
+                <Key kind={kind} value={row.key} deleted={isDeleted(row)} period={period} narrow={narrow} />
               </td>
               <td>
                 <span className={classes.part}>
@@ -133,11 +133,15 @@ const Amounts = ({ of, priced, gpus }: { of: UsageTotal; priced: boolean; gpus: 
 interface KeyProps {
   kind: Kind;
   value: string | null;
+  deleted: boolean;
   period: Period;
   narrow: SumsProps["narrow"];
 }
 
-function Key({ kind, value, period, narrow }: KeyProps): ReactNode {
+/** Only jobs are told of after they are gone. */
+const isDeleted = (row: UsageSum | Usage["by_job"][number]): boolean => "deleted" in row && row.deleted;
+
+function Key({ kind, value, deleted, period, narrow }: KeyProps): ReactNode {
   if (value === null) return <span className="quiet">all others</span>;
   const only = (words: ReactNode, changes: Record<string, string>) => (
     <button type="button" className="plain" onClick={() => narrow(changes)}>
@@ -157,7 +161,8 @@ function Key({ kind, value, period, narrow }: KeyProps): ReactNode {
       const [slug, name] = value.split("/");
       return (
         <>
-          <Link href={`/projects/${slug}/jobs/${name}`}>{name}</Link> <span className="quiet">{slug}</span>
+          {deleted ? name : <Link href={`/projects/${slug}/jobs/${name}`}>{name}</Link>}{" "}
+          <span className="quiet">{deleted ? `${slug}, deleted` : slug}</span>
         </>
       );
     }
