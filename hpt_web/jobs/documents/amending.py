@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hpt_web.accounts.errors import Conflict, Invalid
-from hpt_web.accounts.models import User
 from hpt_web.jobs.documents import drafts
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import counts_by_state
 from hpt_web.jobs.search.completion import ending
 from hpt_web.jobs.search.parents import outline_of, parents_of
-from hpt_web.jobs.sharing.quotas import bound_faults, more_faults
+from hpt_web.jobs.sharing.quotas import bound_faults, more_faults, refuse_more_jobs
 from tuning import specification, warmstart
 from tuning.documents import Document
 from tuning.errors import Fault
 from tuning.specification import JobSpec
 from tuning.states import JobState
 
+_MORE = ("limits.max_trials", "limits.max_seconds", "limits.max_failures")
 MEMBERS = ("limits", "completion", "keep")  # what may be changed; the rest is what the job is
 
 
@@ -52,7 +52,7 @@ class Amended:
         return ", ".join(f"{name} = {_text(new)} (was {_text(old)})" for name, (old, new) in self.changes.items())
 
 
-def amend(user: User, job: TuningJob, document: object) -> Amended:
+def amend(job: TuningJob, document: object) -> Amended:
     """The members that `document` names changed, those of `limits` and `completion` one by one.
 
     Raises:
@@ -63,7 +63,7 @@ def amend(user: User, job: TuningJob, document: object) -> Amended:
     spec, faults = specification.read(_merged(doc, before))
     doc.close()
     faults = [fault for fault in (*faults, *specification.profile_faults(spec)) if fault.field.startswith(MEMBERS)]
-    faults = [*doc.faults, *faults, *_count_faults(user, job, spec)]
+    faults = [*doc.faults, *faults, *_count_faults(job, spec)]
     if faults:
         raise Invalid(faults)
     canonical = spec.to_json()
@@ -84,9 +84,10 @@ def _merged(doc: Document, before: Mapping[str, object]) -> dict[str, object]:
     return merged
 
 
-def _count_faults(user: User, job: TuningJob, spec: JobSpec) -> list[Fault]:
-    """What keeps the job from such limits: the trials that there are, quotas, and the rules of a child (F20)."""
-    most, there = spec.limits.max_trials, job.trials.count()
+def _count_faults(job: TuningJob, spec: JobSpec) -> list[Fault]:
+    """What keeps the job from such limits: the trials that there are, quotas of whoever made it, as what it runs is
+    theirs, and the rules of a child (F20)."""
+    most, there, user = spec.limits.max_trials, job.trials.count(), job.created_by
     faults = bound_faults(user, job.project, spec, specification.read(job.spec)[0])
     if most < there:
         message = f"is {most}; the job has {there} trials already, give at least {there}"
@@ -124,6 +125,13 @@ def _text(value: object) -> str:
 # --- a job that is over, and goes on ----------------------------------------------------------------------------------
 
 
+def must_have_room(job: TuningJob) -> None:
+    """Raise Invalid if limits leave no room for one more job that is not over, as for a new one."""
+    if faults := more_faults(job.created_by, job.project, specification.stored(job.spec)):
+        raise Invalid(faults)
+    refuse_more_jobs(job.created_by, job.project)
+
+
 def must_have_no_heirs(job: TuningJob) -> None:
     """Raise Conflict if a job that is not over starts from this one: what it inherits must not change under it."""
     heir = job.child_links.filter(job__ended_at__isnull=True).select_related("job").first()
@@ -141,6 +149,11 @@ def must_have_ended_parents(job: TuningJob) -> None:
             raise Conflict(
                 f"Job {job.name!r} warm-starts from {parent.name!r}, which is {parent.state} again; wait for its end."
             )
+
+
+def extends(changes: Mapping[str, object]) -> bool:
+    """Whether changes ask for more of a search, and not only for other ways to run what is asked for."""
+    return any(path.startswith("completion") or path in _MORE for path in changes)
 
 
 def must_go_on(job: TuningJob) -> None:

@@ -15,10 +15,12 @@ from hpt_web.jobs import tasks
 from hpt_web.jobs.documents.amending import (
     amend,
     close,
+    extends,
     locked,
     must_go_on,
     must_have_ended_parents,
     must_have_no_heirs,
+    must_have_room,
 )
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, move_job, reopen_job, reopen_trial
@@ -96,6 +98,7 @@ def _instead(job: TuningJob) -> str:
     return " Resume it." if job.state in (JobState.STOPPED, JobState.FAILED) else ""
 
 
+@refusals.counted
 def resume_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
     """Have a job that was stopped, or failed, go on with its search (F30). Needs the role editor.
 
@@ -116,6 +119,7 @@ def resume_job(*, actor: User, project: str, name: str, document: object) -> Tun
             raise Conflict(f"Job {job.name!r} is {job.state}, not stopped.{_why_not_resumed(job)}")
         must_have_no_heirs(job)
         must_have_ended_parents(job)
+        must_have_room(job)
         reason = f"Resumed by {actor.username}."
         entries = _resume_trials(job, reason, failed=job.state == JobState.FAILED if failed is None else failed)
         reopen_job(job, reason=reason)
@@ -165,7 +169,8 @@ def change_job(*, actor: User, project: str, name: str, document: object) -> Tun
     """Change `limits`, `completion` or `keep` of a job, member by member. Needs the role editor.
 
     What runs goes on: lower limits stop nothing. A job that was completed or failed goes on if its limits or rules are
-    changed; one that was stopped does when it is resumed.
+    changed; one that was stopped does when it is resumed. One of these that only runs some trials again goes on with
+    its search if it was not stopped, and more is asked for: trials, time, failures, or other completion rules.
 
     Raises:
         Invalid: with every fault of the document.
@@ -176,7 +181,7 @@ def change_job(*, actor: User, project: str, name: str, document: object) -> Tun
         job = locked(job)
         if job.state == JobState.STOPPING:
             raise Conflict(f"Job {job.name!r} is being stopped; change it once it is over.")
-        amended = amend(actor, job, document)
+        amended = amend(job, document)
         if not amended.changes:
             return job
         amended.write(job)
@@ -186,12 +191,14 @@ def change_job(*, actor: User, project: str, name: str, document: object) -> Tun
         if job.state in (JobState.COMPLETED, JobState.FAILED) and amended.changes.keys() != {"keep"}:
             must_have_no_heirs(job)
             must_have_ended_parents(job)
+            must_have_room(job)
             reopen_job(job, reason=f"Extended by {actor.username}.")
             must_go_on(job)
             entries.append(decide(job, Decision.Kind.RESUME, f"Goes on, extended by {actor.username}."))
-        elif job.reopened is not None and amended.changes.keys() != {"keep"}:
+        elif job.reopened and job.reopened["state"] != JobState.STOPPED and extends(amended.changes):
             job.reopened = None  # it only ran some trials again, and is a search again now
             job.save(update_fields=["reopened"])
+            must_go_on(job)
         changes = {path: list(pair) for path, pair in amended.changes.items()}
         _audit(actor, "job.change", job, changes=changes)
         append(job.pk, [*entries, job_entry(job)])

@@ -17,7 +17,7 @@ from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid
 from hpt_web.accounts.models import Role, User
 from hpt_web.jobs import tasks
-from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_heirs
+from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_heirs, must_have_room
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, reopen_job, reopen_trial
 from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
@@ -32,6 +32,7 @@ from tuning.states import TRIALS_REOPENED, JobState, TrialState
 FROM = ("checkpoint", "scratch")
 
 
+@refusals.counted
 def retry_trial(*, actor: User, project: str, name: str, number: int, document: object) -> Trial:
     """Run a trial that failed, was lost or was stopped again, under the same number. Needs the role editor.
 
@@ -56,6 +57,7 @@ def retry_trial(*, actor: User, project: str, name: str, number: int, document: 
     return trial
 
 
+@refusals.counted
 def retry_failed(*, actor: User, project: str, name: str, document: object) -> TuningJob:
     """Run all trials of a job that failed or were lost again, each as `retry_trial` does. Needs the role editor.
 
@@ -93,7 +95,7 @@ def _queued_again(actor: User, trial: Trial, *, checkpoint: bool) -> list[Entry]
         trial.attempts.update(superseded=True)
         fields |= {"fresh_after": trial.attempt, "objective": None, "best_objective": None}
     how = "from its checkpoint" if checkpoint else "from the beginning"
-    reason = f"Runs again {how}, as {actor.username} asked."
+    reason = f"Runs again {how}, as {actor.username} asked.{_once_unpaused(trial.job)}"
     reopen_trial(trial, TrialState.QUEUED, reason=reason, **fields)
     return [trial_entry(trial), decide(trial.job, Decision.Kind.RETRY, reason, trial=trial)]
 
@@ -143,8 +145,8 @@ def copy_trial(*, actor: User, project: str, name: str, number: int, document: o
         job = _ready(found.job)
         origin = job.trials.get(pk=found.pk)
         origin.job = job
-        point = _changed(origin, changes)
-        amend(actor, job, {"limits": {"max_trials": job.max_trials + 1}}).write(job)
+        point, reason = _changed(origin, changes), _why_copied(actor, origin, changes)
+        amend(job, {"limits": {"max_trials": job.max_trials + 1}}).write(job)
         newest: int = job.trials.aggregate(newest=Max("number"))["newest"]
         trial = Trial.objects.create(
             job=job,
@@ -152,9 +154,9 @@ def copy_trial(*, actor: User, project: str, name: str, number: int, document: o
             hyperparameters=point,
             origin=origin,
             seed=None if changes else launching.seed_of(origin),
+            reason=reason,
         )
         trial.refresh_from_db(fields=["created_at"])
-        reason = _why_copied(actor, origin, changes)
         told = decide(job, Decision.Kind.SUGGEST, reason, trial=trial, numbers={"trial": number})
         entries = [trial_entry(trial), told]
         _go_on(job, f"Runs trial {trial.number}, as {actor.username} asked.")
@@ -171,10 +173,17 @@ def _changed(origin: Trial, changes: Mapping[str, object]) -> dict[str, Value]:
 
 
 def _why_copied(actor: User, origin: Trial, changes: Mapping[str, object]) -> str:
+    once = _once_unpaused(origin.job)
     if not changes:
-        return f"The point and the seed of trial {origin.number} once more, as {actor.username} asked."
+        return f"The point and the seed of trial {origin.number} once more, as {actor.username} asked.{once}"
     values = ", ".join(f"{name} = {value}" for name, value in changes.items())
-    return f"Trial {origin.number} with {values}, as {actor.username} asked."
+    return f"Trial {origin.number} with {values}, as {actor.username} asked.{once}"
+
+
+def _once_unpaused(job: TuningJob) -> str:
+    """What is true of the trial for as long as it waits."""
+    paused = job.state == JobState.PAUSED
+    return " The job was paused then: it waits until that is unpaused, and for a place." if paused else ""
 
 
 def _go_on(job: TuningJob, reason: str) -> None:
@@ -183,6 +192,7 @@ def _go_on(job: TuningJob, reason: str) -> None:
         ask_anew(job)
         return
     must_have_no_heirs(job)
+    must_have_room(job)
     reopen_job(job, reason=reason, reopened={"state": job.state, "reason": job.reason})
 
 
