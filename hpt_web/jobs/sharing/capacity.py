@@ -83,7 +83,7 @@ def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
     been seen, if it has."""
     stamps, running = seen or _seen()
     found, shares, quotas = _declared(stamps)
-    jobs = _jobs(running)
+    jobs = _jobs()
     limits = _limits(quotas)
     places, wishes = {}, {}
     for job, row in jobs.items():
@@ -268,7 +268,7 @@ _JOBS = f"""
            COALESCE((SELECT max(number) FROM jobs_trial WHERE job_id = j.id), 0) AS total,
            (SELECT count(*) FROM jobs_trial WHERE job_id = j.id AND state = 'Queued') AS queued,
            (SELECT count(*) FROM jobs_trial WHERE job_id = j.id AND state = 'Paused') AS paused,
-           CASE WHEN j.id = ANY(%s) THEN {ledger.TYPICAL_SECONDS} END AS typical
+           CASE WHEN j.started_at IS NOT NULL THEN {ledger.TYPICAL_SECONDS} END AS typical
     FROM jobs_tuningjob j JOIN accounts_project p ON p.id = j.project_id LEFT JOIN accounts_team t ON t.id = p.team_id
     JOIN accounts_user u ON u.id = j.created_by_id JOIN catalog_algorithmversion v ON v.id = j.algorithm_version_id
     WHERE j.ended_at IS NULL AND v.kind <> '{AlgorithmVersion.Kind.EXTERNAL}' ORDER BY j.id
@@ -283,10 +283,10 @@ _SEEN = f"""
 """  # noqa: S608
 
 
-def _jobs(running: Collection[int]) -> dict[int, dict[str, Any]]:
-    """Those that are not over, by their ids; how long a trial typically takes of those that are `running`."""
+def _jobs() -> dict[int, dict[str, Any]]:
+    """Those that are not over, by their ids, with how long a trial of theirs typically takes."""
     with connection.cursor() as cursor:
-        cursor.execute(_JOBS, [list(running)])
+        cursor.execute(_JOBS)
         names = [column.name for column in cursor.description]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in found:

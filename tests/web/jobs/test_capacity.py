@@ -17,7 +17,7 @@ from hpt_web.accounts.actions import create_project, create_user, set_quota
 from hpt_web.accounts.errors import AccountsError, Invalid, OverQuota
 from hpt_web.accounts.models import Quota, User
 from hpt_web.accounts.pools import pools
-from hpt_web.jobs.doors import actions
+from hpt_web.jobs.doors import actions, changes
 from hpt_web.jobs.models import Attempt, Trial, TuningJob
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
@@ -128,6 +128,17 @@ def test_what_one_trial_takes_is_typical(
     assert all(held.left is not None and held.left > 0 for held in demand.running)
     late = new_job(name="late", limits=WIDE)
     assert "It is next in line; a trial may start in about a minute" in reason(late)
+
+
+def test_it_is_known_of_a_job_that_runs_nothing_at_this_moment(
+    slots: Settings, team: Team, new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    """As between two of its trials: its place in line has an estimate all the same."""
+    job = new_job(limits={"max_trials": 50, "max_parallel": 1})
+    changes.pause_job(actor=team.alice, project="lab", name=job.name, document={})
+    ends(backend, follower, live(job)[0])
+    (demand,) = capacity.demands()
+    assert not live(job) and demand.typical is not None
 
 
 def test_a_project_reads_only_its_own_names(slots: Settings, team: Team, root: User, new_job: NewJob) -> None:
