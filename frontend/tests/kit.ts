@@ -47,6 +47,7 @@ export function trialOf(number: number, part: Partial<Trial> = {}): Trial {
     created_at: at(number),
     started_at: at(number),
     ended_at: null,
+    ran_seconds: 0,
     ...part,
   };
 }
@@ -70,6 +71,7 @@ export function snapshotOf(trials: readonly Trial[], cursor: number, job: JobDet
       created_at: trials.map((trial) => trial.created_at),
       started_at: trials.map((trial) => trial.started_at),
       ended_at: trials.map((trial) => trial.ended_at),
+      ran_seconds: trials.map((trial) => trial.ran_seconds),
     },
   };
 }

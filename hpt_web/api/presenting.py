@@ -28,7 +28,7 @@ from tuning.profiles import Profile
 Row = dict[str, Any]
 _TRIAL_COLUMNS = (
     "number", "state", "objective", "best_objective", "reason", "failure", "attempt", "created_at", "started_at",
-    "ended_at",
+    "ended_at", "ran_seconds",
 )  # fmt: skip
 
 

@@ -128,6 +128,7 @@ class Trial(models.Model):
     created_at = models.DateTimeField(db_default=models.functions.Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    ran_seconds = models.FloatField(default=0.0, db_default=0.0)  # of its attempts that are over, all together
 
     class Meta:
         constraints = [

@@ -78,6 +78,7 @@ class TrialRow(TypedDict):
     created_at: str | None
     started_at: str | None
     ended_at: str | None
+    ran_seconds: float
 
 
 # --- who may see what -------------------------------------------------------------------------------------------------
@@ -299,6 +300,7 @@ def trial_row(trial: Trial) -> TrialRow:
         created_at=iso(trial.created_at),
         started_at=iso(trial.started_at),
         ended_at=iso(trial.ended_at),
+        ran_seconds=trial.ran_seconds,
     )
 
 

@@ -3249,6 +3249,11 @@ export interface components {
              * @description The last value of the objective metric.
              */
             objective: number | null;
+            /**
+             * Format: double
+             * @description For how long its attempts ran that are over, all together, without the time between them.
+             */
+            ran_seconds: number;
             reason: string;
             /** Format: date-time */
             started_at: string | null;
@@ -3266,6 +3271,7 @@ export interface components {
             };
             number: number[];
             objective: (number | null)[];
+            ran_seconds: number[];
             reason: string[];
             started_at: (string | null)[];
             state: components["schemas"]["TrialState"][];
@@ -3303,6 +3309,11 @@ export interface components {
              */
             objective: number | null;
             origin: components["schemas"]["Origin"] | null;
+            /**
+             * Format: double
+             * @description For how long its attempts ran that are over, all together, without the time between them.
+             */
+            ran_seconds: number;
             reason: string;
             /** @description What its script gets as HPT_SEED. */
             seed: number;

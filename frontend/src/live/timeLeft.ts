@@ -13,7 +13,7 @@ export function secondsLeft(job: Job, trials: ReadonlyMap<number, Trial>, now: n
     .filter((trial) => isTrialOver(trial.state) && trial.started_at && trial.ended_at)
     .sort((a, b) => Date.parse(b.ended_at ?? "") - Date.parse(a.ended_at ?? ""))
     .slice(0, WINDOW)
-    .map((trial) => (Date.parse(trial.ended_at ?? "") - Date.parse(trial.started_at ?? "")) / 1000);
+    .map((trial) => trial.ran_seconds);
   if (durations.length === 0) return null;
   const usual = durations.reduce((sum, seconds) => sum + seconds, 0) / durations.length;
   const over = all.filter((trial) => isTrialOver(trial.state)).length;

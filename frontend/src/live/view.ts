@@ -65,6 +65,7 @@ export function viewOfSnapshot(snapshot: Snapshot): JobView {
       created_at: columns.created_at[index] ?? "",
       started_at: columns.started_at[index] ?? null,
       ended_at: columns.ended_at[index] ?? null,
+      ran_seconds: columns.ran_seconds[index] ?? 0,
     });
   }
   return {

@@ -4,7 +4,7 @@ import { secondsLeft } from "../../src/live/timeLeft";
 import { at, jobOf, trialOf } from "../kit";
 
 const ended = (number: number, from: number, to: number): Trial =>
-  trialOf(number, { state: "Completed", started_at: at(from), ended_at: at(to) });
+  trialOf(number, { state: "Completed", started_at: at(from), ended_at: at(to), ran_seconds: to - from });
 const of = (...trials: Trial[]) => new Map(trials.map((trial) => [trial.number, trial]));
 
 describe("the time that a job will still take", () => {

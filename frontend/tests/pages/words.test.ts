@@ -13,9 +13,9 @@ import { thinned } from "../../src/components/thinning";
 import { uniqueDecisions } from "../../src/pages/job/DecisionList";
 import { linesOf, matchingLines, partsOf } from "../../src/pages/job/logLines";
 import { trialWords } from "../../src/pages/job/Specification";
-import { ordered } from "../../src/pages/job/trialOrder";
+import { durationOf, ordered } from "../../src/pages/job/trialOrder";
 import { rulesOf } from "../../src/pages/newjob/WarmStartRules";
-import { jobOf, trialOf } from "../kit";
+import { at, jobOf, trialOf } from "../kit";
 
 describe("numbers and times", () => {
   it.each([
@@ -75,6 +75,14 @@ describe("the trial table", () => {
     const begun = performance.now();
     ordered(many, { column: "objective", descending: true }, null);
     expect(performance.now() - begun).toBeLessThan(250);
+  });
+});
+
+describe("for how long a trial ran", () => {
+  it("is told without the time between its attempts, once it is over", () => {
+    const twice = trialOf(1, { attempt: 2, ran_seconds: 0.6 });
+    expect(durationOf(twice)).toBeNull();
+    expect(durationOf({ ...twice, state: "Failed", ended_at: at(47) })).toBe(0.6);
   });
 });
 

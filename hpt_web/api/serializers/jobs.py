@@ -271,6 +271,9 @@ class Trial(Shape):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
+    ran_seconds = serializers.FloatField(
+        help_text="For how long its attempts ran that are over, all together, without the time between them."
+    )
 
 
 class Attempt(Shape):
@@ -339,6 +342,7 @@ class TrialColumns(Shape):
     created_at = serializers.ListField(child=serializers.DateTimeField())
     started_at = serializers.ListField(child=serializers.DateTimeField(allow_null=True))
     ended_at = serializers.ListField(child=serializers.DateTimeField(allow_null=True))
+    ran_seconds = serializers.ListField(child=serializers.FloatField())
 
 
 class Snapshot(Shape):

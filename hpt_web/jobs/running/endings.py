@@ -151,7 +151,7 @@ def settle(attempt: Attempt, status: Status, end: End) -> list[Entry]:
     ledger.enter(attempt, end.state)
     if by_way_of := _by_way_of(attempt, end):
         move_trial(trial, by_way_of)
-    if not move_trial(trial, end.state, reason=end.reason, failure=end.failure):
+    if not move_trial(trial, end.state, **_after(attempt, end)):
         return []
     return told(trial, end)
 
@@ -176,7 +176,15 @@ def becomes(attempt: Attempt, end: End) -> dict[str, object]:
     if end.state not in TRIAL_MOVES[by_way_of or TrialState(trial.state)]:
         return {}
     between = moved(trial, by_way_of) if by_way_of else {}
-    return between | moved(trial, end.state, reason=end.reason, failure=end.failure)
+    return between | moved(trial, end.state, **_after(attempt, end))
+
+
+def _after(attempt: Attempt, end: End) -> dict[str, object]:
+    """What is kept in the trial of an attempt that is over."""
+    ran = attempt.trial.ran_seconds
+    if attempt.started_at is not None and attempt.ended_at is not None:
+        ran += max(0.0, (attempt.ended_at - attempt.started_at).total_seconds())
+    return {"reason": end.reason, "failure": end.failure, "ran_seconds": round(ran, 3)}
 
 
 def told(trial: Trial, end: End) -> list[Entry]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import AuditEvent
-from hpt_web.jobs.doors import actions, reruns
+from hpt_web.jobs.doors import actions, changes, reruns
 from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import points_of
 from hpt_web.jobs.running.follow import Follower
@@ -52,6 +54,12 @@ def test_a_failed_trial_is_retried_from_its_checkpoint_under_its_number(
     assert list(points_of(done).values_list("step", "value")) == [(1, 0.1), (2, 0.2), (3, 0.3)]
     assert Decision.objects.get(job=job, kind="retry").reason == "Runs again from its checkpoint, as bob asked."
     assert AuditEvent.objects.get(action="trial.retry").data == {"from": "checkpoint"}
+    ran = [(run.ended_at - run.started_at).total_seconds() for run in done.attempts.all() if run.ended_at]
+    assert len(ran) == 2 and done.ran_seconds == pytest.approx(sum(ran), abs=2e-3), "not the time between them"
+    Trial.objects.update(ran_seconds=0)
+    with connection.cursor() as cursor:  # what the migration makes of trials that there were
+        cursor.execute(import_module("hpt_web.jobs.migrations.0013_seconds_run").FROM_ATTEMPTS)
+    assert trial(job).ran_seconds == pytest.approx(sum(ran), abs=2e-3)
     assert feed_is_gap_free(job)
 
 
@@ -83,6 +91,21 @@ def test_all_that_failed_are_retried_at_once(
     assert (state(job), job.max_trials, job.trials.count()) == ("Completed", 3, 3)
     assert AuditEvent.objects.get(action="job.retry").data == {"trials": [1, 2], "from": ""}
     assert feed_is_gap_free(job)
+
+
+def test_in_a_paused_job_it_says_that_it_waits_for_the_job(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, again: Again
+) -> None:
+    job = new_job(limits={"max_trials": 2, "max_parallel": 2})
+    fails(backend, follower, live(job)[0])
+    changes.pause_job(actor=team.bob, project="lab", name="first", document={})
+    retried, copy = again(reruns.retry_trial), again(reruns.copy_trial)
+    for waiting in (retried, copy):
+        assert waiting.reason.endswith(
+            "as bob asked. The job was paused then: it waits until that is unpaused, and for a place."
+        )
+    changes.unpause_job(actor=team.bob, project="lab", name="first")
+    assert len(live(job)) == 2 and trial(job).reason == "", "it has started"
 
 
 def test_from_scratch_forgets_the_checkpoint_and_what_was_reported(
@@ -235,6 +258,7 @@ def test_a_clone_changes_some_values_and_each_must_fit(
     copy = again(reruns.copy_trial, document={"hyperparameters": {"x": 1}}, changed=True)
     assert repr(copy.hyperparameters) == "{'x': 1.0}"  # as the search would have suggested it
     assert Decision.objects.get(trial=copy, kind="suggest").reason == "Trial 1 with x = 1, as bob asked."
+    assert copy.reason == "Trial 1 with x = 1, as bob asked.", "while it waits"
     assert backend.plays[live(job)[0]].spec.hyperparameters["x"] == "1.0"
 
 

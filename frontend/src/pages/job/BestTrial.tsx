@@ -4,6 +4,7 @@ import { formatDuration, formatNumber } from "../../components/format";
 import { Panel } from "../../components/Panel";
 import type { JobView } from "../../live/view";
 import classes from "./BestTrial.module.css";
+import { durationOf } from "./trialOrder";
 import { inOrder, Values } from "./Values";
 
 interface BestTrialProps {
@@ -30,10 +31,7 @@ export function BestTrial({ project, view, open, className }: BestTrialProps) {
   const names = job.specification.space.map((parameter) => parameter.name);
   const fixed = job.specification.static ?? {};
   const all = { ...fixed, ...trial.hyperparameters };
-  const took =
-    trial.started_at && trial.ended_at
-      ? (Date.parse(trial.ended_at) - Date.parse(trial.started_at)) / 1000
-      : null;
+  const took = durationOf(trial);
   // Told when the page was loaded; this job may have found a better one since.
   const overall = job.overall_best;
   const sign = job.objective.goal === "minimize" ? -1 : 1;

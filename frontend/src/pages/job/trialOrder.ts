@@ -8,10 +8,9 @@ export interface Order {
 
 export type Cell = string | number | null;
 
+/** Seconds for which a trial ran that is over: in all of its attempts, but not between them. */
 export const durationOf = (trial: Trial): number | null =>
-  trial.started_at && trial.ended_at
-    ? (Date.parse(trial.ended_at) - Date.parse(trial.started_at)) / 1000
-    : null;
+  trial.started_at && trial.ended_at ? trial.ran_seconds : null;
 
 export function cellOf(trial: Trial, column: string): Cell {
   switch (column) {
