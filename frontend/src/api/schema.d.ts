@@ -1687,6 +1687,8 @@ export interface components {
         CleanUpDocumentRequest: {
             /** @description Also the files of each job's best trial. */
             best?: boolean;
+            /** @description Only what has exactly the name `prefix`, whatever its case. */
+            exact?: boolean;
             /** @description The first letters of the names, whatever their case. */
             prefix: string;
             /** @description Delete nothing, and answer what would go. */

@@ -12,6 +12,7 @@ const draft = (part: Partial<CleaningDraft>): CleaningDraft => ({
   prefix: " sweep- ",
   what: ["outputs"],
   best: false,
+  exact: false,
   ...part,
 });
 
@@ -28,6 +29,10 @@ describe("what is asked for", () => {
       what: ["datasets"],
       rehearsal: false,
     });
+  });
+
+  it("is one name alone where one asks for exactly this", () => {
+    expect(cleaningDocument(draft({ exact: true }), true)).toMatchObject({ prefix: "sweep-", exact: true });
   });
 
   it("is the whole job where its files were ticked before", () => {

@@ -67,6 +67,9 @@ class CleanUpDocument(Shape):
     )
     rehearsal = serializers.BooleanField(required=False, help_text="Delete nothing, and answer what would go.")
     best = serializers.BooleanField(required=False, help_text="Also the files of each job's best trial.")
+    exact = serializers.BooleanField(
+        required=False, help_text="Only what has exactly the name `prefix`, whatever its case."
+    )
 
 
 class GoneItem(Shape):

@@ -60,8 +60,8 @@ class Cleaned:
 
 
 def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
-    """Delete `what` of everything in the project whose name begins with `prefix`, whatever its case; with `rehearsal`
-    only say what that is, with `best` also the files of each job's best trial.
+    """Delete `what` of everything in the project whose name begins with `prefix`, whatever its case, or with `exact` is
+    this; with `rehearsal` only say what that is, with `best` also the files of each job's best trial.
 
     Needs the role editor, and owner for the record of jobs. Doing it again after a crash in the middle goes on there.
 
@@ -74,12 +74,13 @@ def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
     if prefix and not _PREFIX.fullmatch(prefix):
         doc.fault("prefix", f"is {shown(prefix)}; give the first letters of names, such as 'sweep-'")
     rehearsal, best = doc.flag("rehearsal"), doc.flag("best")
+    named = {"name__iexact" if doc.flag("exact") else "name__istartswith": prefix}
     doc.close()
     row = project_for(actor, project, Role.OWNER if JOBS in what else Role.EDITOR)
     if doc.faults:
         raise Invalid(doc.faults)
     cleaned = Cleaned(rehearsal)
-    jobs = TuningJob.objects.filter(project=row, name__istartswith=prefix).order_by("-pk")  # children before parents
+    jobs = TuningJob.objects.filter(project=row, **named).order_by("-pk")  # children before parents
     if JOBS in what:
         for job in jobs:
             _delete_job(actor, job, cleaned)
@@ -87,7 +88,7 @@ def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
         for job in jobs:
             _delete_files(actor, job, files, cleaned, best=best)
     if DATASETS in what:
-        for dataset in Dataset.objects.filter(project=row, name__istartswith=prefix).order_by("name"):
+        for dataset in Dataset.objects.filter(project=row, **named).order_by("name"):
             _delete_dataset(actor, row, dataset, cleaned)
     return cleaned
 

@@ -207,3 +207,12 @@ def test_every_fault_is_named_at_once(team: Team, document: Any, fields: set[str
     with pytest.raises(Invalid) as refused:
         cleanup.clean_up(actor=team.alice, project="lab", document=document)
     assert {fault.field for fault in refused.value.faults} == fields
+
+
+def test_exactly_one_name_takes_none_along_that_begins_so(done: Any, team: Team) -> None:
+    for name in ("st", "stall"):
+        done(name, 0.1, 0.2)
+    said = clean(team.alice, "jobs", prefix="ST", exact=True, rehearsal=True)
+    assert [item.name for item in said.gone] == ["st"]
+    assert clean(team.alice, "jobs", prefix="ST", exact=True).gone == said.gone
+    assert list(TuningJob.objects.values_list("name", flat=True)) == ["stall"]

@@ -22,7 +22,7 @@ import {
 } from "./cleaning";
 
 const MOST_LINES = 12;
-const FIRST: CleaningDraft = { prefix: "", what: ["outputs", "checkpoints"], best: false };
+const FIRST: CleaningDraft = { prefix: "", what: ["outputs", "checkpoints"], best: false, exact: false };
 
 /** Deleting by prefix: first what would go and what would stay, then, if one still wants to, the deed. */
 export function CleanUp({ project }: { project: Project }) {
@@ -55,13 +55,18 @@ export function CleanUp({ project }: { project: Project }) {
     >
       <form className="stack" onSubmit={submit} noValidate>
         <TextInput
-          label="Names that begin with"
+          label={draft.exact ? "Name" : "Names that begin with"}
           placeholder="sweep-"
           w={260}
           maw="100%"
           value={draft.prefix}
           error={faults.at("prefix")}
           onChange={(event) => change({ prefix: event.currentTarget.value })}
+        />
+        <Checkbox
+          label="Exactly this name"
+          checked={draft.exact}
+          onChange={(event) => change({ exact: event.currentTarget.checked })}
         />
         <Kinds draft={draft} owner={project.role === "owner"} change={change} />
         <FormFaults faults={faults.without(["prefix"])} />
@@ -80,13 +85,13 @@ export function CleanUp({ project }: { project: Project }) {
                 </Button>
               )}
             >
-              {formatBytes(look.data.bytes)} of names that begin with <b>{draft.prefix.trim()}</b> in{" "}
-              {project.name}. It cannot be undone.
+              {formatBytes(look.data.bytes)} of {draft.exact ? "the name" : "names that begin with"}{" "}
+              <b>{draft.prefix.trim()}</b> in {project.name}. It cannot be undone.
             </Confirm>
           )}
         </div>
       </form>
-      {(look.data ?? done) && <Found of={(look.data ?? done) as CleanedUp} prefix={draft.prefix.trim()} />}
+      {(look.data ?? done) && <Found of={(look.data ?? done) as CleanedUp} draft={draft} />}
     </Panel>
   );
 }
@@ -134,13 +139,16 @@ function Kinds({ draft, owner, change }: KindsProps) {
 }
 
 /** What would go or has gone, and what begins so as well but stays, with the reason. */
-function Found({ of, prefix }: { of: CleanedUp; prefix: string }) {
+function Found({ of, draft }: { of: CleanedUp; draft: CleaningDraft }) {
   const lines = linesOf(of.gone);
   const words = countWords(of.gone);
   return (
     <div className={classes.found} role="status">
       {of.gone.length === 0 && of.kept.length === 0 ? (
-        <p className="quiet">Nothing of these kinds has a name that begins with {prefix}.</p>
+        <p className="quiet">
+          Nothing of these kinds has {draft.exact ? "the name" : "a name that begins with"}{" "}
+          {draft.prefix.trim()}.
+        </p>
       ) : (
         <p>
           {of.rehearsal ? "Would be deleted: " : "Deleted: "}

@@ -8,6 +8,8 @@ export interface CleaningDraft {
   prefix: string;
   what: readonly What[];
   best: boolean;
+  /** Only what has this very name. */
+  exact: boolean;
 }
 
 export const KINDS: Record<What, { label: string; description: string }> = {
@@ -25,7 +27,13 @@ export function cleaningDocument(draft: CleaningDraft, rehearsal: boolean): Clea
   const whole = draft.what.includes("jobs");
   const what = draft.what.filter((kind) => !whole || (kind !== "outputs" && kind !== "checkpoints"));
   const files = what.includes("outputs") || what.includes("checkpoints");
-  return { prefix: draft.prefix.trim(), what: [...what], rehearsal, ...(files && { best: draft.best }) };
+  return {
+    prefix: draft.prefix.trim(),
+    what: [...what],
+    rehearsal,
+    ...(files && { best: draft.best }),
+    ...(draft.exact && { exact: true }),
+  };
 }
 
 const COUNTED: Record<string, (count: number) => string> = {
