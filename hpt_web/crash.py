@@ -16,7 +16,7 @@ Step = Literal[
     "trial.suggested",  # it has answered; nothing is written
     "trial.row_written",  # trials, attempts and events are written, and not committed
     "trial.row_committed",  # they are committed; nothing is launched
-    "child.spawned",  # the first of them is launched; the others are not
+    "child.spawned",  # the first of them is launched; the others are not, and no follower was told
     "message.processed",  # the step is done, and the nudge not acknowledged
     "message.enqueued",  # a nudge was sent
     "lease.taken",  # a follower has leased attempts, and read nothing of them

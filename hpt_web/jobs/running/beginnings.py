@@ -13,7 +13,6 @@ from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, Telling, append
 from hpt_web.jobs.models import Attempt, Decision, Trial
 
-NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear, with the commit, of what is new to follow
 _ITS_TRIAL = "(SELECT id FROM trial WHERE number = %s)"
 
 
@@ -28,7 +27,6 @@ class Beginning:
     def write(self, job: int, entries: Sequence[Entry]) -> None:
         """Write it with the `entries` that tell it, and others. What the database makes is the rows' afterwards."""
         if not self.trials:
-            rows.select("SELECT pg_notify(%s, '')", NEW_ATTEMPTS)
             append(job, entries)
             return
         numbers = [trial.number for trial in self.trials]
@@ -40,9 +38,9 @@ class Beginning:
             WITH trial AS ({trials.sql} RETURNING *), why AS ({why.sql}), attempt AS ({attempts.sql} RETURNING *),
             {telling.parts}
             SELECT {trials.answers("trial")}, {attempts.answers("attempt")}, {telling.ANSWER}
-            FROM taken, pg_notify(%s, ''), attempt JOIN trial ON trial.id = attempt.trial_id ORDER BY trial.number
+            FROM taken, attempt JOIN trial ON trial.id = attempt.trial_id ORDER BY trial.number
         """  # noqa: S608
-        arguments = [*trials.arguments, *why.arguments, *attempts.arguments, *telling.arguments, NEW_ATTEMPTS]
+        arguments = [*trials.arguments, *why.arguments, *attempts.arguments, *telling.arguments]
         told: Sequence[Any] = ()
         for trial, attempt, answer in zip(self.trials, self.attempts, rows.select(sql, *arguments), strict=True):
             told = attempts.take(attempt, trials.take(trial, answer))

@@ -36,6 +36,7 @@ from tuning.states import JobState, TrialState
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
+NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 ADMISSION_SECONDS = 15  # between two statements, which take milliseconds
 _ADMISSION = "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)"
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
@@ -62,6 +63,8 @@ def advance(job_id: int) -> list[int]:
     for attempt in started:
         launch(attempt)
         crash.at("child.spawned")
+    if started:  # not before: a place that is free would wait while they are leased
+        rows.select("SELECT pg_notify(%s, '')", NEW_ATTEMPTS)
     return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
 
 

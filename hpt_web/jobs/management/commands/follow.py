@@ -22,7 +22,7 @@ from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import tasks
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.running import launching
-from hpt_web.jobs.running.beginnings import NEW_ATTEMPTS
+from hpt_web.jobs.running.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.images import concerns
 from hpt_web.jobs.running.sampling import Sampler
