@@ -22,8 +22,8 @@ class Auto:
     """The strategy that does best in the measurements of docs/bench.md for the job at hand.
 
     At present that is one model for all: the Gaussian process of ``Bayesian`` with expected improvement, which explores
-    where expected improvement has nothing to say. None of the other strategies here was seen to beat it, and after 2,000
-    trials it went on improving where TPE did not. Where that changes, the choice changes here.
+    where expected improvement has nothing to say. None of the other strategies here was seen to beat it, and after
+    2,000 trials it went on improving where TPE did not. Where that changes, the choice changes here.
     """
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:

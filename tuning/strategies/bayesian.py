@@ -63,9 +63,8 @@ INFO = Info(
             "float",
             0.0,
             0,
-            10,
-            help="For ei and poi: the improvement asked for, in standard deviations of the objective's values so far, "
-            "after the transform that makes them normal. A decision tells what that is in the objective's unit.",
+            None,
+            help="For ei and poi: the improvement that is asked for, in the objective's own unit.",
         ),
     ),
 )
@@ -171,7 +170,8 @@ class _Search:
         pending = np.array(self.pending).reshape(-1, len(self.space))
         model = self._surrogate.model.believe(self.space.unit_features(pending))
         options = self.options
-        acquisition = Acquisition(model, model.incumbent, options.kind, options.kappa, options.xi)
+        xi = self._surrogate.targets.gain(model.incumbent, options.xi)
+        acquisition = Acquisition(model, model.incumbent, options.kind, options.kappa, xi)
         explores = options.kind != "ucb" and number % 2 == 0 and self._tied >= _TIED
         if explores:
             acquisition = Acquisition(model, model.incumbent, "ucb", _PLATEAU_KAPPA)

@@ -50,6 +50,13 @@ class Targets:
             loss: Floats = np.nan_to_num(_unbend(bent, self.exponent) * self.scale + self.centre)
         return loss
 
+    def gain(self, value: float, better: float) -> float:
+        """How far below the transformed ``value`` lies a loss that is less than its own by ``better``."""
+        if not better:
+            return 0.0
+        loss = (float(self.to_loss(value)) - better - self.centre) / self.scale
+        return value - (float(_bend(np.array(loss), self.exponent)) - self.mean) / self.sd
+
 
 def _best_exponent(x: Floats) -> float:
     """The exponent of highest likelihood among 121; 1 (no bend) where there is too little to tell."""
