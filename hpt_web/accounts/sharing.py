@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet
 
-from hpt_web.accounts import audit, policies
+from hpt_web.accounts import access, audit, policies
 from hpt_web.accounts.actions import held_by, refuse, refuse_held_key, set_quota
 from hpt_web.accounts.errors import Conflict, Fault, Forbidden, NotVisible
 from hpt_web.accounts.models import NAME_PATTERN, Pool, PoolShare, Project, Quota, Team, User
@@ -316,11 +316,16 @@ class Scope:
 
 
 def quotas(actor: User) -> QuerySet[Quota]:
-    require_admin(actor, "see all quotas")
-    return Quota.objects.select_related("project", "user")
+    """An administrator's are all, everybody else's those that may stop jobs of theirs."""
+    found = Quota.objects.select_related("project", "user")
+    if actor.is_superuser:
+        refuse_held_key(actor, "see all quotas")
+        return found
+    return found.filter(Q(user=None) | Q(user=actor), Q(project=None) | Q(project__in=access.visible_projects(actor)))
 
 
 def quota_with_id(actor: User, number: int) -> Quota:
+    require_admin(actor, "change quotas")
     quota = quotas(actor).filter(pk=number).first()
     if quota is None:
         raise NotVisible(f"There is no quota {number}.")

@@ -1129,7 +1129,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All limits */
+        /** Limits: all for administrators, for others those that may stop jobs of theirs */
         get: operations["listQuotas"];
         put?: never;
         /** Set a limit */

@@ -272,7 +272,13 @@ def _quotas(rows: Sequence[Quota]) -> list[dict[str, object]]:
 
 
 class QuotasView(View):
-    @operation("listQuotas", "All limits", tag=_TAG, gives=page_of(shapes.Quota), parameters=[LIMIT, CURSOR])
+    @operation(
+        "listQuotas",
+        "Limits: all for administrators, for others those that may stop jobs of theirs",
+        tag=_TAG,
+        gives=page_of(shapes.Quota),
+        parameters=[LIMIT, CURSOR],
+    )
     def get(self, request: Request) -> Response:
         return page(request, sharing.quotas(person(request)), ["id"], _quotas)
 

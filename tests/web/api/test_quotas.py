@@ -42,7 +42,6 @@ ADMINS = [
     ("POST", "teams/x/shares", {"pool": "cpu"}),
     ("PATCH", "teams/x/shares/cpu", {"cap": 1}),
     ("DELETE", "teams/x/shares/cpu", {}),
-    ("GET", "quotas", None),
     ("POST", "quotas", {"resource": "running_trials", "limit": 1}),
     ("PATCH", "quotas/1", {"limit": 1}),
     ("DELETE", "quotas/1", {}),
@@ -189,6 +188,22 @@ def test_a_team_has_a_priority(world: World, root: Api, alice: Api) -> None:
 
 
 # --- quotas -----------------------------------------------------------------------------------------------------------
+
+
+def test_people_see_the_limits_of_themselves_and_their_projects(root: Api, world: World) -> None:
+    """And of the whole installation; of nobody else, also in their own projects."""
+    lab = world.lab.slug
+    scopes = [{}, {"project": lab}, {"user": "alice"}, {"user": "bob"}, {"project": lab, "user": "bob"}]
+    for scope in scopes:
+        assert root.post("quotas", {"resource": "running_trials", "limit": 3, **scope}).status == 201
+    mine = {
+        name: [(quota["project"], quota["user"]) for quota in Api(person).get("quotas").json["items"]]
+        for name, person in (("alice", world.alice), ("bob", world.bob), ("charlie", world.charlie))
+    }
+    assert mine["alice"] == [(None, None), (lab, None), (None, "alice")]
+    assert mine["bob"] == [(None, None), (lab, None), (None, "bob"), (lab, "bob")]
+    assert mine["charlie"] == [(None, None)]
+    assert len(root.get("quotas").json["items"]) == len(scopes)
 
 
 def test_quotas_are_set_changed_and_taken_away(root: Api, world: World) -> None:
