@@ -1,7 +1,7 @@
 """Garbage collection in processes that run for months: what they have loaded stays, and is looked through no more.
 
 A process of the service holds a hundred thousand objects that never go. Python looks through them again and again,
-which was a tenth of what a short trial cost the worker and the follower.
+which was up to a tenth of what a short trial cost the worker and the follower.
 """
 
 import gc
