@@ -11,7 +11,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
     <Panel
       className={className}
       title="Shares"
-      note={`Guarantees are served first, then teams of higher priority; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days.`}
+      note={`Guarantees are served first, then teams of higher priority; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days, and each start a minute more.`}
       flush
     >
       <table className="table roomy">
