@@ -4,6 +4,7 @@ It does that by itself, but for one moment: where the worker process is killed w
 holds a lock for which the master then waits for ever, and no step would run any more.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,11 +17,14 @@ LAST_SECONDS = 10  # for the master to end by itself
 def main() -> int:
     master = os.getpid()
 
-    def child_ended(*_: object) -> None:
-        if os.getpid() == master:  # the worker process has inherited this, and children of its own
-            signal.alarm(LAST_SECONDS)
+    def child_changed(*_: object) -> None:
+        if os.getpid() != master:  # the worker process has inherited this, and children of its own
+            return
+        with contextlib.suppress(ChildProcessError):  # the master has seen its end itself
+            if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):  # it has ended, and not only stopped
+                signal.alarm(LAST_SECONDS)
 
-    signal.signal(signal.SIGCHLD, child_ended)
+    signal.signal(signal.SIGCHLD, child_changed)
     return int(cli.main() or 0)  # type: ignore[no-untyped-call]
 
 

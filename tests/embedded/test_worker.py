@@ -38,6 +38,23 @@ INHERITED = textwrap.dedent("""
     sys.exit(worker.main())
 """)
 
+STOPPED = textwrap.dedent("""
+    import os, signal, sys, time
+    from dramatiq import cli
+    from hpt_web.embedded import worker
+
+    def main():
+        if (child := os.fork()) == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os._exit(7)
+        time.sleep(1.5)
+        os.kill(child, signal.SIGCONT)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    cli.main, worker.LAST_SECONDS = main, 1
+    sys.exit(worker.main())
+""")
+
 
 def run(script: str) -> int:
     return subprocess.run([sys.executable, "-c", script], cwd=home.REPOSITORY, timeout=60, check=False).returncode
@@ -49,3 +66,7 @@ def test_it_does_not_wait_for_a_lock_of_the_dead() -> None:
 
 def test_the_worker_process_may_have_children_that_end() -> None:
     assert run(INHERITED) == 7
+
+
+def test_one_that_only_stops_for_a_while_does_not_end_it() -> None:
+    assert run(STOPPED) == 7

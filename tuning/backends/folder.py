@@ -12,7 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tuning.backends import layout
@@ -20,6 +22,7 @@ from tuning.backends.contract import Phase, Status
 from tuning.backends.processes import Identity
 from tuning.backends.warden.log import MOST_TIMES, TIMES
 
+HASTE_SECONDS = 0.05  # in which what is printed at once gets into the log
 OVERDUE_SECONDS = 10.0  # after the grace: a warden that is still there then is not doing its work
 KEPT = ("lock", "stop")
 EXIT_BYTES = 4096
@@ -129,10 +132,13 @@ def log_size_at(log: Path, moment: float) -> int | None:
             notes.append((float(at), int(written)))
     if not notes:
         return None
-    (first, size), last = notes[0], notes[-1][0]
+    first, size = notes[0]
     if moment < first:  # it was there when the attempt began, or it came with the output that was noted first
         return size
-    close = (last - first) / max(1, len(notes) - 1) / 2
+    end = read_end(log.parent)
+    times = [at for at, _ in notes] + ([end.ended_at] if end and end.ended_at else [])
+    gaps = [later - at for at, later in pairwise(times)]
+    close = max(median(gaps) / 2, HASTE_SECONDS if len(gaps) == 1 else 0.0)  # of one gap nobody knows if it is usual
     return max(size for at, size in notes if at - moment < close)
 
 
