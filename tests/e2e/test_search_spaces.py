@@ -99,7 +99,7 @@ def difference(sent: dict[str, Any], stored: dict[str, Any]) -> list[str]:
 
     def given(value: Any) -> Any:
         if not isinstance(value, dict):
-            return value
+            return value or None if isinstance(value, list) else value
         return {name: each for name, each in value.items() if each is not None and name != "tolerance"}
 
     members = stored.keys() - {"name", "seed"}  # a copy has its own
