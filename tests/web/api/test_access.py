@@ -63,7 +63,6 @@ ADMINS = {
     "setShare",
     "changeShare",
     "removeShare",
-    "listQuotas",
     "createQuota",
     "changeQuota",
     "removeQuota",
