@@ -307,13 +307,15 @@ def test_kept_containers_have_the_gpus_of_the_trials_that_they_serve(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("trainer")
 def test_ctrl_c_leaves_no_container_and_the_next_start_resumes(
     service: Service, lab: Lab, engine: engines.Engine
 ) -> None:
     algorithm(lab, "resumed", source={"files": {"train.py": SCRIPT}}, entry_point="train.py", base_image=PYTHON)
     static = {"pause": 15}  # none ends by itself, however busy the machine
     lab.post("/projects/lab/jobs", document("resumed", "resumed", trials=2, static=static))
-    plain = document("image-resumed", "sagemaker", 1, static=static, channels={"train": {"dataset": "table"}})
+    algorithm(lab, "trained", source={"image": TRAINER}, channels=[{"name": "train", "required": True}])
+    plain = document("image-resumed", "trained", 1, static=static, channels={"train": {"dataset": "table"}})
     lab.post("/projects/lab/jobs", plain)
     wait_for(lambda: lab.job("resumed")["counts"].get("Running", 0) == 2, 60, "trials run")
     wait_for(lambda: "score=1" in " ".join(log(lab, "image-resumed", 1)), 60, "the image's trial runs")
