@@ -82,6 +82,11 @@ def world(db: None) -> World:
 
 
 @pytest.fixture
+def root(world: World) -> Api:
+    return Api(world.root)
+
+
+@pytest.fixture
 def alice(world: World) -> Api:
     return Api(world.alice)
 

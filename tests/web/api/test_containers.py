@@ -15,11 +15,6 @@ from tests.web.api.kit import Api
 LINE = "projects/lab/algorithms/line"
 
 
-@pytest.fixture
-def root(world: World) -> Api:
-    return Api(world.root)
-
-
 def test_a_network_is_an_administrators_to_grant(alice: Api, bob: Api, root: Api) -> None:
     for other in (alice, bob):
         answer = other.patch(LINE, {"network": "training", "description": "mine"})

@@ -24,11 +24,6 @@ from tests.web.api.kit import Api
 GIGABYTE = 10**9
 
 
-@pytest.fixture
-def root(world: World) -> Api:
-    return Api(world.root)
-
-
 @pytest.fixture(autouse=True)
 def devices(settings: Settings) -> None:
     settings.HPT_GPUS = "0:80GB,1:80GB"

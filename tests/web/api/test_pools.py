@@ -6,13 +6,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.models import AuditEvent, Pool
-from tests.factories import World
 from tests.web.api.kit import Api
-
-
-@pytest.fixture
-def root(world: World) -> Api:
-    return Api(world.root)
 
 
 @pytest.fixture(autouse=True)

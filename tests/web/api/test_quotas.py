@@ -16,11 +16,6 @@ from tests.factories import World
 from tests.web.api.kit import Api
 
 
-@pytest.fixture
-def root(world: World) -> Api:
-    return Api(world.root)
-
-
 @pytest.fixture(autouse=True)
 def host(settings: Settings) -> None:
     settings.HPT_TRIAL_SLOTS = 4

@@ -16,11 +16,6 @@ from tests.factories import World
 from tests.web.api.kit import Api
 
 
-@pytest.fixture
-def root(world: World) -> Api:
-    return Api(world.root)
-
-
 def counted(root: Api, query: str = "") -> dict[tuple[str, str, int], tuple[int, int]]:
     """Refused requests and people, by project, limit and its number."""
     found = root.get(f"usage/refusals?{query}").json

@@ -72,16 +72,22 @@ def test_what_was_printed_after_the_checkpoint_counts_once(
     feed_is_gap_free(job)
 
 
+def killed_behind_its_checkpoint(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> TuningJob:
+    """A job whose only trial was killed with three values told, and two of them in its checkpoint."""
+    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
+    (token,) = live(job)
+    reports(backend, follower, token, 0.1, 0.2, 0.9)
+    writes_a_checkpoint(backend, token)
+    backend.plays[token].saved_at = len(b"score=0.1\nscore=0.2\n")
+    backend.ends(token, None, signal=9)
+    follower.claim()
+    return job
+
+
 def test_a_person_who_retries_a_killed_script_goes_on_where_its_checkpoint_stands(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, team: Team
 ) -> None:
-    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
-    (first,) = live(job)
-    reports(backend, follower, first, 0.1, 0.2, 0.9)
-    writes_a_checkpoint(backend, first)
-    backend.plays[first].saved_at = len(b"score=0.1\nscore=0.2\n")
-    backend.ends(first, None, signal=9)
-    follower.claim()
+    job = killed_behind_its_checkpoint(new_job, backend, follower)
     assert (trial(job).state, curve(job)) == ("Failed", ([1, 2, 3], [0.1, 0.2, 0.9])), "until it goes on, all counts"
     retry_trial(actor=team.bob, project="lab", name="first", number=1, document={"from": "checkpoint"})
     (second,) = live(job)
@@ -191,13 +197,7 @@ def test_a_lost_reader_stores_no_step_back(new_job: NewJob, backend: ScriptedBac
 def test_a_trial_that_continues_another_begins_with_what_its_checkpoint_holds(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower
 ) -> None:
-    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
-    (token,) = live(job)
-    reports(backend, follower, token, 0.1, 0.2, 0.9)
-    writes_a_checkpoint(backend, token)
-    backend.plays[token].saved_at = len(b"score=0.1\nscore=0.2\n")
-    backend.ends(token, None, signal=9)
-    follower.claim()
+    job = killed_behind_its_checkpoint(new_job, backend, follower)
     resumes: dict[str, Any] = {"resume_child_runs": ["first/1"], "limits": {"max_trials": 1, "max_parallel": 1}}
     child = new_job(name="child", **resumes)
     (going,) = live(child)
