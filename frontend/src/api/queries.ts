@@ -30,6 +30,11 @@ export const queryClient: QueryClient = new QueryClient({
   },
 });
 
+/** What is known of a project is asked for anew by the next page: the one that is left would ask for what is gone. */
+export function markStale(project: string): void {
+  void queryClient.invalidateQueries({ queryKey: ["project", project], refetchType: "none" });
+}
+
 /** A list by keyset, a page at a time. */
 function listed<Item>(
   queryKey: readonly unknown[],

@@ -1,11 +1,12 @@
 import { Button, Select } from "@mantine/core";
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useLocation, useSearchParams } from "wouter";
 import { deleteAlgorithm } from "../api/actions";
 import {
   algorithm as algorithmQuery,
   algorithmVersion,
   algorithmVersions,
+  markStale,
   project as projectQuery,
 } from "../api/queries";
 import type { AlgorithmVersion } from "../api/types";
@@ -23,7 +24,6 @@ import { SourcePanel } from "./algorithm/SourcePanel";
 import { Values } from "./job/Values";
 
 export default function AlgorithmPage({ project, name }: { project: string; name: string }) {
-  const client = useQueryClient();
   const [, go] = useLocation();
   const [search, setSearch] = useSearchParams();
   const home = useQuery(projectQuery(project));
@@ -47,7 +47,7 @@ export default function AlgorithmPage({ project, name }: { project: string; name
   }
   const remove = async () => {
     await deleteAlgorithm(project, name);
-    void client.invalidateQueries({ queryKey: ["project", project] });
+    markStale(project);
     go(`/projects/${project}/algorithms`);
   };
   return (

@@ -6,6 +6,7 @@ import {
   contentAddress,
   dataset as datasetQuery,
   datasetVersions,
+  markStale,
   project as projectQuery,
 } from "../api/queries";
 import type { DatasetVersion } from "../api/types";
@@ -57,7 +58,7 @@ export default function DatasetPage({ project, name }: { project: string; name: 
               verb="Delete"
               act={() =>
                 deleteDataset(project, name).then(() => {
-                  void refresh();
+                  markStale(project);
                   go(`/projects/${project}/datasets`);
                 })
               }

@@ -82,8 +82,8 @@ time.sleep(600)
         script = """
 import os, signal
 r, w = os.pipe()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # before the fork: the child must not be told to end before it ignores it
 if os.fork() == 0:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.close(w)
     os.read(r, 1)
     print("cleaned", flush=True)
