@@ -22,6 +22,7 @@ from hpt_web.jobs.running.dispatch import STOP_SECONDS
 from hpt_web.jobs.running.launching import has_checkpoint, seed_of
 from hpt_web.jobs.running.sampling import samples_of
 from hpt_web.jobs.sharing import sums
+from hpt_web.jobs.sharing.queueing import reason_of
 from tuning import specification
 from tuning.profiles import Profile
 
@@ -64,6 +65,7 @@ def job(row: TuningJob) -> Row:
     elsewhere = row.algorithm_version.kind == AlgorithmVersion.Kind.EXTERNAL
     return {
         **jobs([row])[0],
+        "reason": reason_of(row),
         "specification": specification.complete(row.spec),
         "bytes": _bytes(stored([row.pk])[row.pk]),
         "keep": rule_of(row),

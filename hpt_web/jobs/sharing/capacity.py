@@ -211,6 +211,11 @@ def waiting_jobs(*, besides: int) -> list[int]:
     return [job for job, grant in _newest().items() if grant.start and job != besides]
 
 
+def planned(job_id: int) -> Grant | None:
+    """What a job gets by the plan of now, which is at most a second old; None if it is in no plan."""
+    return _newest().get(job_id)
+
+
 def in_line() -> set[int]:
     """The jobs of which nothing runs, and for which there is no place now."""
     return {

@@ -11,7 +11,7 @@ from django.conf import settings
 from hpt_web.accounts.access import visible_projects
 from hpt_web.accounts.models import Team, User
 from hpt_web.accounts.pools import CPU, PoolInfo
-from hpt_web.jobs.models import EXTERNAL, Attempt
+from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.sharing import capacity
 from hpt_web.jobs.sharing.admission import Demand, Grant, Share
 from hpt_web.jobs.sharing.capacity import Situation
@@ -89,6 +89,14 @@ class Queue:
     holders: Sequence[Holder]
     teams: Sequence[Standing]
     half_life_days: float
+
+
+def reason_of(job: TuningJob) -> str:
+    """Why a job starts no more now. Its row has the words of its last step; who holds what it waits for may have
+    changed since, so of one that waits for room the plan is asked."""
+    waits_for_room = job.reason and job.state in capacity.STARTING and not job.waits and not job.lacks_image
+    grant = capacity.planned(job.pk) if waits_for_room else None
+    return job.reason if grant is None else grant.text
 
 
 def queue_for(user: User) -> Queue:

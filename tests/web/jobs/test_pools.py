@@ -14,11 +14,14 @@ from hpt_web.accounts import sharing
 from hpt_web.accounts.actions import add_member, create_project, create_user, set_quota
 from hpt_web.accounts.errors import Invalid
 from hpt_web.accounts.models import User
+from hpt_web.api import presenting
+from hpt_web.jobs.doors import changes
 from hpt_web.jobs.models import Attempt, Decision, TuningJob, UsageEntry
+from hpt_web.jobs.queries import job_for
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing import capacity
-from hpt_web.jobs.sharing.queueing import queue_for
+from hpt_web.jobs.sharing.queueing import queue_for, reason_of
 from tests.web.jobs.lab import PASSWORD, Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import finishes, obeys, reports
@@ -66,6 +69,21 @@ def test_a_job_runs_in_the_pool_that_it_names(
     finishes(backend, follower, live(job)[0])
     assert UsageEntry.objects.get().pool == SMALL
     assert held(new_job(name="second", limits=WIDE, resources={"gpus": 2})) == [(LARGE, 2, 1.0, ["0", "1"])]
+
+
+def test_a_job_that_waits_names_who_holds_the_places_now(new_job: NewJob, team: Team) -> None:
+    first = new_job(limits={"max_trials": 2, "max_parallel": 2}, resources={"gpus": 1, "pool": SMALL})
+    second = new_job(name="second", limits={"max_trials": 1}, resources={"gpus": 2, "pool": SMALL})
+    assert "has 2 devices: first 2." in job_for(team.alice, "lab", "second").reason
+    Attempt.objects.filter(trial__job=first, trial__number=1).update(ended_at=timezone.now(), outcome="exited")
+    second.refresh_from_db()
+    assert "first 2." in second.reason and "first 1." in reason_of(second)
+    assert "It is next in line" in presenting.job(job_for(team.alice, "lab", "second"))["reason"]
+    Attempt.objects.update(ended_at=timezone.now(), outcome="exited")
+    assert reason_of(second) == "", "it starts in a moment"
+    changes.pause_job(actor=team.alice, project="lab", name="second", document={})
+    second.refresh_from_db()
+    assert second.reason and reason_of(second) == second.reason
 
 
 def test_without_a_name_it_is_one_that_fits_and_is_the_teams(new_job: NewJob, root: User) -> None:

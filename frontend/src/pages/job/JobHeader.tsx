@@ -1,6 +1,8 @@
 import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
+import { job as jobQuery } from "../../api/queries";
 import type { JobDetail } from "../../api/types";
 import { Notice } from "../../components/Feedback";
 import { Icon } from "../../components/Icon";
@@ -12,6 +14,8 @@ import { LogTail, tailOf } from "./DecisionList";
 import { useDecisions } from "./Decisions";
 import { JobActions } from "./JobActions";
 import classes from "./JobHeader.module.css";
+
+const LOOK_MS = 5000;
 
 interface JobHeaderProps {
   project: string;
@@ -111,11 +115,25 @@ export function JobHeader({ project, job, view, stream, editable }: JobHeaderPro
         (job.state === "Paused" ? (
           <WhyPaused project={project} view={view} reason={job.reason} />
         ) : (
-          <p className={classes.text}>{job.reason}</p>
+          <WhyWaiting project={project} job={job} />
         ))}
       <StreamNotice stream={stream} />
     </header>
   );
+}
+
+/** An event tells of it when the job takes a step; who holds what it waits for changes in between, so one asks. */
+function WhyWaiting({ project, job }: { project: string; job: JobDetail }) {
+  const waits = job.reason !== "" && (job.state === "Pending" || job.state === "Running");
+  const base = jobQuery(project, job.name);
+  const { data } = useQuery({
+    ...base,
+    queryKey: [...base.queryKey, `why/${job.reason}`],
+    enabled: waits,
+    refetchInterval: LOOK_MS,
+  });
+  const reason = waits && data ? data.reason : job.reason;
+  return reason && <p className={classes.text}>{reason}</p>;
 }
 
 /** With the end of the log if the service has paused it for what its trials printed. */
