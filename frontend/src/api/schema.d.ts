@@ -1685,15 +1685,13 @@ export interface components {
             rehearsal: boolean;
         };
         CleanUpDocumentRequest: {
-            /** @description Also the files of each job's best trial. */
-            best?: boolean;
             /** @description Only what has exactly the name `prefix`, whatever its case. */
             exact?: boolean;
             /** @description The first letters of the names, whatever their case. */
             prefix: string;
             /** @description Delete nothing, and answer what would go. */
             rehearsal?: boolean;
-            /** @description Of jobs that begin so the outputs or the checkpoints of trials that are over, or all of the job. */
+            /** @description Of jobs that begin so the outputs or the checkpoints of trials that are over, but for the best of each job; or all of the job. */
             what: components["schemas"]["WhatEnum"][];
         };
         CloneDocumentRequest: {

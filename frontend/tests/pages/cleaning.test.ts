@@ -11,24 +11,14 @@ import {
 const draft = (part: Partial<CleaningDraft>): CleaningDraft => ({
   prefix: " sweep- ",
   what: ["outputs"],
-  best: false,
   exact: false,
   ...part,
 });
 
 describe("what is asked for", () => {
-  it("is the prefix, the kinds, and the best trial's files only where files go", () => {
-    expect(cleaningDocument(draft({ best: true }), true)).toEqual({
-      prefix: "sweep-",
-      what: ["outputs"],
-      rehearsal: true,
-      best: true,
-    });
-    expect(cleaningDocument(draft({ what: ["datasets"], best: true }), false)).toEqual({
-      prefix: "sweep-",
-      what: ["datasets"],
-      rehearsal: false,
-    });
+  it("is the prefix and the kinds", () => {
+    const asked = { prefix: "sweep-", what: ["outputs"], rehearsal: true };
+    expect(cleaningDocument(draft({}), true)).toEqual(asked);
   });
 
   it("is one name alone where one asks for exactly this", () => {
@@ -36,10 +26,7 @@ describe("what is asked for", () => {
   });
 
   it("is the whole job where its files were ticked before", () => {
-    const asked = cleaningDocument(
-      draft({ what: ["outputs", "checkpoints", "jobs", "datasets"], best: true }),
-      true,
-    );
+    const asked = cleaningDocument(draft({ what: ["outputs", "checkpoints", "jobs", "datasets"] }), true);
     expect(asked).toEqual({ prefix: "sweep-", what: ["jobs", "datasets"], rehearsal: true });
   });
 });

@@ -63,10 +63,10 @@ class CleanUpDocument(Shape):
     prefix = serializers.CharField(help_text="The first letters of the names, whatever their case.")
     what = serializers.ListField(
         child=serializers.ChoiceField(list(WHAT)),
-        help_text="Of jobs that begin so the outputs or the checkpoints of trials that are over, or all of the job.",
+        help_text="Of jobs that begin so the outputs or the checkpoints of trials that are over, but for the best of "
+        "each job; or all of the job.",
     )
     rehearsal = serializers.BooleanField(required=False, help_text="Delete nothing, and answer what would go.")
-    best = serializers.BooleanField(required=False, help_text="Also the files of each job's best trial.")
     exact = serializers.BooleanField(
         required=False, help_text="Only what has exactly the name `prefix`, whatever its case."
     )

@@ -3,8 +3,7 @@ catalogue the datasets (F92). One kind goes and the others stay, as one asks.
 
 What is still needed stays, and is answered with the reason: jobs that are not over, those that another job starts
 from, checkpoints that somebody is about to continue, datasets that a job refers to. The best trial of each job keeps
-its files as long as its job does, unless they are asked for as well. Ask for a rehearsal first: it answers the same and
-deletes nothing.
+its files as long as its job does. Ask for a rehearsal first: it answers the same and deletes nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Cleaned:
 
 def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
     """Delete `what` of everything in the project whose name begins with `prefix`, whatever its case, or with `exact` is
-    this; with `rehearsal` only say what that is, with `best` also the files of each job's best trial.
+    this; with `rehearsal` only say what that is.
 
     Needs the role editor, and owner for the record of jobs. Doing it again after a crash in the middle goes on there.
 
@@ -73,7 +72,7 @@ def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
     prefix = doc.text("prefix", longest=63)
     if prefix and not _PREFIX.fullmatch(prefix):
         doc.fault("prefix", f"is {shown(prefix)}; give the first letters of names, such as 'sweep-'")
-    rehearsal, best = doc.flag("rehearsal"), doc.flag("best")
+    rehearsal = doc.flag("rehearsal")
     named = {"name__iexact" if doc.flag("exact") else "name__istartswith": prefix}
     doc.close()
     row = project_for(actor, project, Role.OWNER if JOBS in what else Role.EDITOR)
@@ -86,7 +85,7 @@ def clean_up(*, actor: User, project: str, document: object) -> Cleaned:
             _delete_job(actor, job, cleaned)
     elif files := [kind for kind in (OUTPUTS, CHECKPOINTS) if kind in what]:
         for job in jobs:
-            _delete_files(actor, job, files, cleaned, best=best)
+            _delete_files(actor, job, files, cleaned)
     if DATASETS in what:
         for dataset in Dataset.objects.filter(project=row, **named).order_by("name"):
             _delete_dataset(actor, row, dataset, cleaned)
@@ -152,13 +151,13 @@ def _tokens(job: TuningJob) -> Iterator[str]:
                 yield attempt.token
 
 
-def _delete_files(actor: User, job: TuningJob, what: list[str], cleaned: Cleaned, *, best: bool) -> None:
+def _delete_files(actor: User, job: TuningJob, what: list[str], cleaned: Cleaned) -> None:
     """Of trials that are over, of jobs that may go on: what runs is left alone."""
     champion = best_trials([job], ended=True).get(job.pk)
     trials = job.trials.filter(ended_at__isnull=False).order_by("number")
     for trial in trials:
         name = f"{job.name}/{trial.number}"
-        spared = champion is not None and trial.pk == champion.pk and not best
+        spared = champion is not None and trial.pk == champion.pk
         size = retention.discard(trial.pk, what, rehearsal=cleaned.rehearsal or spared)
         if size is None:
             cleaned.kept.append(

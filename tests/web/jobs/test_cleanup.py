@@ -112,8 +112,7 @@ def test_one_kind_of_files_goes_and_the_other_stays(
     assert (folders[0] / "log").exists() and (others[0] / "model").exists()
     assert retention.stored([job.pk])[job.pk].total == 2 * (LOG + OUTPUT + CHECKPOINT) - freed
     assert clean(team.bob, *what).gone == [], "twice is once"
-    assert clean(team.bob, *what, best=True).gone == [Item("trial", "sweep-1/2", freed)]
-    assert AuditEvent.objects.filter(action="job.clean", target="sweep-1").count() == 2
+    assert AuditEvent.objects.filter(action="job.clean", target="sweep-1").count() == 1
     clean(team.bob, "outputs", "checkpoints")
     assert trial(job, 1).discarded_at is not None, "nothing of both is left"
 
@@ -180,7 +179,7 @@ def test_datasets_go_unless_a_job_refers_to_them(done: Any, team: Team) -> None:
 
 
 def test_who_may(done: Any, team: Team) -> None:
-    done("sweep-1", 0.1)
+    done("sweep-1", 0.1, 0.2)
     for person, what, refusal in (
         (team.charlie, "outputs", NotVisible),
         (team.charlie, "jobs", NotVisible),
@@ -188,9 +187,9 @@ def test_who_may(done: Any, team: Team) -> None:
         (team.bob, "jobs", Forbidden),
     ):
         with pytest.raises(refusal):
-            clean(person, what, best=True)
+            clean(person, what)
     assert retention.stored([TuningJob.objects.get().pk])[TuningJob.objects.get().pk].total
-    assert clean(team.bob, "outputs", best=True).gone
+    assert clean(team.bob, "outputs").gone
 
 
 @pytest.mark.parametrize(
@@ -199,7 +198,8 @@ def test_who_may(done: Any, team: Team) -> None:
         ({}, {"what", "prefix"}),
         ({"prefix": "", "what": []}, {"what", "prefix"}),
         ({"prefix": "%", "what": ["outputs", "all"]}, {"prefix", "what[1]"}),
-        ({"prefix": "a", "what": "jobs", "rehersal": True, "best": 1}, {"what", "rehersal", "best"}),
+        ({"prefix": "a", "what": "jobs", "rehersal": True, "exact": 1}, {"what", "rehersal", "exact"}),
+        ({"prefix": "a", "what": ["checkpoints"], "best": True}, {"best"}),  # the best is never deleted
         ([], {"", "what", "prefix"}),
     ],
 )

@@ -22,7 +22,7 @@ import {
 } from "./cleaning";
 
 const MOST_LINES = 12;
-const FIRST: CleaningDraft = { prefix: "", what: ["outputs", "checkpoints"], best: false, exact: false };
+const FIRST: CleaningDraft = { prefix: "", what: ["outputs", "checkpoints"], exact: false };
 
 /** Deleting by prefix: first what would go and what would stay, then, if one still wants to, the deed. */
 export function CleanUp({ project }: { project: Project }) {
@@ -126,14 +126,7 @@ function Kinds({ draft, owner, change }: KindsProps) {
           />
         );
       })}
-      {files && (
-        <Checkbox
-          label="The best trial's, too"
-          description="Else the best trial of each job keeps its files."
-          checked={draft.best}
-          onChange={(event) => change({ best: event.currentTarget.checked })}
-        />
-      )}
+      {files && <p className="quiet">The best trial of each job keeps its files.</p>}
     </fieldset>
   );
 }

@@ -7,7 +7,6 @@ export type What = CleanUpDocument["what"][number];
 export interface CleaningDraft {
   prefix: string;
   what: readonly What[];
-  best: boolean;
   /** Only what has this very name. */
   exact: boolean;
 }
@@ -26,12 +25,10 @@ export const KINDS: Record<What, { label: string; description: string }> = {
 export function cleaningDocument(draft: CleaningDraft, rehearsal: boolean): CleanUpDocument {
   const whole = draft.what.includes("jobs");
   const what = draft.what.filter((kind) => !whole || (kind !== "outputs" && kind !== "checkpoints"));
-  const files = what.includes("outputs") || what.includes("checkpoints");
   return {
     prefix: draft.prefix.trim(),
     what: [...what],
     rehearsal,
-    ...(files && { best: draft.best }),
     ...(draft.exact && { exact: true }),
   };
 }
