@@ -250,6 +250,7 @@ class UsageEntry(models.Model):
     trial_number = models.PositiveIntegerField()
     job = models.ForeignKey(TuningJob, on_delete=models.SET_NULL, null=True, db_index=False, related_name="usage")
     job_name = models.CharField(max_length=63)
+    deleted_job = models.BigIntegerField(null=True)  # the id that its job had: names are given again, ids are not
     project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, db_index=False, related_name="usage")
     project_slug = models.CharField(max_length=63)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

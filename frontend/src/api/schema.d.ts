@@ -3373,7 +3373,7 @@ export interface components {
             times: number[];
         };
         Usage: {
-            /** @description The key is `project/job`. A deleted job is apart from a new one of the same name. */
+            /** @description The key is `project/job`. Deleted jobs are apart from others of the same name. */
             by_job: components["schemas"]["UsageOfJob"][];
             by_outcome: components["schemas"]["UsageSum"][];
             /** @description The key is the first day of each period, in UTC. */
@@ -3442,8 +3442,15 @@ export interface components {
             deleted: boolean;
             /** Format: double */
             gpu_seconds: number;
+            /** @description No two jobs have the same, whatever their names; null: not known any more. */
+            id: number | null;
             /** @description null: all that are not listed; of these no wait is known. */
             key: string | null;
+            /**
+             * Format: date-time
+             * @description When the last of these attempts ended.
+             */
+            last_at: string | null;
             /**
              * Format: double
              * @description The same times their GPUs.

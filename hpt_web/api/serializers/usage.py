@@ -54,6 +54,10 @@ class UsageSum(UsageTotal):
 
 
 class UsageOfJob(UsageSum):
+    id = serializers.IntegerField(
+        allow_null=True, help_text="No two jobs have the same, whatever their names; null: not known any more."
+    )
+    last_at = serializers.DateTimeField(allow_null=True, help_text="When the last of these attempts ended.")
     deleted = serializers.BooleanField(help_text="The job is no more: its name may be another one's now.")
 
 
@@ -64,7 +68,7 @@ class Usage(Shape):
     by_priority = UsageSum(many=True, help_text="By the priority of that team now, 0 without one.")
     by_user = UsageSum(many=True)
     by_job = UsageOfJob(
-        many=True, help_text="The key is `project/job`. A deleted job is apart from a new one of the same name."
+        many=True, help_text="The key is `project/job`. Deleted jobs are apart from others of the same name."
     )
     by_outcome = UsageSum(many=True)
     by_pool = UsageSum(many=True)

@@ -25,7 +25,7 @@ from hpt_web.api.schema import BINARY, CURSOR, LIMIT, operation, page_of, query
 from hpt_web.api.serializers import usage as shapes
 from hpt_web.api.uploads import FileAnswer
 from hpt_web.api.views.base import View, person
-from hpt_web.jobs.models import UsageEntry
+from hpt_web.jobs.models import TuningJob, UsageEntry
 from hpt_web.jobs.queries import iso
 from hpt_web.jobs.sharing import sums
 from hpt_web.jobs.sharing.savings import NOTHING
@@ -172,11 +172,13 @@ def _sums(request: Request, entries: QuerySet[UsageEntry]) -> Response:
     if period not in _PERIODS:
         raise Invalid([Fault("period", f"is {period[:40]!r}; choose one of {', '.join(_PERIODS)}", "unknown")])
     keys = {**_KEYS, "by_period": _PERIODS[period]("ended_at", tzinfo=UTC)}
-    found = sums.grouped(entries, keys, newest_first=["by_period"], apart={"by_job": "job_id"})
+    jobs = entries.annotate(of_job=Coalesce("job_id", "deleted_job"))
+    found = sums.grouped(jobs, keys, newest_first=["by_period"], apart={"by_job": "of_job"})
     for row in found["by_period"]:
         row["key"] = row["key"] and f"{row['key']:%Y-%m-%d}"
+    there = set(TuningJob.objects.filter(pk__in=[row["id"] for row in found["by_job"]]).values_list("pk", flat=True))
     for row in found["by_job"]:
-        row["deleted"] = row["key"] is not None and row["id"] is None
+        row["deleted"] = row["key"] is not None and row["id"] not in there
     return Response(shapes.Usage({"total": sums.total(entries), **found}).data)
 
 

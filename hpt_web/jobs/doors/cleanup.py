@@ -140,6 +140,7 @@ def _delete_job(actor: User, job: TuningJob, cleaned: Cleaned) -> None:
         remove(settings.HPT_HOME / "checkpoints" / str(job.pk))
         data = {"bytes": item.bytes, "trials": job.trials.count()}
         record(actor=actor, action="job.delete", target_kind="job", target=job.name, project=job.project, data=data)
+        job.usage.update(deleted_job=job.pk)
         job.delete()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, QuerySet, Sum
+from django.db.models import Aggregate, Count, F, FloatField, Max, QuerySet, Sum
 
 from hpt_web.jobs.models import UsageEntry
 from hpt_web.jobs.sharing.savings import NOTHING, Saved, saved, stopped_early
@@ -66,16 +66,22 @@ def _grouped(
 ) -> list[Row]:
     name, own = columns
     order = [f"-{name}"] if newest_first else ["-gpu_total", "-total", name, own]
-    found = entries.order_by().values(*dict.fromkeys(columns)).annotate(**_figures()).order_by(*order)
+    figures = {**_figures(), "last": Max("ended_at")}
+    found = entries.order_by().values(*dict.fromkeys(columns)).annotate(**figures).order_by(*order)
     rows = [
-        {"key": sums[name], "id": sums[own], **_row(sums, savings.get((sums[name], sums[own]), NOTHING))}
+        {
+            "key": sums[name],
+            "id": sums[own],
+            "last_at": sums["last"],
+            **_row(sums, savings.get((sums[name], sums[own]), NOTHING)),
+        }
         for sums in found
     ]
     return rows[:MOST_KEYS] + ([_together(rows[MOST_KEYS:])] if rows[MOST_KEYS:] else [])
 
 
 def _together(rows: Sequence[Row]) -> Row:
-    others = {"key": None, "id": None, "wait_p50": None, "wait_p95": None}
+    others = {"key": None, "id": None, "last_at": None, "wait_p50": None, "wait_p95": None}
     return {**others, **{name: sum(row[name] for row in rows) for name in ADDED}}
 
 

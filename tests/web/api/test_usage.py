@@ -18,6 +18,7 @@ from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api
 
+ALL = {"attempts", "seconds", "gpu_seconds", "cost", "wait_p50", "wait_p95", "saved_seconds", "saved_gpu_seconds"}
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -95,16 +96,18 @@ def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, pat
     for name, key in keys.items():
         expected = {value: total([row for row in rows if key(row) == value]) for value in {key(row) for row in rows}}
         told = {each.pop("key"): each for each in found[name]}
-        assert {key: {part: each[part] for part in each if part != "deleted"} for key, each in told.items()} == (
-            expected
-        ), name
+        assert {key: {part: each[part] for part in each if part in ALL} for key, each in told.items()} == expected, name
 
 
 def test_a_deleted_job_is_apart_from_a_new_one_of_its_name(ledger: World, alice: Api) -> None:
-    entry(ledger, 50, job=None)
+    for number, was in ((50, None), (60, 7), (70, 7), (80, 8)):
+        entry(ledger, number, job=None, deleted_job=was)
     rows = alice.get("projects/lab/usage").json["by_job"]
-    found = [(row["seconds"], row["deleted"]) for row in rows if row["key"] == "lab/first"]
-    assert sorted(found) == [(sum(10 * number for number in range(1, 9)), False), (500, True)]
+    found = [(row["seconds"], row["deleted"], row["id"]) for row in rows if row["key"] == "lab/first"]
+    own = (sum(10 * number for number in range(1, 9)), False, ledger.job.pk)
+    assert sorted(found) == [own, (500, True, None), (800, True, 8), (1300, True, 7)]
+    last = {row["id"]: row["last_at"] for row in rows}
+    assert parse_datetime(last[7]) == MONDAY + timedelta(days=70)
 
 
 def _week(row: dict[str, Any]) -> str:

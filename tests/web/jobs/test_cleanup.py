@@ -137,7 +137,7 @@ def test_a_job_is_deleted_with_all_that_it_left_and_the_ledger_stays(done: Any, 
     assert clean(team.alice, "jobs").gone == said.gone
     assert not TuningJob.objects.exists() and not Event.objects.exists() and not MetricPoint.objects.exists()
     assert not checkpoints.exists() and launching.backend().list_owned() == []
-    assert UsageEntry.objects.filter(job=None, job_name="Sweep-1").count() == usage == 2
+    assert UsageEntry.objects.filter(job=None, job_name="Sweep-1", deleted_job=pk).count() == usage == 2
     event = AuditEvent.objects.get(action="job.delete")
     assert (event.target, event.data["trials"]) == ("Sweep-1", 2)
 

@@ -2,6 +2,7 @@ import { SegmentedControl } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { Link } from "wouter";
 import type { Usage, UsageSum, UsageTotal } from "../../api/types";
+import { Moment } from "../../components/Moment";
 import { Panel } from "../../components/Panel";
 import { StateLabel } from "../../components/States";
 import { poolLabel } from "../queue/seats";
@@ -91,9 +92,9 @@ export function Sums({ usage, project, period, measure, narrow, className }: Sum
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={`${row.key ?? "others"}${isDeleted(row) ? " deleted" : ""}`}>
+            <tr key={`${row.key ?? "others"} ${"id" in row ? row.id : ""}`}>
               <td>
-                <Key kind={kind} value={row.key} deleted={isDeleted(row)} period={period} narrow={narrow} />
+                <Key kind={kind} of={row} period={period} narrow={narrow} />
               </td>
               <td>
                 <span className={classes.part}>
@@ -132,16 +133,15 @@ const Amounts = ({ of, priced, gpus }: { of: UsageTotal; priced: boolean; gpus: 
 
 interface KeyProps {
   kind: Kind;
-  value: string | null;
-  deleted: boolean;
+  of: UsageSum | UsageOfJob;
   period: Period;
   narrow: SumsProps["narrow"];
 }
 
-/** Only jobs are told of after they are gone. */
-const isDeleted = (row: UsageSum | Usage["by_job"][number]): boolean => "deleted" in row && row.deleted;
+type UsageOfJob = Usage["by_job"][number];
 
-function Key({ kind, value, deleted, period, narrow }: KeyProps): ReactNode {
+function Key({ kind, of, period, narrow }: KeyProps): ReactNode {
+  const value = of.key;
   if (value === null) return <span className="quiet">all others</span>;
   const only = (words: ReactNode, changes: Record<string, string>) => (
     <button type="button" className="plain" onClick={() => narrow(changes)}>
@@ -159,10 +159,19 @@ function Key({ kind, value, deleted, period, narrow }: KeyProps): ReactNode {
       return only(value, { user: value });
     case "job": {
       const [slug, name] = value.split("/");
+      if (!("deleted" in of && of.deleted))
+        return (
+          <>
+            <Link href={`/projects/${slug}/jobs/${name}`}>{name}</Link> <span className="quiet">{slug}</span>
+          </>
+        );
+      // Several that are gone may have had one name: their times tell them apart.
       return (
         <>
-          {deleted ? name : <Link href={`/projects/${slug}/jobs/${name}`}>{name}</Link>}{" "}
-          <span className="quiet">{deleted ? `${slug}, deleted` : slug}</span>
+          {name}{" "}
+          <span className="quiet">
+            {slug}, deleted; last ran {of.last_at && <Moment at={of.last_at} />}
+          </span>
         </>
       );
     }
