@@ -48,6 +48,8 @@ HPT_BASE_IMAGE = os.environ.get("HPT_BASE_IMAGE", "")
 HPT_REGISTRY_CONFIG = os.environ.get("HPT_REGISTRY_CONFIG", "")
 # Before a pull that failed is tried again; then twice as long, and so on.
 HPT_PULL_RETRY_SECONDS = _whole("HPT_PULL_RETRY_SECONDS", 20)
+# An image that HPT has pulled goes when nothing has used it for so long; 0 keeps them all.
+HPT_IMAGE_DAYS = _whole("HPT_IMAGE_DAYS", 30)
 HPT_TRIAL_DISK_MB = _whole("HPT_TRIAL_DISK_MB", 20 * 1024)
 # Of one trial at a time, in containers its threads as well: enough for a few libraries that each start a thread for
 # every processor that they see, and far fewer than a fork bomb makes.

@@ -23,7 +23,7 @@ from tests.containers.harness import PYTHON, ContainerTrials
 from tests.engine import Engine
 from tests.tuning.backends.harness import poll
 from tuning.backends.docker.engine import Engine as Client
-from tuning.backends.docker.images import Progress, Pull, pull, resolve
+from tuning.backends.docker.images import Progress, Pull, pull, remove, resolve
 from tuning.errors import BackendError
 
 PASSWORD = "pull-canary-7"
@@ -133,6 +133,30 @@ def test_a_tag_is_pinned_and_the_pin_outlives_the_tag(
     assert pinned in client.image(pinned)["RepoDigests"]
     assert resolve(client, reference) != pinned, "the tag is not what was pulled"
     pull(client, pinned, lambda _: pytest.fail("it is there already"))
+
+
+def test_what_was_pulled_is_removed_unless_somebody_has_a_use_for_it(
+    engine: Engine, client: Client, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/team/once:1"
+    push(engine, reference, tmp_path)
+    pinned = resolve(client, reference)
+    assert remove(client, pinned), "it is not here"
+    pull(client, pinned)
+    identity = client.image(pinned)["Id"]
+    assert not remove(client, pinned, {identity}) and not remove(client, pinned, {pinned})
+    docker = engine.client()
+    docker.tag(pinned, f"{registry}/team/mine", "1")
+    assert not remove(client, pinned), "it has a name of somebody"
+    docker.remove_image(f"{registry}/team/mine:1")
+    made = docker.create_container(pinned, ["/content"])["Id"]
+    assert not remove(client, pinned), "there is a container of it"
+    docker.remove_container(made)
+    docker.close()
+    assert client.image(pinned)["Id"] == identity
+    assert remove(client, pinned)
+    with pytest.raises(BackendError, match="pull it first"):
+        client.image(pinned)
 
 
 def test_what_is_on_the_host_counts_first(engine: Engine, client: Client, registry: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from hpt_web.catalog.models import AlgorithmVersion
-from hpt_web.jobs.running import backends
+from hpt_web.jobs.running import backends, pulled
 from hpt_web.jobs.running.backends import CONTAINER, PROCESS
 from tuning.backends.docker import hosts, images
 from tuning.backends.docker.images import PINNED, Progress
@@ -148,6 +148,7 @@ class _Pull:
                 return None
             try:
                 images.pull(backends.engine(), self._image, self._take)
+                pulled.note(self._image)
             except BackendError as error:
                 if not error.retryable:
                     return error
@@ -201,6 +202,7 @@ def require(image: str) -> None:
             _seen[image] = time.monotonic()
     if pull.error is not None:
         raise pull.error
+    pulled.use(image)
 
 
 # --- what administrators should know ----------------------------------------------------------------------------------

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hpt_web.jobs import tasks
 from hpt_web.jobs.doors import actions, changes
 from hpt_web.jobs.models import Attempt, Decision, TuningJob, UsageEntry
-from hpt_web.jobs.running import images, starts
+from hpt_web.jobs.running import backends, images, pulled, starts
 from hpt_web.jobs.running.sweep import sweep
 from hpt_web.jobs.sharing import capacity
 from tests.web.jobs.lab import Team, live, state, trial
@@ -155,3 +158,70 @@ def test_an_image_that_will_not_come_pauses_the_job_and_unpausing_tries_again(
     images._seen[PINNED] = time.monotonic()
     changes.unpause_job(actor=team.alice, project="lab", name="first")
     assert (state(job), len(live(job))) == ("Running", 1)
+
+
+# --- what was pulled --------------------------------------------------------------------------------------------------
+
+
+class Host:
+    """The images of an engine; of those that are `stuck` it cannot say anything."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, notes: Path) -> None:
+        self.here: set[str] = set()
+        self.stuck: set[str] = set()
+        self._notes = notes
+        monkeypatch.setattr(backends, "engine", lambda: None)
+        monkeypatch.setattr(of_engine, "present", lambda _, image: image in self.here)
+        monkeypatch.setattr(of_engine, "pull", lambda _, image, told: self.here.add(image))
+        monkeypatch.setattr(of_engine, "remove", self._remove)
+
+    def _remove(self, engine: None, image: str, needed: set[str]) -> bool:
+        if image in self.stuck:
+            raise BackendError("the engine does not answer", retryable=True)
+        self.here -= {image} - needed
+        return image not in needed
+
+    def grow_old(self) -> None:
+        for path in self._notes.iterdir():
+            os.utime(path, (0, 0))
+
+
+@pytest.fixture
+def host(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    settings.HPT_HOME = tmp_path
+    (tmp_path / "images").mkdir()
+    return Host(monkeypatch, tmp_path / "images")
+
+
+def test_what_was_pulled_goes_when_nothing_has_used_it_for_long(
+    contained: NewJob, team: Team, settings: Settings, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    unused = f"registry.invalid/team/old@sha256:{'1' * 64}"
+    images.require(unused)
+    contained()
+    assert host.here == {PINNED, unused} and pulled.remove_unused() is None, "both are new"
+    host.grow_old()
+    settings.HPT_IMAGE_DAYS = 0
+    assert pulled.remove_unused() is None, "all are kept"
+    settings.HPT_IMAGE_DAYS = 30
+    host.stuck.add(unused)
+    assert pulled.remove_unused() is None and "the engine does not answer" in caplog.text
+    host.stuck.clear()
+    assert [pulled.remove_unused() for _ in range(2)] == [unused, None] and host.here == {PINNED}
+    actions.stop_job(actor=team.alice, project="lab", name="first")
+    TuningJob.objects.update(ended_at=timezone.now(), state="Stopped")
+    assert pulled.remove_unused() is None, "it was needed just now"
+    host.grow_old()
+    images._seen.clear()
+    images.require(PINNED)
+    assert pulled.remove_unused() is None, "it has been used since"
+    host.grow_old()
+    assert pulled.remove_unused() == PINNED and not host.here
+
+
+def test_what_somebody_else_has_brought_stays(contained: NewJob, host: Host) -> None:
+    host.here.add(PINNED)
+    contained()
+    TuningJob.objects.update(ended_at=timezone.now(), state="Stopped")
+    host.grow_old()
+    assert pulled.remove_unused() is None and host.here == {PINNED}

@@ -6,13 +6,13 @@ A tag may mean another image tomorrow, so a job keeps the digest that it meant w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from tuning.backends.docker.engine import Engine
+from tuning.backends.docker.engine import CONFLICT, Engine
 from tuning.errors import BackendError
 
 PINNED = re.compile(r"(?:[^@\s]+@)?sha256:[0-9a-f]{64}\Z")
@@ -154,6 +154,31 @@ def pull(
             raise
         except APIError as error:
             raise _not_pulled(pinned, str(error.explanation or error)) from error
+
+
+def remove(engine: Engine, pinned: str, needed: Collection[str] = ()) -> bool:
+    """Take an image from this host that was pulled by its digest; whether it is gone.
+
+    It stays if it is one of the ``needed`` (references with a digest, or ids), if it has a tag, which somebody gave it,
+    or if there is a container of it, running or not.
+    """
+    with engine.client(f"removing the image {pinned}") as client:
+        try:
+            found = client.inspect_image(pinned)  # type: ignore[no-untyped-call]
+        except ImageNotFound:
+            return True
+        tagged = any("<none>" not in tag for tag in found.get("RepoTags") or ())
+        if tagged or not {pinned, found["Id"], *(found.get("RepoDigests") or ())}.isdisjoint(needed):
+            return False
+        try:
+            client.remove_image(pinned)
+        except ImageNotFound:
+            return True
+        except APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            return False
+    return True
 
 
 def _not_pulled(pinned: str, said: str) -> BackendError:

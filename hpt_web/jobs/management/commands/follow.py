@@ -21,7 +21,7 @@ from hpt_web import garbage, pulse
 from hpt_web.catalog.actions import sweep_store
 from hpt_web.jobs import tasks
 from hpt_web.jobs.outputs import retention
-from hpt_web.jobs.running import launching
+from hpt_web.jobs.running import launching, pulled
 from hpt_web.jobs.running.dispatch import NEW_ATTEMPTS
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.images import concerns
@@ -111,6 +111,7 @@ def _sweep(stopped: threading.Event) -> None:
             if started - store_swept > STORE_SECONDS:
                 store_swept = started
                 sweep_store()
+                pulled.remove_unused()
         except (DatabaseError, OSError) as error:
             logger.warning("Could not sweep (%s); trying again", error)
             up_since = time.monotonic()  # nobody was heard of while the database was away
