@@ -54,7 +54,7 @@ def _lines(family: Family) -> Iterator[str]:
 
 
 def collected(admin: User) -> list[Family]:
-    """Everything, in some dozen queries; the sums of the ledger read all of it."""
+    """Everything, in some dozen queries; of the ledger only the last hours and, for what was saved, days are read."""
     queue = queue_for(admin)
     return [*_pools(queue), *_teams(queue), *_jobs(queue), *_ledger(), *_recent(), *_limits(), _storage()]
 
@@ -111,19 +111,14 @@ def _jobs(queue: Queue) -> list[Family]:
 
 
 def _ledger() -> list[Family]:
-    keys = "project_slug", "pool", "outcome"
-    figures = {"n": Count("pk"), "held": Sum("seconds"), "gpus": Sum("gpu_seconds"), "price": Sum("cost")}
-    rows = UsageEntry.objects.order_by().values_list(*keys).annotate(**figures)
-    found = [({"project": p, "pool": pool, "outcome": outcome}, rest) for p, pool, outcome, *rest in rows]
+    found = [({"project": row.project, "pool": row.pool, "outcome": row.outcome}, row) for row in sums.ever()]
     words = (
-        ("attempts", "Attempts of trials that are over, by what became of them."),
-        ("usage_seconds", "Seconds for which they held their places."),
-        ("usage_gpu_seconds", "GPU-seconds that they held."),
-        ("usage_cost", "Their cost at the prices of the pools."),
+        ("attempts", "attempts", "Attempts of trials that are over, by what became of them."),
+        ("usage_seconds", "seconds", "Seconds for which they held their places."),
+        ("usage_gpu_seconds", "gpu_seconds", "GPU-seconds that they held."),
+        ("usage_cost", "cost", "Their cost at the prices of the pools."),
     )
-    return [
-        _counter(name, told, [(of, figure[at] or 0) for of, figure in found]) for at, (name, told) in enumerate(words)
-    ]
+    return [_counter(name, told, [(of, getattr(row, figure)) for of, row in found]) for name, figure, told in words]
 
 
 def _recent() -> list[Family]:

@@ -276,6 +276,14 @@ class UsageEntry(models.Model):
         return f"{self.project_slug}/{self.job_name}/{self.trial_number}/{self.attempt_number}"
 
 
+class LedgerSums(models.Model):
+    """The sums of the ledger up to one of its rows (`sharing/sums.py`), in one row: whoever asks for all that there
+    ever was reads this and what has come since."""
+
+    last_entry = models.BigIntegerField(default=0)
+    sums = models.JSONField(default=list)  # for each project, pool and outcome: these, and the figures
+
+
 class ExternalRun(models.Model):
     """What is kept of an attempt that runs elsewhere, so that whoever asks or tells twice gets the same answer."""
 

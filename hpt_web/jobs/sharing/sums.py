@@ -6,14 +6,19 @@ Each figure of a key is made of the rows with this key, and that of all of them 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.db.models import Aggregate, Count, F, FloatField, Max, QuerySet, Sum
+from django.utils import timezone
 
-from hpt_web.jobs.models import UsageEntry
+from hpt_web.jobs.models import LedgerSums, UsageEntry
 from hpt_web.jobs.sharing.savings import NOTHING, Saved, saved, stopped_early
 from tuning.states import TrialState
 
+ONLY = 1  # the row of `LedgerSums`
+SETTLED_AFTER = timedelta(hours=1)  # a row is written as its attempt ends, and committed at once
 MOST_KEYS = 200  # of one list of sums; what is beyond is one sum
 Row = dict[str, Any]
 ADDED = ("attempts", "seconds", "gpu_seconds", "cost", "saved_seconds", "saved_gpu_seconds")  # waits are not
@@ -96,6 +101,50 @@ def _row(sums: Mapping[str, Any], savings: Saved) -> Row:
         "saved_seconds": savings.seconds,
         "saved_gpu_seconds": savings.gpu_seconds,
     }
+
+
+# --- all that there ever was ------------------------------------------------------------------------------------------
+
+
+class Ever(NamedTuple):
+    """What all attempts of a project have held of a pool that came to one outcome."""
+
+    project: str
+    pool: str
+    outcome: str
+    attempts: int
+    seconds: float
+    gpu_seconds: float
+    cost: float
+
+
+def ever() -> list[Ever]:
+    """Of the whole ledger, by project, pool and outcome; it costs the same however long that is."""
+    return _with_newer(LedgerSums.objects.filter(pk=ONLY).first() or LedgerSums())
+
+
+def add_up() -> None:
+    """Add what is new in the ledger to the sums that `ever` begins with; the newest rows only a while later, when no
+    transaction may be left that is about to commit one before them."""
+    settled = UsageEntry.objects.filter(ended_at__lt=timezone.now() - SETTLED_AFTER).order_by("-ended_at")
+    last = settled.values_list("pk", flat=True).first()
+    with transaction.atomic():
+        known, _ = LedgerSums.objects.select_for_update().get_or_create(pk=ONLY)
+        if last is not None and last > known.last_entry:
+            known.sums, known.last_entry = _with_newer(known, last), last
+            known.save()
+
+
+def _with_newer(known: LedgerSums, last: int | None = None) -> list[Ever]:
+    """With the rows that have come since, up to the `last` one."""
+    newer = UsageEntry.objects.filter(pk__gt=known.last_entry, **({} if last is None else {"pk__lte": last}))
+    figures = {"n": Count("pk"), "held": Sum("seconds"), "gpus": Sum("gpu_seconds"), "price": Sum("cost")}
+    rows = newer.order_by().values_list("project_slug", "pool", "outcome").annotate(**figures)
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for project, pool, outcome, *figure in (*known.sums, *rows):
+        before = found.get((project, pool, outcome), [0, 0.0, 0.0, 0.0])
+        found[project, pool, outcome] = [one + other for one, other in zip(before, figure, strict=True)]
+    return [Ever(*key, int(attempts), *rest) for key, (attempts, *rest) in sorted(found.items())]
 
 
 # --- savings ----------------------------------------------------------------------------------------------------------

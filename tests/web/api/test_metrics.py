@@ -6,12 +6,14 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db.models import Sum
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts.actions import set_quota
 from hpt_web.api.metrics import Family, Sample, written
-from hpt_web.jobs.models import TuningJob, UsageEntry
+from hpt_web.jobs.models import LedgerSums, TuningJob, UsageEntry
+from hpt_web.jobs.sharing import sums
 from tests import factories
 from tests.factories import World
 from tests.web.api.kit import Api
@@ -76,6 +78,36 @@ def test_figures_are_those_of_the_pages(root: Api, alice: Api, world: World, set
     assert (found["hpt_quota_limit"][quota], found["hpt_quota_used"][quota]) == (1000, stored)
     assert sum(size for of, size in found["hpt_stored_bytes"].items() if '"lab"' in of) == stored
     assert alice.get("metrics").status == 403
+
+
+def test_the_ledger_is_read_once_and_every_row_counts(root: Api, world: World) -> None:
+    def enter(hours: float, seconds: float, outcome: str = "completed") -> None:
+        UsageEntry.objects.create(
+            job_name="first", project=world.lab, project_slug="lab", user=world.alice, trial_number=1, attempt_number=1,
+            ended_at=timezone.now() - timedelta(hours=hours), pool="cpu", devices=1, seconds=seconds,
+            gpu_seconds=0, outcome=outcome,
+        )  # fmt: skip
+
+    def told() -> dict[str, float]:
+        seconds = scrape(root)["hpt_usage_seconds_total"]
+        assert sum(seconds.values()) == UsageEntry.objects.aggregate(held=Sum("seconds"))["held"]
+        return {of.split('"')[5]: value for of, value in seconds.items() if 'project="lab"' in of}
+
+    sums.add_up()  # of nothing
+    for hours, seconds in ((50, 1.5), (2, 2.5), (0.1, 4)):
+        enter(hours, seconds)
+    before = told()
+    sums.add_up()
+    known = LedgerSums.objects.get()
+    assert UsageEntry.objects.filter(pk__gt=known.last_entry).count() == 1, "the newest may not be the last to come"
+    assert told() == before
+    enter(0, 8), enter(1.5, 16, "failed")
+    assert told() == {"completed": 16, "failed": 16}
+    for _ in range(2):
+        sums.add_up()
+    assert told() == {"completed": 16, "failed": 16} and LedgerSums.objects.get().last_entry > known.last_entry
+    UsageEntry.objects.filter(pk__lte=known.last_entry).update(seconds=0)
+    assert sum(row.seconds for row in sums.ever()) == 32, "those are not read again"
 
 
 def test_labels_are_escaped_and_empty_families_left_out() -> None:

@@ -27,6 +27,7 @@ from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.running.images import concerns
 from hpt_web.jobs.running.sampling import Sampler
 from hpt_web.jobs.running.sweep import sweep
+from hpt_web.jobs.sharing import sums
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ def _sweep(stopped: threading.Event) -> None:
                 store_swept = started
                 sweep_store()
                 pulled.remove_unused()
+                sums.add_up()
         except (DatabaseError, OSError) as error:
             logger.warning("Could not sweep (%s); trying again", error)
             up_since = time.monotonic()  # nobody was heard of while the database was away
