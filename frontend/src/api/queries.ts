@@ -312,25 +312,6 @@ export const artifacts = (project: string, job: string, number: number, attempt:
       ),
   });
 
-export const artifactAddress = (
-  project: string,
-  job: string,
-  number: number,
-  attempt: number,
-  path: string,
-): string =>
-  `/api/v1/projects/${project}/jobs/${job}/trials/${number}/artifacts/file?attempt=${attempt}&path=${encodeURIComponent(path)}`;
-
-/** All that an attempt left in model/, or in output/data/ (output), as one file. */
-export const archiveAddress = (
-  project: string,
-  job: string,
-  number: number,
-  attempt: number,
-  archive: "model" | "output",
-): string =>
-  `/api/v1/projects/${project}/jobs/${job}/trials/${number}/artifacts/${archive}.tar.gz?attempt=${attempt}`;
-
 export interface LogRange {
   attempt: number;
   /** Bytes from the log's beginning; below 0 from its end. */
@@ -443,11 +424,3 @@ export const usageEntries = (project: string | null, filter: UsageFilter) =>
           }),
         ),
   );
-
-export function usageAddress(project: string | null, filter: UsageFilter): string {
-  const query = new URLSearchParams(
-    Object.entries(filter).flatMap(([name, value]) => (value ? [[name, value]] : [])),
-  ).toString();
-  const base = project === null ? "/api/v1/usage/file" : `/api/v1/projects/${project}/usage/file`;
-  return query ? `${base}?${query}` : base;
-}

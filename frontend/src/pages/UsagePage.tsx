@@ -2,11 +2,11 @@ import { Button, SegmentedControl, Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
+import { usageAddress } from "../api/addresses";
 import {
   projects as projectsQuery,
   queue as queueQuery,
   type UsageFilter,
-  usageAddress,
   usage as usageQuery,
 } from "../api/queries";
 import type { Usage, User } from "../api/types";

@@ -1,7 +1,8 @@
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { archiveAddress, artifactAddress, artifacts } from "../../api/queries";
+import { archiveAddress, artifactAddress } from "../../api/addresses";
+import { artifacts } from "../../api/queries";
 import type { Trial } from "../../api/types";
 import { Loading, Notice } from "../../components/Feedback";
 import { formatBytes, plural } from "../../components/format";
