@@ -19,10 +19,10 @@ from hpt_web import crash
 from hpt_web.broker import broker  # actors register with it
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.search import choosing
+from hpt_web.pulse import ENDS
 
 logger = logging.getLogger(__name__)
 
-ENDS = "hpt:ends"  # ids of jobs by the time since which they wait
 REST_SECONDS = 1.0  # after which a thread that sleeps on them looks whether it is to end
 DRAIN_SECONDS = 2.0  # for those at work, when a worker ends
 

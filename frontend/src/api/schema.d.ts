@@ -54,7 +54,8 @@ export interface paths {
         };
         /**
          * Whether the service is ready
-         * @description For load balancers and the supervisor: the process answers and reaches its database.
+         * @description For load balancers: the process answers and reaches its database. How the workers are stands beside it, for
+         *     whoever watches: this process serves no worse for it.
          */
         get: operations["getHealth"];
         put?: never;
@@ -1901,7 +1902,12 @@ export interface components {
             resume: boolean;
         };
         Health: {
+            /** @description Why they are not ok, and what to do. */
+            reason: string;
+            /** @description The process answers and reaches its database. */
             status: components["schemas"]["StatusEnum"];
+            /** @description Whether what trials and people tell them is taken up in time. */
+            workers: components["schemas"]["WorkersEnum"];
         };
         Holder: {
             devices: number;
@@ -1945,6 +1951,8 @@ export interface components {
             processes: components["schemas"]["Process"][] | null;
             /** @description Trials that run at once. */
             slots: number;
+            /** @description Why the workers advance nothing; empty if they do. */
+            stalled: string;
             /** @description That run here, the oldest first. */
             trials: components["schemas"]["TrialOnHost"][];
         };
@@ -3561,6 +3569,8 @@ export interface components {
         WarmStartType: "IDENTICAL_DATA_AND_ALGORITHM" | "TRANSFER_LEARNING";
         /** @enum {string} */
         WhatEnum: "outputs" | "checkpoints" | "jobs" | "datasets";
+        /** @enum {string} */
+        WorkersEnum: "ok" | "stalled" | "unknown";
     };
     responses: never;
     parameters: never;

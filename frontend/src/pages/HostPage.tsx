@@ -63,7 +63,7 @@ function Parts({ host, now }: { host: Host; now: number }) {
       {host.gpus.length > 0 && <Gpus gpus={host.gpus} trials={host.trials} />}
       <LastHour host={host} now={now} />
       <TrialsHere trials={host.trials} now={now} />
-      <Health processes={host.processes} />
+      <Health processes={host.processes} stalled={host.stalled} />
       <Engine host={host} />
     </>
   );

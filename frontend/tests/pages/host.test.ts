@@ -57,7 +57,9 @@ describe("the service's health", () => {
     ]);
     expect(parts[1]?.concern).toContain("nothing new is started");
   });
-  it("is good while one of a kind lives", () => {
+  it("is good while one of a kind lives, and gets on", () => {
     expect(healthOf([process("worker", 30), process("worker")])[1]?.concern).toBeNull();
+    const concerns = healthOf([process("web"), process("worker"), process("follower")], "They hang.");
+    expect(concerns.map((each) => each.concern)).toEqual([null, "They hang.", null]);
   });
 });

@@ -59,4 +59,8 @@ class Problem(Shape):
 
 
 class Health(Shape):
-    status = serializers.ChoiceField(["ok"])
+    status = serializers.ChoiceField(["ok"], help_text="The process answers and reaches its database.")
+    workers = serializers.ChoiceField(
+        ["ok", "stalled", "unknown"], help_text="Whether what trials and people tell them is taken up in time."
+    )
+    reason = serializers.CharField(allow_blank=True, help_text="Why they are not ok, and what to do.")

@@ -80,3 +80,4 @@ class Host(Shape):
     last_hour = Minutes()
     images = Image(many=True, allow_null=True, help_text="The engine's newest; null if there is none to ask.")
     processes = Process(many=True, allow_null=True, help_text="Of the service; null while the broker is away.")
+    stalled = serializers.CharField(allow_blank=True, help_text="Why the workers advance nothing; empty if they do.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import redis
 from django.db import connection
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hpt_web import pulse
 from hpt_web.accounts.errors import NotVisible
 from hpt_web.api import presenting
 from hpt_web.api.permissions import Anyone
@@ -56,7 +58,8 @@ class SpaceSchemaView(View):
 
 
 class HealthView(View):
-    """For load balancers and the supervisor: the process answers and reaches its database."""
+    """For load balancers: the process answers and reaches its database. How the workers are stands beside it, for
+    whoever watches: this process serves no worse for it."""
 
     authentication_classes = []
     permission_classes = [Anyone]
@@ -65,7 +68,15 @@ class HealthView(View):
     def get(self, request: Request) -> Response:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        return Response({"status": "ok"})
+        return Response({"status": "ok", **_workers()})
+
+
+def _workers() -> dict[str, str]:
+    try:
+        reason = pulse.stalled()
+    except redis.RedisError:
+        return {"workers": "unknown", "reason": "The broker does not answer: look at the log of Valkey or Redis."}
+    return {"workers": "stalled" if reason else "ok", "reason": reason}
 
 
 @extend_schema(exclude=True)

@@ -42,6 +42,7 @@ class HostView(View):
                         for name, size, created in images
                     ],
                     "processes": _processes(),
+                    "stalled": _stalled(),
                 }
             ).data
         )
@@ -52,3 +53,10 @@ def _processes() -> list[pulse.Pulse] | None:
         return pulse.alive()
     except redis.RedisError:
         return None
+
+
+def _stalled() -> str:
+    try:
+        return pulse.stalled()
+    except redis.RedisError:
+        return ""  # which `processes` says already

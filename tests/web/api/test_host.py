@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +16,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hpt_web import pulse
+from hpt_web.jobs import tasks
 from hpt_web.jobs.models import Attempt, Trial, TuningJob, UsageSample
 from hpt_web.jobs.running import host
 from hpt_web.jobs.running.sampling import MOST, SECONDS
@@ -120,4 +124,38 @@ def test_a_process_that_hangs_is_late_and_then_forgotten(settings: Settings, mon
 
 def test_without_the_broker_nobody_is_known(root: Api, settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    assert root.get("host").json["processes"] is None
+    found = root.get("host").json
+    assert (found["processes"], found["stalled"]) == (None, "")
+    health = Api().get("health")
+    assert (health.status, health.json["status"], health.json["workers"]) == (200, "ok", "unknown")
+
+
+@pytest.fixture
+def valkey(settings: Settings) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.delete(pulse.ENDS, pulse.QUEUE, f"{pulse.QUEUE}.msgs", "hpt:pulse")
+        yield client
+        client.delete(pulse.ENDS, pulse.QUEUE, f"{pulse.QUEUE}.msgs", "hpt:pulse")
+
+
+def test_workers_that_take_nothing_are_told_of(root: Api, valkey: redis.Redis) -> None:
+    def told() -> tuple[str, str]:
+        found = Api().get("health").json
+        assert root.get("host").json["stalled"] == found["reason"]
+        return found["workers"], found["reason"]
+
+    assert told()[0] == "stalled" and told()[1].startswith("No worker says that it lives")
+    valkey.hset("hpt:pulse", f"worker box {os.getpid()}", time.time())
+    assert told() == ("ok", "")
+    tasks.nudge_of_end(1)
+    tasks.nudge(1)
+    assert valkey.zcard(pulse.ENDS) == valkey.llen(pulse.QUEUE) == 1
+    assert told() == ("ok", ""), "somebody is about to take it"
+    valkey.zadd(pulse.ENDS, {"1": time.time() - 30})
+    assert told()[0] == "stalled" and "30 s ago is taken by none of them" in told()[1]
+    valkey.delete(pulse.ENDS)
+    assert told() == ("ok", "")
+    ((name, message),) = valkey.hgetall(f"{pulse.QUEUE}.msgs").items()
+    then = {**json.loads(message), "message_timestamp": 1000 * (time.time() - 40)}
+    valkey.hset(f"{pulse.QUEUE}.msgs", name, json.dumps(then))
+    assert told()[0] == "stalled" and "40 s ago" in told()[1]

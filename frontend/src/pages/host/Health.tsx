@@ -7,7 +7,7 @@ import classes from "./Health.module.css";
 import { healthOf, type Process } from "./readings";
 
 /** The processes of the service, each with when it was last heard of; and what it means if none of a kind lives. */
-export function Health({ processes }: { processes: Host["processes"] }) {
+export function Health({ processes, stalled }: Pick<Host, "processes" | "stalled">) {
   if (processes === null) {
     return (
       <Panel title="Service">
@@ -18,7 +18,7 @@ export function Health({ processes }: { processes: Host["processes"] }) {
       </Panel>
     );
   }
-  const parts = healthOf(processes);
+  const parts = healthOf(processes, stalled);
   return (
     <Panel title="Service" note="each process says every few seconds that it lives" flush>
       {parts.some((each) => each.concern) && (

@@ -38,15 +38,16 @@ export interface PartHealth {
   concern: string | null;
 }
 
-/** Each kind of process, also one of which none lives. */
-export function healthOf(processes: readonly Process[]): PartHealth[] {
+/** Each kind of process, also one of which none lives. `stalled` says why workers that live advance nothing. */
+export function healthOf(processes: readonly Process[], stalled = ""): PartHealth[] {
   return PARTS.map((part) => {
     const own = processes.filter((process) => process.part === part);
+    const lives = own.some((process) => !process.late);
     return {
       part,
       duty: DUTIES[part],
       processes: own,
-      concern: own.some((process) => !process.late) ? null : MISSING[part],
+      concern: lives ? (part === "worker" && stalled) || null : MISSING[part],
     };
   });
 }
