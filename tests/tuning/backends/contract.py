@@ -349,12 +349,12 @@ while True: time.sleep(600)
         )
 
     def test_the_disk_limit(self, trials: Trials) -> None:
-        """All that it writes, checkpoints too; looked at every few seconds."""
+        """All that it writes, checkpoints and temporary files too; looked at every few seconds."""
         script = """
-import os, time
-for folder in (os.environ["SM_MODEL_DIR"], os.environ["HPT_CHECKPOINTS"]):
+import os, tempfile, time
+for folder in (os.environ["SM_MODEL_DIR"], os.environ["HPT_CHECKPOINTS"], tempfile.gettempdir()):
     os.makedirs(folder + "/deep")
-    with open(folder + "/deep/file", "wb") as file: file.write(bytes(6_000_000))
+    with open(folder + "/deep/file", "wb") as file: file.write(bytes(4_000_000))
 time.sleep(600)
 """
         status, _ = trials.run(script, limits=Limits(disk_bytes=10_000_000))
