@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
+from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -158,6 +160,17 @@ def test_an_image_that_will_not_come_pauses_the_job_and_unpausing_tries_again(
     images._seen[PINNED] = time.monotonic()
     changes.unpause_job(actor=team.alice, project="lab", name="first")
     assert (state(job), len(live(job))) == ("Running", 1)
+
+
+def test_what_lies_in_the_broker_is_never_run(settings: Settings) -> None:
+    cache.set("known", "said")
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        (stored,) = client.keys("hpt:*:known")
+        assert client.get(stored) == b'"said"' and cache.get("known") == "said"
+        client.set(stored, b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ValueError):
+        cache.get("known")
+    cache.delete("known")
 
 
 # --- what was pulled --------------------------------------------------------------------------------------------------
