@@ -104,7 +104,6 @@ interface KindsProps {
 
 function Kinds({ draft, owner, change }: KindsProps) {
   const whole = draft.what.includes("jobs");
-  const files = !whole && (draft.what.includes("outputs") || draft.what.includes("checkpoints"));
   const toggle = (kind: What) =>
     change({
       what: draft.what.includes(kind) ? draft.what.filter((each) => each !== kind) : [...draft.what, kind],
@@ -126,7 +125,6 @@ function Kinds({ draft, owner, change }: KindsProps) {
           />
         );
       })}
-      {files && <p className="quiet">The best trial of each job keeps its files.</p>}
     </fieldset>
   );
 }

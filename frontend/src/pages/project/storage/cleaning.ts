@@ -12,8 +12,15 @@ export interface CleaningDraft {
 }
 
 export const KINDS: Record<What, { label: string; description: string }> = {
-  outputs: { label: "Outputs", description: "Models and other output of trials that are over; logs stay." },
-  checkpoints: { label: "Checkpoints", description: "Trials that are over can then not be continued." },
+  outputs: {
+    label: "Outputs",
+    description:
+      "Models and other output of trials that are over. Logs stay, and each job's best trial keeps all.",
+  },
+  checkpoints: {
+    label: "Checkpoints",
+    description: "Trials that are over can then not be continued, but for the best one of each job.",
+  },
   jobs: {
     label: "Whole jobs",
     description: "Their trials, curves, logs and files: nothing of them is left.",
