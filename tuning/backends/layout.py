@@ -121,8 +121,21 @@ def fill(folder: Path, spec: LaunchSpec) -> None:
     hyperparameters, channels = json.dumps(dict(spec.hyperparameters)), json.dumps(input_data_config(spec))
     for name, text in zip(CONFIG, (hyperparameters, channels, RESOURCE_CONFIG), strict=True):
         write_file(f"{folder}/input/config/{name}.json", text.encode())
+    _remove_strangers(folder / "code", spec.code)
     if spec.code is not None:
         _copy(spec.code, folder / "code")
+
+
+def _remove_strangers(folder: Path, source: Path | None) -> None:
+    """Of the files that an attempt before has left in a folder for code (`skeletons`), those that will not be written
+    over with what is in `source`."""
+    for file in folder.iterdir():
+        mode = 0
+        if source is not None:
+            with contextlib.suppress(FileNotFoundError):
+                mode = (source / file.name).lstat().st_mode
+        if not stat.S_ISREG(mode) or mode & 0o100:
+            file.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -155,11 +168,16 @@ def _copy_file(source: str, target: str) -> None:
 
 
 def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write a small file, whole or with an OSError."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    """Write a small file, whole or with an OSError.
+
+    One that is there is written over and cut to its length: file systems bring what was emptied first to the disk.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         if os.write(fd, data) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        if os.fstat(fd).st_size > len(data):
+            os.ftruncate(fd, len(data))
     finally:
         os.close(fd)
 
@@ -208,10 +226,14 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_INPUT_DATA_CONFIG": input_data_config(spec),
         "SM_HOSTS": [HOST],
         "SM_INSTANCE_GROUPS": [GROUP],
+        "SM_INSTANCE_GROUPS_DICT": {
+            group["instance_group_name"]: group for group in resource_config()["instance_groups"]
+        },
+        "SM_DISTRIBUTION_INSTANCE_GROUPS": [],
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": [HOST],
         "SM_FRAMEWORK_PARAMS": {},
     }
-    name = spec.names.get("trial", spec.attempt)
+    name, script = spec.names.get("trial", spec.attempt), entry_point(spec)
     plain = {
         "SAGEMAKER_BASE_DIR": base,
         "TRAINING_JOB_NAME": name,
@@ -220,6 +242,9 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_CURRENT_INSTANCE_TYPE": INSTANCE,
         "SM_CURRENT_INSTANCE_GROUP": GROUP,
         "SM_IS_HETERO": "false",
+        "SM_USER_ENTRY_POINT": script,
+        "SM_MODULE_NAME": script.removesuffix(".py"),
+        "SM_FRAMEWORK_MODULE": "",  # of none of SageMaker's own images
         "SM_NETWORK_INTERFACE_NAME": "lo",
         "SM_NUM_CPUS": str(cpus),
         "SM_NUM_GPUS": str(gpus),
@@ -236,6 +261,14 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         | {name: json.dumps(document) for name, document in documents.items()}
         | plain
     )
+
+
+def entry_point(spec: LaunchSpec) -> str:
+    """The file of the code that is run, by itself or by an interpreter; empty for what an image brings along."""
+    if spec.code is None:
+        return ""
+    files = (part.removeprefix("./") for part in spec.command if not part.startswith(("/", "-")))
+    return next((file for file in files if file.endswith(".py")), spec.command[0].removeprefix("./"))
 
 
 def _training_env(spec: LaunchSpec, base: str, values: Mapping[str, object], cpus: int, gpus: int) -> dict[str, object]:
@@ -257,6 +290,8 @@ def _training_env(spec: LaunchSpec, base: str, values: Mapping[str, object], cpu
         "num_gpus": gpus,
         "num_neurons": 0,
         "log_level": 20,
+        "user_entry_point": entry_point(spec),
+        "module_name": entry_point(spec).removesuffix(".py"),
     }
 
 

@@ -23,15 +23,17 @@ import time
 from pathlib import Path
 
 from tuning.backends import layout
-from tuning.backends.folder import remove
+from tuning.backends.folder import locked, remove
 
 READY = 4  # at a time: as many places as may become free at once on a small host
 MOST_READY = 128  # with those that were reclaimed; none is more than a dozen empty folders
 PLAIN_BYTES = 4096  # of a folder that never held much: some file systems never give that back
+CODE_BYTES = 65536  # of a file of code that is worth keeping
 FOLDER = ".ready"
 MARK = "untouched"
 WHOLE = ("input", "code", "home", "tmp", "model", "output")
-WRITTEN = frozenset(f"input/config/{name}.json" for name in layout.CONFIG)  # by each launch, over what is there
+# By each launch, over what is there; and so are files of the code, of which a launch removes what is not its own.
+WRITTEN = frozenset(f"input/config/{name}.json" for name in layout.CONFIG)
 _SCRATCH = tuple(f"{name}/" for name in layout.SCRATCH)
 
 
@@ -45,7 +47,8 @@ class Skeletons:
         """Give the attempt's folder if it is not there and one is ready; more are made in the background."""
         if os.path.lexists(attempt):
             return
-        for name in self._whole():
+        ready = self._whole()
+        for name in ready:
             try:
                 os.rename(f"{self._folder}/{name}", attempt)
                 break
@@ -53,6 +56,8 @@ class Skeletons:
                 continue
             except OSError:  # somebody has made the attempt's meanwhile
                 break
+        if len(ready) > READY:
+            return
         with self._lock:
             if self._maker is None or not self._maker.is_alive():
                 self._maker = threading.Thread(target=self._make, name="skeletons", daemon=True)
@@ -86,6 +91,13 @@ def _complete(draft: str, place: str) -> None:
     os.rename(draft, place)
 
 
+def _move_lock(folder: Path, draft: str) -> None:
+    """Unless somebody holds it. Whoever has just opened it sees that it is the attempt's no more (`folder.locked`)."""
+    with locked(folder, 0.0) as lock:
+        if lock is not None:
+            os.rename(f"{folder}/lock", f"{draft}/lock")
+
+
 def reclaim(folder: Path) -> None:
     """Take from the folder of an attempt that is over what can be made again: the folders as those of an attempt to
     come, if they are as they were made, or else away with them (`layout.SCRATCH`) or left where they are."""
@@ -99,6 +111,7 @@ def reclaim(folder: Path) -> None:
             for name in WHOLE:
                 if _emptied(f"{folder}/{name}", name):
                     os.rename(f"{folder}/{name}", f"{draft}/{name}")
+            _move_lock(folder, draft)
             _complete(draft, draft.replace(f"{FOLDER}/.", f"{FOLDER}/"))
     except OSError:
         remove(Path(draft))
@@ -117,16 +130,23 @@ def _emptied(path: str, name: str) -> bool:
             if inner in layout.FOLDERS:
                 if not _emptied(entry.path, inner):
                     return False
-            elif inner not in WRITTEN or not _as_made(entry.path, stat.S_IFREG | 0o600):
+            elif not _written_over(entry.path, inner):
                 if entry.is_dir(follow_symlinks=False) or not f"{inner}/".startswith(_SCRATCH):
                     return False
                 os.unlink(entry.path)
     return True
 
 
-def _as_made(path: str, mode: int) -> bool:
+def _written_over(path: str, name: str) -> bool:
+    """Whether the next launch takes this file as it is: by its name (`layout`), and as no trial has made it another."""
+    if name in WRITTEN:
+        return _as_made(path, stat.S_IFREG | 0o600)
+    return name.startswith("code/") and _as_made(path, stat.S_IFREG | 0o600, CODE_BYTES)
+
+
+def _as_made(path: str, mode: int, most: int = PLAIN_BYTES) -> bool:
     found = os.lstat(path)
-    if found.st_mode != mode or found.st_uid != os.geteuid() or found.st_size > PLAIN_BYTES:
+    if found.st_mode != mode or found.st_uid != os.geteuid() or found.st_size > most:
         return False
     if stat.S_ISREG(mode):
         return found.st_nlink == 1

@@ -114,7 +114,8 @@ def clear() -> int:
     Whoever dies in the middle leaves the row as it was, and the next call does it once more.
     """
     ended = Attempt.objects.filter(ended_at__isnull=False, kept_bytes__isnull=True).order_by("pk")
-    found = list(ended.select_related("trial")[:AT_ONCE])
+    needed = ("backend", "token", "trial__job_id", "trial__number", "trial__fresh_after")
+    found = list(ended.select_related("trial").only(*needed)[:AT_ONCE])
     for attempt in found:
         attempt.kept_bytes = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
         attempt.trial.checkpoint_bytes = size_of(launching.checkpoint_folder(attempt.trial))

@@ -146,6 +146,9 @@ print(json.dumps([json.load(open(base + "/input/config/hyperparameters.json")), 
         assert environment["SM_HP_N-ESTIMATORS"] == "57"
         assert json.loads(environment["SM_HPS"]) == {"lr": 0.1, "n-estimators": 57, "max": "NaN", "text": "a b\n'"}
         assert json.loads(environment["SM_USER_ARGS"])[:2] == ["--lr", "0.10"]
+        assert (environment["SM_USER_ENTRY_POINT"], environment["SM_MODULE_NAME"]) == ("train.py", "train")
+        (group,) = json.loads(environment["SM_INSTANCE_GROUPS"])
+        assert json.loads(environment["SM_INSTANCE_GROUPS_DICT"])[group]["instance_group_name"] == group
         assert environment["TRAINING_JOB_NAME"] == "job-7"
         assert environment["TRAINING_JOB_ARN"] == "arn:aws:sagemaker:local:000000000000:training-job/job-7"
         assert (environment["HPT_JOB"], environment["HPT_PROJECT_ID"]) == ("j", "p")

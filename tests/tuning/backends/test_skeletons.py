@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,14 +108,16 @@ def test_what_an_attempt_leaves_over_serves_the_next(processes: ProcessTrials) -
     reclaim(folder)
     (made,) = set(ready(folder.parent)) - others
     assert {name: (made / name).stat().st_ino for name in layout.SCRATCH} == before
-    expected = sorted([*layout.FOLDERS, *WRITTEN, "lock", MARK])
+    code = ["code/left.txt", "code/train.py"]  # of which the next launch writes over its own, and removes the others
+    expected = sorted([*layout.FOLDERS, *WRITTEN, *code, "lock", MARK])
     assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == expected
     assert (folder / "model/kept").exists() and (folder / "log").exists() and not (folder / "output").exists()
     assert not any((folder / name).exists() for name in layout.SCRATCH)
 
 
 def test_the_next_sees_nothing_of_the_one_before(processes: ProcessTrials) -> None:
-    folder, _ = ended(processes, "open('left.txt', 'w')")
+    long = "# " + "x" * 1000 + "\n"
+    folder, _ = ended(processes, f"{long}open('left.txt', 'w'); open('json.py', 'w').write('print(\"mine\")')")
     reclaim(folder)
     root = folder.parent
     for number in range(READY + 1):  # until it is the one that was taken from the first
@@ -124,7 +127,32 @@ def test_the_next_sees_nothing_of_the_one_before(processes: ProcessTrials) -> No
         )
         processes.end(attempt)
         assert processes.log(attempt) == f"{{'y': '{number}'}}\n".encode()
-        assert not (root / attempt / "code/left.txt").exists()
+        assert [path.name for path in (root / attempt / "code").iterdir()] == ["train.py"]
+        assert "xxx" not in (root / attempt / "code/train.py").read_text()
+
+
+def test_a_program_among_the_code_stays_one(processes: ProcessTrials) -> None:
+    folder, _ = ended(processes, "open('run.sh', 'w').write('#!/bin/false')")
+    reclaim(folder)
+    spec = processes.spec("")
+    assert spec.code is not None
+    (program := spec.code / "run.sh").write_text("#!/bin/sh\necho ran\n")
+    program.chmod(0o700)
+    taken = replace(spec, command=("./run.sh",))
+    for number in range(READY + 1):
+        attempt = processes.launch(replace(taken, attempt=f"program-{number}"))
+        assert processes.end(attempt).exit_code == 0 and processes.log(attempt) == b"ran\n"
+
+
+@pytest.mark.parametrize(
+    "spoil", ["os.link('train.py', '../model/other')", "open('train.py', 'a').write(' ' * 70_000)"]
+)
+def test_code_that_a_trial_has_shared_or_blown_up_serves_nobody(processes: ProcessTrials, spoil: str) -> None:
+    folder, _ = ended(processes, f"import os; {spoil}")
+    others = set(ready(folder.parent))
+    reclaim(folder)
+    (made,) = set(ready(folder.parent)) - others
+    assert list((made / "code").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["model", "output/data", "output"])
