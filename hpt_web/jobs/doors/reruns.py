@@ -52,7 +52,7 @@ def retry_trial(*, actor: User, project: str, name: str, number: int, document: 
         trial.job = job
         checkpoint = _may_be_retried(trial, begin)
         entries = _queued_again(actor, trial, checkpoint=checkpoint)
-        _go_on(job, f"Runs trial {number} again, as {actor.username} asked.")
+        entries += _go_on(job, f"Runs trial {number} again, as {actor.username} asked.")
         _tell(actor, "trial.retry", trial, entries, {"from": FROM[0] if checkpoint else FROM[1]})
     return trial
 
@@ -80,7 +80,7 @@ def retry_failed(*, actor: User, project: str, name: str, document: object) -> T
         if not numbers:
             raise Conflict(f"No trial of {job.name!r} failed or was lost; there is nothing to run again.")
         which = "the trial" if len(numbers) == 1 else f"the {len(numbers)} trials"
-        _go_on(job, f"Runs {which} that failed again, as {actor.username} asked.")
+        entries += _go_on(job, f"Runs {which} that failed again, as {actor.username} asked.")
         data = {"trials": numbers, "from": begin}
         record(actor=actor, action="job.retry", target_kind="job", target=job.name, project=job.project, data=data)
         append(job.pk, [*entries, job_entry(job)])
@@ -159,7 +159,7 @@ def copy_trial(*, actor: User, project: str, name: str, number: int, document: o
         trial.refresh_from_db(fields=["created_at"])
         told = decide(job, Decision.Kind.SUGGEST, reason, trial=trial, numbers={"trial": number})
         entries = [trial_entry(trial), told]
-        _go_on(job, f"Runs trial {trial.number}, as {actor.username} asked.")
+        entries += _go_on(job, f"Runs trial {trial.number}, as {actor.username} asked.")
         _tell(actor, "trial.clone" if changes else "trial.rerun", trial, entries, {"origin": number, **changes})
     return trial
 
@@ -186,14 +186,16 @@ def _once_unpaused(job: TuningJob) -> str:
     return " The job was paused then: it waits until that is unpaused, and for a place." if paused else ""
 
 
-def _go_on(job: TuningJob, reason: str) -> None:
-    """Have a job that is over run what was asked for, and nothing else."""
+def _go_on(job: TuningJob, reason: str) -> list[Entry]:
+    """Have a job that is over run what was asked for, and nothing else; the events that tell that it goes on. What had
+    failed before that does not pause it again (`breaker`)."""
     if job.ended_at is None:
         ask_anew(job)
-        return
+        return []
     must_have_no_heirs(job)
     must_have_room(job)
     reopen_job(job, reason=reason, reopened={"state": job.state, "reason": job.reason})
+    return [decide(job, Decision.Kind.RESUME, reason)]
 
 
 def _tell(actor: User, action: str, trial: Trial, entries: list[Entry], data: Mapping[str, object]) -> None:

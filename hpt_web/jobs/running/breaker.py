@@ -2,7 +2,7 @@
 
 Failures are data, and one that is the point's own fault is left to the strategy. But equal ones, one after the other,
 are a fault of the script, its data or its machine: to go on spends the budget on nothing. A person looks, mends it, and
-has the job go on; what failed before that is not counted again.
+has the job go on, as a whole or with some trials; what failed before that is not counted again.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from hpt_web.jobs.doors import changes
+from hpt_web.jobs.doors import actions, changes, reruns
 from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state
 from hpt_web.jobs.running import dispatch
@@ -126,3 +127,59 @@ def test_failed_trials_without_an_attempt_say_nothing_of_the_others(new_job: New
 def test_lines_that_differ_by_chance_are_the_same() -> None:
     assert normalised("CUDA: tried 2.00 GiB at 0x7ffe  (pid 4711)") == "CUDA: tried # GiB at # (pid #"
     assert normalised("KeyError: 'lr'") != normalised("KeyError: 'depth'")
+
+
+@pytest.fixture
+def tripped_job(new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower) -> TuningJob:
+    """Equal failures have paused it, twice, and alice has stopped it."""
+    job = new_job(limits=limits(max_equal_failures=2))
+    for _ in range(2):
+        fails(backend, follower, *live(job))
+    changes.unpause_job(actor=team.alice, project="lab", name="first")
+    for _ in range(2):
+        fails(backend, follower, *live(job))
+    assert state(job) == "Paused"
+    actions.stop_job(actor=team.alice, project="lab", name="first")
+    assert state(job) == "Stopped" and job.trials.count() == 4
+    return job
+
+
+FIRST: dict[str, Any] = {"project": "lab", "name": "first"}
+AGAIN: dict[str, Callable[..., object]] = {
+    "retry": partial(reruns.retry_trial, number=2, document={}, **FIRST),
+    "retry-failed": partial(reruns.retry_failed, document={}, **FIRST),
+    "rerun": partial(reruns.copy_trial, number=1, document={}, **FIRST),
+    "clone": partial(reruns.copy_trial, number=1, document={"hyperparameters": {"x": 0.5}}, changed=True, **FIRST),
+}
+
+
+@pytest.mark.parametrize("door", AGAIN)
+def test_what_failed_before_a_job_that_was_over_runs_trials_again_does_not_pause_it(
+    tripped_job: TuningJob, team: Team, backend: ScriptedBackend, follower: Follower, door: str
+) -> None:
+    AGAIN[door](actor=team.bob)
+    (first, *_) = live(tripped_job)
+    assert state(tripped_job) == "Running"
+    finishes(backend, follower, first)
+    while live(tripped_job):
+        finishes(backend, follower, *live(tripped_job))
+    assert state(tripped_job) == "Stopped" and tripped_job.reason == "Stopped by alice."
+    resumed = tripped_job.decisions.filter(kind="resume").order_by("id").last()
+    assert resumed is not None and resumed.reason.startswith("Runs ") and resumed.reason.endswith(", as bob asked.")
+
+
+def test_nor_does_it_pause_a_job_that_had_failed(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits=limits(max_trials=4, max_parallel=4, max_equal_failures=3))
+    for token in live(job):
+        fails(backend, follower, token)
+    assert state(job) == "Failed"
+    reruns.retry_trial(actor=team.bob, number=1, document={}, **FIRST)
+    assert state(job) == "Running" and len(live(job)) == 1
+    fails(backend, follower, *live(job))
+    assert state(job) == "Failed"
+    reruns.retry_failed(actor=team.bob, document={}, **FIRST)
+    for token in live(job):
+        fails(backend, follower, token)
+    assert (state(job), live(job)) == ("Failed", []), "of nothing more to run, nothing is paused"
