@@ -28,6 +28,14 @@ def locked(job: TuningJob) -> TuningJob:
     return rows.select_related("project", "created_by", "algorithm_version__algorithm").get(pk=job.pk)
 
 
+def must_not_be_stopping(job: TuningJob, then: str) -> None:
+    """Raise Conflict if the job is being stopped, from the moment when that was asked for: whoever did has the last
+    word, and what others would change is over before it counts. `then`: what to do once it is over."""
+    asked = job.stop_requested_at is not None and job.ended_at is None
+    if asked or job.state == JobState.STOPPING:
+        raise Conflict(f"Job {job.name!r} is being stopped; {then} once it is over.")
+
+
 def close(doc: Document) -> None:
     """Raise Invalid if anything of the document is wrong."""
     doc.close()

@@ -21,6 +21,7 @@ from hpt_web.jobs.documents.amending import (
     must_have_ended_parents,
     must_have_no_heirs,
     must_have_room,
+    must_not_be_stopping,
 )
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, move_job, reopen_job, reopen_trial
@@ -50,6 +51,7 @@ def pause_job(*, actor: User, project: str, name: str, document: object) -> Tuni
     close(doc)
     with transaction.atomic():
         job = locked(job)
+        must_not_be_stopping(job, "it cannot be paused, only resumed")
         if job.state not in (*ACTIVE, JobState.PAUSED):
             raise Conflict(f"Job {job.name!r} is {job.state}; there is nothing to pause.")
         reason = f"Paused by {actor.username}."
@@ -86,6 +88,7 @@ def unpause_job(*, actor: User, project: str, name: str) -> TuningJob:
     job = job_for(actor, project, name, Role.EDITOR)
     with transaction.atomic():
         job = locked(job)
+        must_not_be_stopping(job, "resume it")
         if not (job.state == JobState.PAUSED and move_job(job, JobState.RUNNING, reason="")):
             raise Conflict(f"Job {job.name!r} is {job.state}, not paused.{_instead(job)}")
         _audit(actor, "job.unpause", job)
@@ -115,6 +118,7 @@ def resume_job(*, actor: User, project: str, name: str, document: object) -> Tun
     close(doc)
     with transaction.atomic():
         job = locked(job)
+        must_not_be_stopping(job, "resume it")
         if job.state not in (JobState.STOPPED, JobState.FAILED):
             raise Conflict(f"Job {job.name!r} is {job.state}, not stopped.{_why_not_resumed(job)}")
         must_have_no_heirs(job)
@@ -179,8 +183,7 @@ def change_job(*, actor: User, project: str, name: str, document: object) -> Tun
     job = job_for(actor, project, name, Role.EDITOR)
     with transaction.atomic():
         job = locked(job)
-        if job.state == JobState.STOPPING:
-            raise Conflict(f"Job {job.name!r} is being stopped; change it once it is over.")
+        must_not_be_stopping(job, "change it")
         amended = amend(job, document)
         if not amended.changes:
             return job

@@ -105,6 +105,8 @@ def ask(*, actor: User, project: str, name: str, document: object) -> Asked:
             )
         if job.ended_at is not None:
             return Asked([], None, job.state)
+        if job.stop_requested_at is not None:
+            return Asked([], f"The job is being stopped: {job.reason}", job.state)
         if job.state != JobState.RUNNING:
             return Asked([], f"The job is {job.state}: {job.reason}", job.state)
         attempts, wait, entries = _hand_out(job, wanted, key)

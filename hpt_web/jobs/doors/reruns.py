@@ -17,7 +17,14 @@ from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid
 from hpt_web.accounts.models import Role, User
 from hpt_web.jobs import tasks
-from hpt_web.jobs.documents.amending import amend, close, locked, must_have_no_heirs, must_have_room
+from hpt_web.jobs.documents.amending import (
+    amend,
+    close,
+    locked,
+    must_have_no_heirs,
+    must_have_room,
+    must_not_be_stopping,
+)
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, reopen_job, reopen_trial
 from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
@@ -103,8 +110,7 @@ def _queued_again(actor: User, trial: Trial, *, checkpoint: bool) -> list[Entry]
 def _ready(found: TuningJob) -> TuningJob:
     """The job, locked, if trials may be added to it now."""
     job = locked(found)
-    if job.state == JobState.STOPPING:
-        raise Conflict(f"Job {job.name!r} is being stopped; try again once it is over.")
+    must_not_be_stopping(job, "try again")
     return job
 
 

@@ -29,7 +29,7 @@ class Ending:
 def ending(job: TuningJob, counts: Mapping[str, int]) -> Ending | None:
     """The reason to end that holds now, if any. `counts` are the job's trials by state."""
     if job.stop_requested_at is not None:
-        return Ending(JobState.STOPPED, job.reason or "Stopped on request.")
+        return Ending(JobState.STOPPED, _asked_for(job))
     if job.state == JobState.STOPPING and (first := _told(job)):
         return first
     if job.reopened is not None:
@@ -98,6 +98,13 @@ def _failed(counts: Mapping[str, int]) -> int:
 
 def _spent(job: TuningJob, criteria: Criteria) -> Spent:
     return Spent(seconds_run(job), gpu_hours_of(job) if criteria.max_gpu_hours is not None else 0.0)
+
+
+def _asked_for(job: TuningJob) -> str:
+    """Who asked for the job's end, as was written down then: the job's own reason says what holds now. The newest, as
+    the job may have been over before."""
+    asked = job.decisions.filter(kind=Decision.Kind.STOP, trial=None).order_by("-id").first()
+    return asked.reason if asked else job.reason or "Stopped on request."
 
 
 def _told(job: TuningJob) -> Ending | None:
