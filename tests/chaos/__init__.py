@@ -3,7 +3,10 @@
 `python -m tests.chaos --help` says how to run it; docs/chaos.md what each row proves.
 
 rows        the table: who, which fault, at which step, and what must hold
+scene       where they happen, and at which moments
 faults      how each fault is done
+lasting     those that last for a while, and are undone whatever ends them
+interrupts  how the suite itself is ended
 stages      the services that they are done to: throw-away ones, or an operator's staging system
 work        the jobs that run meanwhile, and their script
 watching    what is looked at while they run: slots, processes, sockets, the API

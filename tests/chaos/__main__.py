@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.chaos import ledger
+from tests.chaos.interrupts import interruptible
 from tests.chaos.ledger import Entry
 from tests.chaos.rows import Row, chosen
 from tests.chaos.runner import Theatre, play_all, played
@@ -38,7 +38,6 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="HPT_HOME of a staging system that runs on this host")
     parser.add_argument("--yes-break-it", action="store_true", help="confirms that --home may be broken")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing may be left behind by us either
     try:
         rows = chosen(options.rows)
     except ValueError as error:
@@ -50,9 +49,13 @@ def main() -> int:
         return 2
     entries: list[Entry] = []
     try:
-        for seed in range(options.seed, options.seed + max(1, options.seeds)):
-            print(f"seed {seed} (replay: make chaos SEED={seed} ROWS={options.rows})", flush=True)
-            play(rows, seed, options.home, options.soak, entries)
+        with interruptible():
+            for seed in range(options.seed, options.seed + max(1, options.seeds)):
+                print(f"seed {seed} (replay: make chaos SEED={seed} ROWS={options.rows})", flush=True)
+                play(rows, seed, options.home, options.soak, entries)
+    except KeyboardInterrupt as error:
+        print(f"Ended by {error}; what was broken is put right.")
+        return 130
     except Absent as error:
         print(error)
         return 2

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.chaos.faults import PATIENCE, Fault, Scene
+from tests.chaos.scene import PATIENCE, Fault, Scene
 from tests.chaos.stages import Absent, Stage, running
 from tests.service import wait_for
 
@@ -65,15 +65,17 @@ def fill_database(seconds: float) -> Fault:
     def fault(scene: Scene) -> None:
         scene.moment()
         ballast = scene.stage.home / "postgres" / "ballast"
-        with ballast.open("wb", buffering=0) as file:
-            _write_all(file.fileno())
+        try:
+            with ballast.open("wb", buffering=0) as file:
+                _write_all(file.fileno())
             with contextlib.suppress(psycopg.Error), psycopg.connect(scene.stage.database_url, autocommit=True) as db:
                 for _ in range(2):
                     db.execute(b"SELECT pg_switch_wal()")
                     db.execute(b"SELECT pg_current_xact_id()")
             scene.tell(f"the disk is full for {seconds:.0f} s")
             time.sleep(seconds)
-        ballast.unlink()
+        finally:
+            ballast.unlink(missing_ok=True)
         scene.tell("there is room again")
         wait_for(scene.stage.database().ready, PATIENCE, "the database answers")
 

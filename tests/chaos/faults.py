@@ -1,102 +1,25 @@
-"""How each fault is done: real signals, real commands to real servers, at a step or at a random moment."""
+"""How each fault is done: real signals, real commands to real servers, at a step or at a random moment. Those that last
+for a while stand in lasting.py."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import redis
 
 from hpt_web.crash import Step
 from hpt_web.embedded import parts, processes
 from tests.chaos import stages
+from tests.chaos.scene import PATIENCE, Fault, Scene
 from tests.chaos.stages import Stage
-from tests.chaos.watching import Census
-from tests.chaos.work import Work
-from tests.faults.lab import Lab, trial_processes
+from tests.faults.lab import trial_processes
 from tests.service import wait_for
-
-PATIENCE = 300.0  # a machine that does much else takes minutes for a start
-OVER = {"Completed", "Failed", "Stopped"}
-
-
-@dataclass(slots=True)
-class Scene:
-    """Where a fault happens: the service, the job that runs, and the dice of its row."""
-
-    stage: Stage
-    lab: Lab
-    name: str
-    number: int  # of the job, in the database
-    work: Work
-    dice: random.Random
-    addresses: list[str]
-    told: list[str] = field(default_factory=list)
-    kills: int = 0  # of trials: so often may one of them have to run again
-    guest: tuple[str, str] | None = None  # project and name of another job, for which those of this one make room
-    began: float = 0.0
-    soak_seconds: float = 120.0
-
-    def tell(self, line: str) -> None:
-        self.told.append(line)
-        print(f"    +{time.monotonic() - self.began:5.1f} s  {line}", flush=True)
-
-    def is_over(self) -> bool:
-        """Whether the job has ended, by the database; False while that is away."""
-        with contextlib.suppress(psycopg.Error), psycopg.connect(self.stage.database_url, connect_timeout=2) as db:
-            query = b"SELECT 1 FROM jobs_tuningjob WHERE id = %s AND ended_at IS NOT NULL"
-            return db.execute(query, [self.number]).fetchone() is not None
-        return False
-
-    def moment(self) -> None:
-        """Wait for a random moment while trials run."""
-        wait_for(lambda: self.alive() or self.is_over(), PATIENCE, f"trials of {self.name} run")
-        assert self.alive() or not self.is_over(), f"{self.name} was over before anything was broken"
-        time.sleep(self.dice.uniform(0.0, 1.0))
-
-    def alive(self) -> list[str]:
-        """The attempts of this job whose scripts run. Another service on this host may have jobs of the same number."""
-        found = sorted(t for t in Census().alive() if t.removeprefix("c").startswith(f"{self.number}-"))
-        with contextlib.suppress(psycopg.Error), psycopg.connect(self.stage.database_url, connect_timeout=2) as db:
-            own = db.execute(b"SELECT token FROM jobs_attempt WHERE token = ANY(%s)", [found]).fetchall()
-            return [token for token in found if (token,) in own]
-        return found  # the database is away
-
-    def arm(self, step: Step, order: str) -> None:
-        """Have it happen when some process comes to this step next."""
-        assert self.stage.crash_points is not None
-        draft = self.stage.crash_points / f".{step}"
-        draft.write_text(order)
-        draft.rename(self.stage.crash_points / step)
-
-    def disarm(self) -> None:
-        """What nobody came to does not happen any more."""
-        for armed in self.stage.crash_points.iterdir() if self.stage.crash_points else ():
-            armed.unlink(missing_ok=True)
-
-    def step(self, step: Step, order: str) -> bool:
-        """Arm the step and wait until some process came to it; False if the service knows no steps."""
-        folder = self.stage.crash_points
-        if folder is None:
-            return False
-        self.arm(step, order)
-        wait_for(lambda: not (folder / step).exists() or self.is_over(), PATIENCE, f"some process comes to {step}")
-        assert not (folder / step).exists(), f"the job was over before any process came to {step}"
-        return True
-
-    def back(self, part: str, before: int = 0) -> None:
-        wait_for(lambda: self.stage.pid(part) not in (0, before), PATIENCE, f"{part} runs again")
-
-
-Fault = Callable[[Scene], object]
 
 
 def kill_at(step: Step, part: str) -> Fault:
@@ -168,42 +91,6 @@ def stop_trials(scene: Scene) -> None:
 # --- who follows and who starts ---------------------------------------------------------------------------------------
 
 
-def sleeping_follower(seconds: float) -> Fault:
-    """SIGSTOP in the middle of its work; another one takes its leases; then it wakes up and goes on where it was."""
-
-    def fault(scene: Scene) -> None:
-        scene.moment()
-        sleeper = wait_for(lambda: scene.stage.pid("follower"), PATIENCE, "the follower runs")
-        if not scene.step("metric.line", "SIGSTOP"):
-            os.kill(sleeper, signal.SIGSTOP)
-        scene.stage.add(parts.follower())
-        scene.tell(f"SIGSTOP to the follower for {seconds:.0f} s, a second one is started")
-        time.sleep(seconds)
-        os.kill(sleeper, signal.SIGCONT)
-        scene.tell("SIGCONT to the first follower")
-
-    return fault
-
-
-def sleeping_worker(seconds: float) -> Fault:
-    """SIGSTOP with new trials written and not committed: nobody may start any, until the database takes that back."""
-
-    def fault(scene: Scene) -> None:
-        scene.moment()
-        workers = psutil.Process(scene.stage.pid("worker")).children()
-        if not scene.step("trial.row_written", "SIGSTOP"):
-            for worker in workers:
-                worker.suspend()
-        scene.stage.add(parts.worker())
-        scene.tell(f"SIGSTOP to the worker for {seconds:.0f} s, a second one is started")
-        time.sleep(seconds)
-        for worker in workers:
-            worker.resume()
-        scene.tell("SIGCONT to the first worker")
-
-    return fault
-
-
 def second_scheduler(scene: Scene) -> None:
     scene.stage.add(parts.worker())
     scene.stage.add(parts.follower())
@@ -260,30 +147,6 @@ def lose_queue(scene: Scene) -> None:
     wait_for(scene.stage.queue().ready, PATIENCE, "the queue answers")
 
 
-def pause_queue(seconds: float) -> Fault:
-    def fault(scene: Scene) -> None:
-        scene.moment()
-        with scene.stage.redis() as client:
-            client.execute_command("CLIENT", "PAUSE", int(seconds * 1000), "ALL")
-        scene.tell(f"CLIENT PAUSE of {seconds:.0f} s")
-        time.sleep(seconds)
-
-    return fault
-
-
-def fill_queue(seconds: float) -> Fault:
-    def fault(scene: Scene) -> None:
-        scene.moment()
-        with scene.stage.redis() as client:
-            before = client.config_get("maxmemory")["maxmemory"]
-            client.config_set("maxmemory", "1")
-            scene.tell(f"Valkey's memory is full for {seconds:.0f} s: it refuses every write")
-            time.sleep(seconds)
-            client.config_set("maxmemory", before)
-
-    return fault
-
-
 def kill_database(scene: Scene) -> None:
     """kill -9 of PostgreSQL's first process at the moment at which a result has been written or committed."""
     scene.moment()
@@ -306,62 +169,7 @@ def cut_connections(scene: Scene) -> None:
     scene.tell(f"pg_terminate_backend of {found[0] if found else 0} connections")
 
 
-def drop_traffic(seconds: float) -> Fault:
-    def fault(scene: Scene) -> None:
-        assert scene.stage.proxy is not None
-        scene.moment()
-        scene.stage.proxy.drop()
-        scene.tell(f"nothing gets through to the database for {seconds:.0f} s")
-        time.sleep(seconds)
-        scene.stage.proxy.restore()
-
-    return fault
-
-
 # --- clocks, engines, everything --------------------------------------------------------------------------------------
-
-
-def jump_clock(*jumps: float) -> Fault:
-    def fault(scene: Scene) -> None:
-        assert scene.stage.clock is not None
-        for jump in jumps:
-            scene.moment()
-            stages.set_clock(scene.stage.clock, jump)
-            scene.tell(f"the service's clock is off by {jump:+.0f} s")
-            time.sleep(3)
-
-    return fault
-
-
-def kill_engine(scene: Scene) -> None:
-    engine = scene.stage.engine
-    assert engine is not None
-    scene.moment()
-    engine.kill()
-    scene.tell("SIGKILL to dockerd; its containers live on")
-    time.sleep(scene.dice.uniform(2.0, 5.0))
-    engine.start()
-    scene.tell("dockerd is started again")
-
-
-def freeze_and_kill_containers(seconds: float) -> Fault:
-    def fault(scene: Scene) -> None:
-        engine = scene.stage.engine
-        assert engine is not None
-        scene.moment()
-        client = engine.client()
-        # Their scripts: one that is frozen before it has its order is given up, and another takes its place.
-        wait_for(lambda: len(client.containers()) == len(scene.alive()) == 2, PATIENCE, "two containers run")
-        frozen, killed = (found["Id"] for found in client.containers()[:2])
-        client.pause(frozen)
-        scene.tell(f"docker pause of one container for {seconds:.0f} s, docker kill of another")
-        client.kill(killed)
-        scene.kills += 1
-        time.sleep(seconds)
-        client.unpause(frozen)
-        client.close()
-
-    return fault
 
 
 def cut_power(scene: Scene) -> None:
@@ -424,21 +232,5 @@ def strike(part: str, number: signal.Signals) -> Fault:
             if pid:
                 os.kill(pid, number)
         scene.tell(f"{number.name} to {part}" if pid else f"{part} is down already")
-
-    return fault
-
-
-def soak(every: float, choices: list[Fault]) -> Fault:
-    """A random one of these faults every few seconds, as long as the soak lasts and the job runs."""
-
-    def fault(scene: Scene) -> None:
-        end = time.monotonic() + scene.soak_seconds
-        while time.monotonic() < end and not scene.is_over():
-            next_at = time.monotonic() + every
-            chosen = scene.dice.choice(choices)
-            with contextlib.suppress(redis.RedisError, psycopg.Error):  # what it is for is down already
-                chosen(scene)
-            time.sleep(max(0.0, next_at - time.monotonic()))
-        scene.disarm()
 
     return fault

@@ -10,7 +10,7 @@ import psycopg
 
 from tests.chaos import work
 from tests.chaos.evidence import Evidence, as_document
-from tests.chaos.faults import PATIENCE, Scene
+from tests.chaos.scene import PATIENCE, Scene
 from tests.chaos.work import Work
 from tests.service import wait_for
 

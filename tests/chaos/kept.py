@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hpt_web.embedded import processes
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import PATIENCE, Scene
+from tests.chaos.scene import PATIENCE, Scene
 from tests.service import wait_for
 from tuning.backends.processes import Identity
 

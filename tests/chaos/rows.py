@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hpt_web.crash import Step
-from tests.chaos import disks, faults, giving_way, kept, stages, wardens
+from tests.chaos import disks, faults, giving_way, kept, lasting, stages, wardens
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import Fault, kill_at, signal_to
+from tests.chaos.faults import kill_at, signal_to
+from tests.chaos.lasting import lasts
+from tests.chaos.scene import Fault
 from tests.chaos.stages import Opening, Stage
 from tests.chaos.work import Work
 
@@ -107,12 +109,12 @@ ROWS = [
     Row("R8", "worker's master", "SIGKILL", "metric.line", USUAL, signal_to("worker", KILL)),
     Row(
         *("R9", "follower", "SIGSTOP for 40 s; another one takes over; SIGCONT", "metric.line", USUAL),
-        *(faults.sleeping_follower(40),),
+        *(lasting.sleeping_follower(40),),
         work=Work(trials=12, parallel=3, lines=60, pause=0.2),
     ),
     Row(
         *("R47", "worker", "SIGSTOP for 40 s; another one takes over; SIGCONT", "trial.row_written", USUAL),
-        *(faults.sleeping_worker(40),),
+        *(lasting.sleeping_worker(40),),
         work=Work(trials=12, parallel=3, lines=60, pause=0.2),
     ),
     Row("R10", "worker, follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")),
@@ -134,8 +136,16 @@ ROWS = [
         beside=faults.second_web,
     ),
     Row("R17", "Valkey", "SHUTDOWN NOSAVE, its data lost", "metric.line", f"{USUAL} I9", faults.lose_queue),
-    Row("R18", "Valkey", "CLIENT PAUSE 20 s", "any", USUAL, faults.pause_queue(20), work=LONG),
-    Row("R19", "Valkey", "its memory is full", "message.enqueued", f"{USUAL} I9", faults.fill_queue(8), work=LONG),
+    Row("R18", "Valkey", "CLIENT PAUSE 20 s", "any", USUAL, lasts(lasting.paused_queue, 20), work=LONG),
+    Row(
+        "R19",
+        "Valkey",
+        "its memory is full",
+        "message.enqueued",
+        f"{USUAL} I9",
+        lasts(lasting.full_queue, 8),
+        work=LONG,
+    ),
     Row("R20", "PostgreSQL", "SIGKILL", "result.written, result.committed", f"{USUAL} I9", faults.kill_database),
     Row(
         *("R21", "PostgreSQL", "pg_terminate_backend of all", "metric.line", f"{USUAL} I9"),
@@ -151,14 +161,14 @@ ROWS = [
         own=True,
     ),
     Row(
-        *("R23", "dockerd", "SIGKILL and start, with live-restore", "metric.line", USUAL, faults.kill_engine),
+        *("R23", "dockerd", "SIGKILL and start, with live-restore", "metric.line", USUAL, lasting.kill_engine),
         stage=stages.containers,
         work=DOCKED,
         own=True,
     ),
     Row(
         *("R24", "two containers", "docker pause for 40 s, docker kill", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
-        *(faults.freeze_and_kill_containers(40),),
+        *(lasting.freeze_and_kill_containers(40),),
         stage=stages.containers,
         work=dataclasses.replace(DOCKED, mode="saves"),
         ends=SOME_FAIL,
@@ -166,14 +176,14 @@ ROWS = [
     ),
     Row(
         *("R25", "network to the database", "everything is dropped for 30 s", "metric.line", USUAL),
-        *(faults.drop_traffic(30),),
+        *(lasts(lasting.no_network, 30),),
         stage=stages.far_database,
         work=LONG,
         own=True,
     ),
     Row(
         *("R26", "the service's clock", "jumps by -120 s, +120 s and back", "any", USUAL),
-        *(faults.jump_clock(-120, 120, 0),),
+        *(lasting.jump_clock(-120, 120, 0),),
         stage=stages.odd_clock,
         work=Work(trials=15, lines=30),
         own=True,
@@ -182,7 +192,7 @@ ROWS = [
         "R27", "everything", "SIGKILL of all, power-cut style", "random", USUAL, faults.cut_power, work=SAVES, own=True
     ),
     Row(
-        *("R28", "random", "one of the rows every 5 s", "random", USUAL, faults.soak(5, RANDOM)),
+        *("R28", "random", "one of the rows every 5 s", "random", USUAL, lasting.soak(5, RANDOM, {})),
         work=SOAK,
     ),
     Row(
@@ -220,7 +230,7 @@ ROWS = [
     ),
     Row(
         *("R37", "clock, then worker process", "off by -120 s, then SIGKILL", "trial.row_committed", USUAL),
-        *(faults.in_turn(faults.jump_clock(-120), kill_at("trial.row_committed", "worker")),),
+        *(faults.in_turn(lasting.jump_clock(-120), kill_at("trial.row_committed", "worker")),),
         stage=stages.odd_clock,
         work=Work(trials=15, lines=30),
         own=True,

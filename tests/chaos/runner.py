@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from docker.errors import DockerException
 
 from tests.chaos import evidence, stages, work
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import OVER, Scene, nothing
+from tests.chaos.faults import nothing
+from tests.chaos.interrupts import undisturbed
 from tests.chaos.invariants import INVARIANTS
 from tests.chaos.ledger import Entry
 from tests.chaos.rows import BY_NAME, Row
+from tests.chaos.scene import OVER, Scene
 from tests.chaos.stages import Absent, Opening, Stage, end_trials
 from tests.chaos.watching import Client, Sampler, Sockets
 from tests.chaos.work import Work
@@ -77,24 +79,40 @@ class Theatre:
         """One row, from the making of its job to its verdict."""
         print(f"{row.name}: {row.who}: {row.what}, at {row.step}", flush=True)
         scene = self._scene(row, doing or row.work)
-        watchers = Watchers(scene, row)
-        broken = []
-        try:
-            row.fault(scene)
-        except AssertionError as error:
-            broken.append(f"the fault could not be done: {error}")
-        faulted = scene.began if row.fault is nothing else time.monotonic()
-        with contextlib.suppress(AssertionError):  # I1 tells it
-            self.lab.wait_for_state(scene.name, OVER, END_SECONDS)
-        ended = time.monotonic()
-        found = self._gather(scene, row, watchers, faulted, ended)
+        with self._put_right(scene):
+            watchers = Watchers(scene, row)
+            broken = []
+            try:
+                row.fault(scene)
+            except AssertionError as error:
+                broken.append(f"the fault could not be done: {error}")
+            faulted = scene.began if row.fault is nothing else time.monotonic()
+            with contextlib.suppress(AssertionError):  # I1 tells it
+                self.lab.wait_for_state(scene.name, OVER, END_SECONDS)
+            ended = time.monotonic()
+            found = self._gather(scene, row, watchers, faulted, ended)
         broken += [f"{name}: {text}" for name in row.checks for text in INVARIANTS[name](found)]
         broken += row.proves(found)
-        scene.disarm()
         self._clear(found)
         entry = Entry(row, found, broken, seed=self.seed, stretch=watchers.sampler.stretch)
         print(f"    {entry.verdict} after {ended - scene.began:.1f} s", *broken, sep="\n    ! ", flush=True)
         return entry
+
+    @contextmanager
+    def _put_right(self, scene: Scene) -> Iterator[None]:
+        """Whatever ends the row: nobody dies of what was armed for it, and its job does not go on without it."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            with undisturbed(), contextlib.suppress(httpx.HTTPError):
+                self.lab.client.post(f"/projects/{self.lab.project}/jobs/{scene.name}/stop", json={})
+            raise
+        finally:
+            with undisturbed():
+                scene.disarm()
+                self.stage.remove_more()
+                if self.stage.clock is not None:
+                    stages.set_clock(self.stage.clock, 0)
 
     def _scene(self, row: Row, doing: Work) -> Scene:
         name = f"{row.name.lower()}-{self.seed}"
@@ -174,9 +192,6 @@ class Theatre:
 
     def _clear(self, found: Evidence) -> None:
         """Make room for the next row: end what is still there."""
-        self.stage.remove_more()
-        if self.stage.clock is not None:
-            stages.set_clock(self.stage.clock, 0)
         if found.job["ended_at"] is None:
             self.lab.post(f"/projects/{self.lab.project}/jobs/{found.name}/stop", {})
         if found.leftovers:
