@@ -5,25 +5,36 @@ Values go through the models' fields, so what is stored is what the ORM would st
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Field, JSONField, Model
 from django.db.models.expressions import DatabaseDefault
 
 Row = TypeVar("Row", bound=Model)
 Columns = tuple["Field[Any, Any]", ...]
 Conversions = list[tuple[int, Callable[..., Any]]]  # of the values at these places
+_PLAIN = frozenset((str, int, float, bool, type(None)))  # which no field makes something else of
 
 
 def select(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
     """The rows that a statement answers; one that writes may answer, too (RETURNING)."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, arguments)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
+    database = connections[DEFAULT_DB_ALIAS]
+    found: list[tuple[Any, ...]]
+    if database.queries_logged or database.execute_wrappers:
+        with database.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            found = cursor.fetchall()
+    else:  # what Django's own cursor does besides takes longer than all of this
+        database.ensure_connection()
+        database.validate_no_broken_transaction()
+        with database.wrap_database_errors:
+            found = database.connection.execute(sql, arguments).fetchall()
+    return found
 
 
 def read(model: type[Row], where: str, *arguments: Any) -> list[Row]:
@@ -71,7 +82,18 @@ def update(row: Model, fields: dict[str, Any], where: str, *arguments: Any) -> b
 def assignments(model: type[Model], fields: dict[str, Any]) -> tuple[str, list[Any]]:
     """What stands behind SET to write `fields` to a row, and its arguments."""
     sql, columns = _assignments(model, tuple(fields))
-    return sql, [column.get_db_prep_save(fields[column.name], connection) for column in columns]
+    return sql, [_prepared(column, fields[column.name]) for column in columns]
+
+
+def _prepared(column: Field[Any, Any], value: Any) -> Any:
+    """A value as the database takes it; most are so already."""
+    if isinstance(column, JSONField) or (type(value) not in _PLAIN and not _is_moment(value)):
+        return column.get_db_prep_save(value, connection)
+    return value
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) is datetime and value.tzinfo is not None
 
 
 def insert(*rows: Row) -> None:
@@ -84,20 +106,20 @@ def insert(*rows: Row) -> None:
 class Insertion:
     """The statement that adds rows of one kind, or a part of a larger one; their order is that of its answers.
 
-    `asked`: columns whose values a part before it has: an SQL expression of one argument, and that of each row.
+    They are one argument, so that the statement is the same whatever their number, and is planned once. `asked`:
+    columns whose values a part before it has: an SQL expression of a column of `new`, and what each row has there.
     """
 
     def __init__(self, rows: Sequence[Model], asked: Mapping[str, tuple[str, Sequence[Any]]] | None = None) -> None:
         asked = asked or {}
         expressions = tuple((name, expression) for name, (expression, _) in asked.items())
-        self.sql, given, self._made = _insert(type(rows[0]), _made_for(rows[0]), len(rows), expressions)
-        self.arguments = [
-            asked[column.name][1][place]
-            if column.name in asked
-            else column.get_db_prep_save(getattr(row, column.attname), connection)
-            for place, row in enumerate(rows)
-            for column in given
-        ]
+        self.sql, given, self._made = _insert(type(rows[0]), _made_for(rows[0]), expressions)
+        new = [{column.column: getattr(row, column.attname) for column in given} for row in rows]
+        for column in given:
+            if column.name in asked:
+                for one, value in zip(new, asked[column.name][1], strict=True):
+                    one[column.column] = value
+        self.arguments = [json.dumps(new, default=datetime.isoformat)]
 
     def answers(self, table: str = "") -> str:
         """What the database makes, as columns; `table` is what they are asked of."""
@@ -146,11 +168,12 @@ def _assignments(model: type[Model], names: tuple[str, ...]) -> tuple[str, Colum
 
 @cache
 def _insert(
-    model: type[Model], made: tuple[str, ...], count: int, asked: tuple[tuple[str, str], ...]
+    model: type[Model], made: tuple[str, ...], asked: tuple[tuple[str, str], ...]
 ) -> tuple[str, Columns, Columns]:
-    columns, expressions = model._meta.local_concrete_fields, dict(asked)
+    columns, expressions, table = model._meta.local_concrete_fields, dict(asked), model._meta.db_table
     given = tuple(column for column in columns if column.name not in made)
     names = ", ".join(f'"{column.column}"' for column in given)
-    row = ", ".join(expressions.get(column.name, "%s") for column in given)
-    sql = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {", ".join([f"({row})"] * count)}'  # noqa: S608
+    values = ", ".join(expressions.get(column.name, f'new."{column.column}"') for column in given)
+    rows = f'json_populate_recordset(NULL::"{table}", %s::json) AS new'
+    sql = f'INSERT INTO "{table}" ({names}) SELECT {values} FROM {rows}'  # noqa: S608
     return sql, given, tuple(column for column in columns if column.name in made)

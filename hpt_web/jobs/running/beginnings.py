@@ -13,7 +13,7 @@ from hpt_web.jobs import rows
 from hpt_web.jobs.events import Entry, Telling, append
 from hpt_web.jobs.models import Attempt, Decision, Trial
 
-_ITS_TRIAL = "(SELECT id FROM trial WHERE number = %s)"
+_ITS_TRIAL = "(SELECT id FROM trial WHERE number = new.trial_id)"
 
 
 @dataclass(frozen=True, slots=True)
