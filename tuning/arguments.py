@@ -17,7 +17,7 @@ from tuning.space import SearchSpace, Value
 from tuning.states import Goal
 from tuning.strategies import StrategyInfo, auto
 from tuning.warmstart import Inherited, WarmStartType
-from tuning.warmstart.given import inherit_given, read_warm_start
+from tuning.warmstart.given import Child, inherit_given, read_warm_start, room_beside
 from tuning.watched import watch_strategy
 
 _MOST_TRIALS = 10**9
@@ -66,12 +66,13 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     kind = doc.sub(lambda: _kind(given["warm_start"], given["comparable"]))
     points = doc.sub(lambda: points_from_json(space, plain(_listed(given["initial_points"]))))
     known = Goal(goal) if goal in set(Goal) else None
-    parents, observed = given["parents"], given["inherited"]
-    inherited = doc.sub(lambda: inherit_given(space, known, parents, observed, static, kind))
-    names = _named(given["strategy"]) or "", _named(given["early_stopping"])
+    name = _named(given["strategy"]) or ""
     seconds = None if criteria.max_seconds is None else int(criteria.max_seconds)
-    search = profiles.Search(space, len(static), *names, max_seconds=seconds, repeats=repeats)
-    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials)
+    policy_name = _named(given["early_stopping"])
+    search = profiles.Search(space, len(static), name, policy_name, max_seconds=seconds, repeats=repeats)
+    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials, room_beside(given["parents"]))
+    child = Child(space, known, static, kind, name, max_trials)
+    inherited = doc.sub(lambda: inherit_given(child, given["parents"], given["inherited"]))
     if doc.faults:
         raise InvalidSpec(doc.faults)
     assert space is not None
@@ -114,11 +115,18 @@ def _named(choice: object) -> str | None:
     return str(choice.get("name", "")) if isinstance(choice, Mapping) else type(choice).__name__
 
 
-def _held(doc: Document, profile: str | None, search: profiles.Search, max_trials: int | None) -> int | None:
-    """How many trials there may be; what keeps the search from the service of ``profile`` is added to the faults."""
+def _held(
+    doc: Document, profile: str | None, search: profiles.Search, max_trials: int | None, room: int | None
+) -> int | None:
+    """How many trials there may be: if nobody said, as many as the service of ``profile`` runs and the parents leave
+    ``room`` for. What keeps the search from the service is added to the faults.
+    """
     if profile is None:
-        return max_trials
-    most = profiles.most_trials(profile, search) if max_trials is None else max_trials
+        return room if max_trials is None else max_trials
+    most = max_trials
+    if most is None:
+        whole, most = profiles.whole_grid(profile, search), profiles.most_trials(profile, search)
+        most = most if room is None or whole is not None else min(room, most or room)
     faults = profiles.profile_faults(profile, replace(search, max_trials=most or 1))
     doc.faults.extend(replace(fault, field=_PLACES.get(fault.field, fault.field)) for fault in faults)
     return most

@@ -81,18 +81,22 @@ class Tuner:
             strategy that schedules trials (hyperband) takes none.
         initial_points: points to try first, in this order.
         repeats: how often each point is run; see ``best_point``.
-        max_trials: how many trials there may be; None: as many as are asked for.
+        max_trials: how many trials there may be; None: as many as are asked for, with ``parents`` as many as theirs
+            leave of 500 (F20).
         completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...;
             {"max_seconds": 3600} counts from when trials are first asked for.
         profile: the service whose rules and defaults hold, such as "sagemaker" (profiles.py): its own strategy in the
             place of "auto", its seed, if it has one, in the place of None, and no more trials than it runs.
         static: values that are the same in every trial: part of ``Trial.arguments``, and what strategies and warm
             starts ask for.
-        parents: earlier searches to learn from, five at most: tuners or their histories, in a list or by name. What
-            cannot be used of them is in ``dropped``, with the reason.
+        parents: earlier searches to learn from, five at most: tuners or their histories, in a list or by name. The
+            rules of a job's warm start hold as far as the parents are known: a tuner must have had the same
+            hyperparameters, searched or static (what a script fixes belongs in ``static``). What cannot be used of
+            them is in ``dropped``, with the reason.
         warm_start: "identical" if the parents' values are of the same objective on the same data, or "transfer": only
             where the good region lies is learnt from them. None is as ``comparable`` says.
-        inherited: single trials of earlier searches; each may name its search in ``inherited_from``.
+        inherited: single trials of earlier searches, as many as there are and under no rule, but each must fit
+            (``dropped``); each may name its search in ``inherited_from``.
         comparable: whether the inherited values are comparable, where ``warm_start`` does not say it.
 
     Numbers may be numpy's, and lists its arrays or range objects.

@@ -193,7 +193,7 @@ def test_inherited_trials_are_learnt_from():
 
 def test_another_tuner_is_a_parent_whose_trials_are_mapped():
     """F1, F19: a reason for each trial that is dropped."""
-    parent = Tuner(MIXED, strategy="random")
+    parent = Tuner(MIXED, strategy="random", static={"epochs": 3})
     run(parent, 8)
     parent.tell(parent.ask()[0], failure="out of memory")
     child = Tuner(MIXED, parents={"first": parent}, static={"epochs": 3})

@@ -110,7 +110,69 @@ def test_a_hyperparameter_keeps_its_type():
     }
     assert faults(child, parents={"old": parent}).keys() == {"parents.old"}
     assert [one.number for one in Tuner(child, parents=[parent.history]).dropped] == [1, 2]
-    assert faults(child, parents=[searched(FLOAT, static={"n": 1.5})]).keys() == {"parents[0]"}
+    said = faults(child, static={"x": 1}, parents=[searched(FLOAT, static={"n": 1.5})])
+    assert said["parents[0]"].startswith("F17")
+
+
+def test_a_tuner_must_have_had_the_same_hyperparameters():
+    """F16, by both types of warm start: what a script fixes is a static of the search."""
+    kind = {"name": "k", "type": "choice", "values": ["a", "b", "c"]}
+    parent = searched(FLOAT, kind, trials=9)
+    for more in ({}, {"warm_start": "transfer"}, {"profile": "sagemaker"}):
+        said = faults([FLOAT], parents={"old": parent}, **more)
+        assert said["parents.old"].startswith("F16 Same hyperparameter names: missing here: k;")
+        assert (
+            "not in the parent: epochs"
+            in faults([FLOAT, kind], parents=[parent], static={"epochs": 3}, **more)["parents[0]"]
+        )
+    child = Tuner([FLOAT], parents=[parent], static={"k": "c"})
+    same = [trial.number for trial in parent.trials if trial.config["k"] == "c"]
+    assert same and [trial.number for trial in child.history.inherited] == same
+
+
+def test_of_a_history_each_trial_with_an_unknown_hyperparameter_is_dropped():
+    kind = {"name": "k", "type": "choice", "values": ["a", "b", "c"]}
+    parent = searched(FLOAT, kind)
+    for arguments in ({"parents": [parent.history]}, {"inherited": parent.trials}):
+        for more in ({}, {"warm_start": "transfer"}):
+            child = Tuner([FLOAT], **arguments, **more)
+            assert child.history.inherited == () and [one.number for one in child.dropped] == [1, 2]
+            assert child.dropped[0].reason.startswith("k is no hyperparameter here; search it, or ")
+    fixed = Tuner([FLOAT], parents=[parent.history], static={"k": parent.trials[0].config["k"]})
+    assert fixed.history.inherited[0].number == 1
+
+
+def test_what_became_static_is_counted():
+    """F18: six ranges made static are 12 changes."""
+    parent = searched(*({**FLOAT, "name": f"x{n}"} for n in range(7)))
+    static = {f"x{n}": 0.5 for n in range(1, 7)}
+    said = faults([{**FLOAT, "name": "x0"}], parents=[parent], static=static)["parents[0]"]
+    assert said.startswith("F18 Number of changes: ") and said.endswith(
+        "= 12 changes, above 10; keep more of the parent's values"
+    )
+
+
+def test_parents_trials_count_with_the_searchs_own():
+    """F20: 300 and 150 leave 50 of 500; who does not say how many trials there are to be gets those."""
+    many, fewer = searched(FLOAT, trials=300), searched(FLOAT, trials=150, seed=1)
+    assert Tuner([FLOAT], parents=[many, fewer.history]).max_trials == 50
+    assert Tuner([FLOAT], parents=[many, fewer], max_trials=50, profile="sagemaker").max_trials == 50
+    assert Tuner([FLOAT], parents=[many], profile="sagemaker").max_trials == 200
+    said = faults([FLOAT], parents=[many, fewer], max_trials=51)["parents"]
+    assert said.startswith("F20 ") and "300 + 150 + 51 = 501" in said and said.endswith("to at most 50")
+    assert "choose fewer parents" in faults([FLOAT], parents=[many, searched(FLOAT, trials=200, seed=2)])["parents"]
+    free = Tuner([FLOAT], inherited=[*many.trials, *fewer.trials], max_trials=400)
+    assert len(free.history.inherited) == 450 and Tuner([FLOAT]).max_trials is None
+
+
+@pytest.mark.parametrize("strategy", ["sobol", "grid"])
+def test_parents_of_other_data_need_a_strategy_that_learns_from_them(strategy):
+    """F2: where nothing is left of them, they are refused."""
+    parent = searched({**FLOAT, "step": 0.25})
+    for one in (parent, parent.history):
+        said = faults(parent.space, strategy=strategy, parents=[one], warm_start="transfer")["parents"]
+        assert said.startswith(f"F2 Strategy: {strategy} search has no use for parents of other data; choose auto")
+        assert Tuner(parent.space, strategy=strategy, parents=[one]).history.inherited
 
 
 # --- every fault at once ----------------------------------------------------------------------------------------------

@@ -1,9 +1,15 @@
-"""Parents as a notebook has them: other tuners, their histories, or bare observations; without a job around them."""
+"""Parents as a notebook has them: other tuners, their histories, or bare observations; without a job around them.
+
+They are held to the rules as far as they are known. Of a tuner that is its space, its statics and its trials; of a
+history only its trials, so that it is taken to have had the child's space and statics, and a trial that tells otherwise
+is dropped with the reason. Of data and algorithm nothing is known. ``inherited`` are single trials and no search: no
+rule is on them, but each must fit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, cast, runtime_checkable
 
 from tuning.documents import shown
@@ -13,11 +19,12 @@ from tuning.plain import plain
 from tuning.space import Float, SearchSpace, Value
 from tuning.states import Goal, JobState
 from tuning.warmstart.inheritance import Inherited, inherit
-from tuning.warmstart.outline import JobOutline, WarmStartType
+from tuning.warmstart.outline import JobOutline, WarmStartLimits, WarmStartType
 from tuning.warmstart.rules import check
 
-# Of a notebook's parents nothing else is known, or a reason for each trial that cannot be used says more.
-_HELD = ("F13", "F17")
+# The others tell what the type means, or ask for what a notebook has not: states, data, versions. (F8, how many
+# hyperparameters there are, says less than F16, their names.)
+_HELD = ("F2", "F13", "F16", "F17", "F18", "F20")
 _UNKNOWN = SearchSpace((Float("unknown", 0.0, 1.0),))  # no rule that looks at a space is asked of it
 _UNNAMED = "earlier"  # observations that do not say of which search they are
 
@@ -37,20 +44,43 @@ class Search(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """The search that is to have the parents; ``space``, ``goal`` and ``kind`` are None where they have faults.
+
+    ``trials`` is how many it may have, None: as many as its parents leave (F20). ``strategy`` is the name of one.
+    """
+
+    space: SearchSpace | None
+    goal: Goal | None
+    static: Mapping[str, Value]
+    kind: WarmStartType | None
+    strategy: str
+    trials: int | None
+
+    def outline(self) -> JobOutline:
+        space, goal = self.space or _UNKNOWN, self.goal or Goal.MAXIMIZE
+        return JobOutline("", JobState.RUNNING, "", goal, space, self.static, "", {}, 0, self.strategy)
+
+
+@dataclass(frozen=True, slots=True)
 class _Parent:
-    """``space`` is None where it is not known; ``at`` is the argument's field."""
+    """``space`` and ``static`` are None where they are not known; ``at`` is the argument's field."""
 
     name: str
     history: History
     space: SearchSpace | None = None
-    static: Mapping[str, Value] = field(default_factory=dict)
+    static: Mapping[str, Value] | None = None
     at: str = ""
 
-    def outline(self, space: SearchSpace, goal: Goal) -> JobOutline:
-        """What is not told of it is as it is in the child, whose ``space`` and ``goal`` these are."""
-        trials = len(self.history.own)
-        return JobOutline(
-            self.name, JobState.COMPLETED, "", goal, self.space or space, self.static, "", {}, trials, "auto"
+    def outline(self, child: JobOutline) -> JobOutline:
+        """What is not told of it is as it is in the child."""
+        return replace(
+            child,
+            name=self.name,
+            state=JobState.COMPLETED,
+            space=self.space or child.space,
+            static=child.static if self.static is None else self.static,
+            trials=len(self.history.own),
         )
 
 
@@ -65,50 +95,45 @@ def read_warm_start(kind: object) -> WarmStartType:
     raise InvalidSpec([Fault("warm_start", f"is {shown(kind)}; use identical or transfer", "unknown")])
 
 
-def inherit_given(
-    space: SearchSpace | None,
-    goal: Goal | None,
-    parents: object,
-    observations: object,
-    static: Mapping[str, Value],
-    kind: WarmStartType | None,
-) -> Inherited:
-    """What ``inherit`` makes of ``parents`` (by name, or in order: parent 1, parent 2, ...), and of ``observations``,
-    each of the search that its ``inherited_from`` names. The parents are held to the rules F13 and F17, as a job's.
+def room_beside(parents: object) -> int | None:
+    """How many trials the parents leave to a search that does not say how many it is to have (F20), one at least; None
+    without parents. They need not be right otherwise.
+    """
+    searches = _searches(parents, None, [])
+    launched = sum(len(one.history.own) for one in searches)
+    return max(1, WarmStartLimits().max_total - launched) if searches else None
 
-    ``space``, ``goal`` and ``kind`` are the child's, None where they have faults themselves; then nothing is inherited.
+
+def inherit_given(child: Child, parents: object, observations: object) -> Inherited:
+    """What ``inherit`` makes of ``parents`` (by name, or in order: parent 1, parent 2, ...), and of ``observations``,
+    each of the search that its ``inherited_from`` names. Of a child with faults nothing is inherited.
 
     Raises:
         InvalidSpec: at ``parents`` or ``inherited``, where one is no such thing, seeks the opposite, or breaks a rule.
     """
     faults: list[Fault] = []
-    searches = _searches(parents, goal, faults)
-    known = [*searches, *_observed(observations, goal or Goal.MAXIMIZE, faults)]
+    searches = _searches(parents, child.goal, faults)
+    known = [*searches, *_observed(observations, child.goal or Goal.MAXIMIZE, faults)]
     if searches:
-        faults += _broken(space, goal or Goal.MAXIMIZE, searches, static, kind)
+        faults += _broken(child, searches)
     if faults:
         raise InvalidSpec(faults)
-    if space is None or goal is None or kind is None:
+    if child.space is None or child.goal is None or child.kind is None:
         return Inherited((), ())
-    return inherit(space, [(one.outline(space, goal), one.history) for one in known], static, kind)
+    outline = child.outline()
+    return inherit(child.space, [(one.outline(outline), one.history) for one in known], child.static, child.kind)
 
 
-def _broken(
-    space: SearchSpace | None,
-    goal: Goal,
-    parents: list[_Parent],
-    static: Mapping[str, Value],
-    kind: WarmStartType | None,
-) -> list[Fault]:
-    """The rules that ``parents`` break, in the rules' words; of a child without a space, those on their number."""
-    somewhere = space or _UNKNOWN
-    outlines = [one.outline(somewhere, goal) for one in parents]
-    child = JobOutline("", JobState.RUNNING, "", goal, somewhere, static, "", {}, 0, "auto")
+def _broken(child: Child, parents: list[_Parent]) -> list[Fault]:
+    """The rules that ``parents`` break, in the rules' words; of a child without a space, those on the whole."""
+    outline = child.outline()
+    outlines = [one.outline(outline) for one in parents]
     fields = {one.name: one.at for one in reversed(parents)}
+    kind = child.kind or WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
     return [
         Fault(fields.get(one.parent or "", "parents"), f"{one.rule} {one.title}: {one.detail}", one.rule)
-        for one in check(child, outlines, kind or WarmStartType.IDENTICAL_DATA_AND_ALGORITHM, 0)
-        if one.refuses and one.rule in _HELD and (space is not None or one.parent is None)
+        for one in check(outline, outlines, kind, child.trials or 1)
+        if one.refuses and one.rule in _HELD and (child.space is not None or one.parent is None)
     ]
 
 
@@ -131,7 +156,7 @@ def _searches(parents: object, goal: Goal | None, faults: list[Fault]) -> list[_
             faults.append(Fault(at, message, "invalid"))
         else:
             called = _same(past, found) or (str(name) if named else f"parent {name}")
-            known = (parent.space, parent.static) if isinstance(parent, Search) else (None, {})
+            known = (parent.space, parent.static) if isinstance(parent, Search) else (None, None)
             found.append(_Parent(called, past, known[0], known[1], at))
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tuning.history import History, Observation
@@ -39,10 +39,11 @@ def inherit(
 
     A trial is used if it has a value, if all tunable hyperparameters of the child that are active there have a value in
     their range (a parent's static value is a coordinate where the hyperparameter is tunable now, and a number's text is
-    the number), and, for IDENTICAL, if what is ``static`` in the child had the same value: with another one it measured
-    another function.
-    TRANSFER_LEARNING uses the order of the values only, and keeps such trials.
+    the number), if it has no hyperparameter that the child does not know (F16: its value depends on that one as well),
+    and, for IDENTICAL, if what is ``static`` in the child had the same value: with another one it measured another
+    function. TRANSFER_LEARNING uses the order of the values only, and keeps such trials.
     """
+    known = {parameter.name for parameter in space.parameters} | (static or {}).keys()
     strict = kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
     observations: list[Observation] = []
     dropped: list[Dropped] = []
@@ -50,7 +51,7 @@ def inherit(
         for trial in history.own:
             config = {**outline.static, **trial.config}
             mapped = space.canonical(config)
-            reason = _unusable(trial) or space.problem_with(mapped)
+            reason = _unusable(trial) or _strangers(trial, known) or space.problem_with(mapped)
             if reason is None and strict:
                 reason = _other_static(config, static or {})
             if reason is not None:
@@ -70,6 +71,14 @@ def _unusable(trial: Observation) -> str | None:
     if trial.value is None:
         return f"it is {trial.state} without an objective value"
     return f"it is {trial.state}" if math.isfinite(trial.value) else f"its objective value is {trial.value}"
+
+
+def _strangers(trial: Observation, known: Set[str]) -> str | None:
+    unknown = [name for name in trial.config if name not in known]
+    if not unknown:
+        return None
+    names = f"{', '.join(unknown)} {'is no hyperparameter' if len(unknown) == 1 else 'are no hyperparameters'} here"
+    return f"{names}; search {'it' if len(unknown) == 1 else 'them'}, or name the value among the statics"
 
 
 def _other_static(config: Mapping[str, Value], static: Mapping[str, Value]) -> str | None:
