@@ -1,6 +1,7 @@
 """Every error of the service as a problem document (RFC 9457), mapped here and nowhere else.
 
 `{"type", "title", "status", "detail", "faults": [{"field", "message", "code"}]}`; `type` is a stable word for programs.
+What only exceeds limits is refused with 409 "over-quota"; with other faults beside that it is a request with faults.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tuning.errors import InvalidSpec
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+LIMIT = "quota"  # the code of a fault that is a limit's
 
 # Ours first: (class, status, word). The order matters where one class derives from another.
 _OURS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
@@ -109,6 +111,8 @@ def problem_body(status: HTTPStatus, word: str, detail: str, faults: Iterable[Fa
 
 
 def _kind(error: Exception) -> tuple[HTTPStatus, str]:
+    if isinstance(error, accounts.Invalid) and error.faults and all(fault.code == LIMIT for fault in error.faults):
+        return HTTPStatus.CONFLICT, "over-quota"  # well written, and only too much: as if somebody had been faster
     for known, status, word in _OURS:
         if isinstance(error, known):
             return status, word
@@ -135,6 +139,8 @@ def _detail(error: Exception, status: HTTPStatus) -> str:
 def _faults(error: Exception) -> list[Faulty]:
     if isinstance(error, (accounts.Invalid, InvalidSpec)):
         return list(error.faults)
+    if isinstance(error, accounts.OverQuota):
+        return [Fault("", str(error), LIMIT)]
     if isinstance(error, exceptions.ValidationError):
         return list(_flattened(error.detail, ""))
     return []

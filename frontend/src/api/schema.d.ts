@@ -2725,7 +2725,7 @@ export interface components {
             faults: components["schemas"]["Fault"][];
             status: number;
             title: string;
-            /** @description A stable word for programs, such as `invalid` or `not-found`. */
+            /** @description A stable word for programs, such as `invalid` (400) or `not-found` (404). What only exceeds limits, all its faults having the code `quota`, is `over-quota` (409); with other faults beside them it is `invalid`. */
             type: string;
         };
         Process: {

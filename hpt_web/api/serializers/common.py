@@ -51,7 +51,10 @@ class FaultShape(Shape):
 class Problem(Shape):
     """An error (RFC 9457)."""
 
-    type = serializers.CharField(help_text="A stable word for programs, such as `invalid` or `not-found`.")
+    type = serializers.CharField(
+        help_text="A stable word for programs, such as `invalid` (400) or `not-found` (404). What only exceeds limits, "
+        "all its faults having the code `quota`, is `over-quota` (409); with other faults beside them it is `invalid`."
+    )
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()

@@ -40,8 +40,8 @@ def create_job(*, actor: User, project: str, document: object) -> TuningJob:
     """Create a tuning job, which begins by itself. Needs the role editor.
 
     Raises:
-        Invalid: with every fault of the document, each naming its field.
-        OverQuota: another job was made at the same moment, and was the last one that a limit allows.
+        Invalid: with every fault of the document, each naming its field; also when another job was made at the same
+            moment, and was the last one that a limit allows.
     """
     team = project_for(actor, project, Role.EDITOR)
     plan = draft(actor, team, document)

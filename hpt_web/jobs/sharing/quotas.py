@@ -9,7 +9,7 @@ from dataclasses import asdict
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from hpt_web.accounts.errors import OverQuota
+from hpt_web.accounts.errors import Invalid
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.accounts.pools import PoolInfo, pools
 from hpt_web.jobs.models import TuningJob
@@ -87,7 +87,7 @@ _BOUNDS = {
 
 
 def refuse_more_jobs(user: User, project: Project) -> None:
-    """Raise OverQuota if there is no room for one more job that is not over.
+    """Raise Invalid, as `quota_faults` would have it, if there is no room for one more job that is not over.
 
     Within a transaction: it holds a lock until the commit, so that of jobs that are made at once only as many are as
     the limit allows.
@@ -97,8 +97,8 @@ def refuse_more_jobs(user: User, project: Project) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SUBMIT_LOCK])
-    for quota, message in _queued(limits):
-        raise OverQuota(f"The job {message}.", quota)
+    if faults := [Exceeded.by(quota, "", message) for quota, message in _queued(limits)]:
+        raise Invalid(faults)
 
 
 def place_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:

@@ -256,11 +256,26 @@ def test_a_limit_that_is_reached_refuses_with_its_numbers(root: Api, alice: Api)
     root.post("quotas", {"project": "lab", "resource": "queued_jobs", "limit": 0})
     root.post("quotas", {"resource": "trials_per_job", "limit": 4})
     answer = alice.post("projects/lab/jobs", factories.job_document(name="second"))
-    assert answer.status == 400
-    assert answer.fields == {
+    assert (answer.status, answer.json["type"]) == (409, "over-quota")
+    exceeded = {
         "": "cannot be queued: 0 jobs are not over yet, and the quota of project 'lab' allows 0",
         "limits.max_trials": "is 10; the quota of the installation allows 4 trials per job",
     }
+    assert answer.fields == exceeded and {fault["code"] for fault in answer.json["faults"]} == {"quota"}
+    mixed = alice.post("projects/lab/jobs", factories.job_document(name="second", wish=1))
+    assert (mixed.status, mixed.json["type"]) == (400, "invalid"), "it is not only too much"
+    assert mixed.fields.keys() == {*exceeded, "wish"}
+
+
+def test_who_asks_last_of_those_that_ask_at_once_gets_the_same_answer_as_who_asks_later(
+    root: Api, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.post("quotas", {"project": "lab", "resource": "queued_jobs", "limit": 0})
+    later = alice.post("projects/lab/jobs", factories.job_document(name="second"))
+    monkeypatch.setattr("hpt_web.jobs.documents.drafts.quota_faults", lambda *_: [])  # it had seen room
+    at_once = alice.post("projects/lab/jobs", factories.job_document(name="second"))
+    assert (later.status, later.json) == (at_once.status, at_once.json)
+    assert (later.status, later.json["type"], later.json["title"]) == (409, "over-quota", "A limit is reached")
 
 
 BOUNDS = {  # limits on single jobs, what is refused beyond them, and why

@@ -27,9 +27,9 @@ def test_each_refused_job_counts_for_each_limit_that_it_met(root: Api, alice: Ap
     root.post("quotas", {"project": "lab", "resource": "queued_jobs", "limit": 0})
     root.post("quotas", {"resource": "trials_per_job", "limit": 4})
     for api in (alice, alice, bob):
-        assert api.post("projects/LAB/jobs", factories.job_document(name="second")).status == 400
+        assert api.post("projects/LAB/jobs", factories.job_document(name="second")).status == 409
     document = factories.job_document(name="third", limits={"max_trials": 2, "max_parallel": 1})
-    assert alice.post("projects/lab/jobs", document).status == 400
+    assert alice.post("projects/lab/jobs", document).status == 409
     assert counted(root) == {("lab", "queued_jobs", 0): (4, 2), ("lab", "trials_per_job", 4): (3, 2)}
     (row,) = [row for row in root.get("usage/refusals").json["items"] if row["resource"] == "queued_jobs"]
     assert row["whose"] == "project 'lab'"
@@ -51,8 +51,8 @@ def test_changes_copies_and_uploads_are_counted_too(world: World, root: Api, ali
     root.post("quotas", {"project": "lab", "resource": "trials_per_job", "limit": 10})
     root.post("quotas", {"user": "alice", "resource": "storage_bytes", "limit": 0})
     job = "projects/lab/jobs/first"
-    assert alice.patch(job, {"limits": {"max_trials": 11}}).status == 400
-    assert alice.post(f"{job}/trials/1/rerun", {}).status == 400
+    assert alice.patch(job, {"limits": {"max_trials": 11}}).status == 409
+    assert alice.post(f"{job}/trials/1/rerun", {}).status == 409
     assert counted(root) == {("lab", "trials_per_job", 10): (2, 1)}
     bundle = alice.upload("projects/lab/bundles?filename=more.py", b"print('more')")
     assert bundle.status == 409
