@@ -32,6 +32,13 @@ _PLACES = {
 }
 
 
+class _Silent(int):
+    """A number that nobody gave, so that a profile's own may stand in its place."""
+
+
+SEED: int = _Silent(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """``strategy`` has the initial points and the repeats around it; ``policy`` is it, where it is a scheduler."""
@@ -52,7 +59,8 @@ class Arguments:
 def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -> Arguments:
     """``given`` are the arguments by name, ``options`` those of the strategy. Raises InvalidSpec with every fault."""
     options = {name: plain(value) for name, value in options.items()}
-    given, options = _filled({name: plain(value) for name, value in given.items()}, options)
+    silent = given["seed"] is SEED
+    given, options = _filled({name: plain(value) for name, value in given.items()}, options, silent)
     doc = Document(given)
     goal = doc.choice("objective", [str(one) for one in Goal])
     seed = doc.whole("seed", low=0, high=_SEEDS, optional=True)
@@ -96,9 +104,11 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
 
 
 def _filled(
-    given: Mapping[str, object], options: Mapping[str, object]
+    given: Mapping[str, object], options: Mapping[str, object], silent: bool
 ) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """Arguments and options with what the profile's service does where they are silent; "auto" is silent."""
+    """Arguments and options with what the profile's service does where they are silent; so is "auto", and of the seed
+    they are if ``silent``.
+    """
     name, strategy = given["profile"], given["strategy"]
     profile = profiles.PROFILES.get(name) if isinstance(name, str) else None
     if profile is None or not isinstance(strategy, str):
@@ -106,7 +116,13 @@ def _filled(
     strategy = profile.strategies[0] if strategy == auto.INFO.name else strategy
     unset = {"seed": profile.seed_unset, "max_trials": profile.trials_unset}
     filled = {name: value for name, value in unset.items() if given[name] is None}
-    return {**given, **filled, "strategy": strategy}, {**profile.options_unset.get(strategy, {}), **options}
+    if silent and profile.seed_unset is not None:
+        filled["seed"] = profile.seed_unset
+    space = profiles.with_scales(profile, given["space"])
+    return {**given, **filled, "space": space, "strategy": strategy}, {
+        **profile.options_unset.get(strategy, {}),
+        **options,
+    }
 
 
 def _named(choice: object) -> str | None:

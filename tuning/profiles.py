@@ -1,7 +1,8 @@
 """What the vendors' services allow in a tuning job, by name: asked for by its ``profile``, never applied by itself.
 
 A job that is to run on such a service as well, or that came from one, is held to its spaces, strategies, early stopping
-and counts, and takes its defaults; HPT's own are far wider. What only HPT has and no service could misread (how often a
+and counts, and takes its defaults where it is silent (seed, strategy, options, counts, scales of ranges); HPT's own are
+far wider. What only HPT has and no service could misread (how often a
 point is run, points to try first, completion rules) stays free.
 """
 
@@ -17,7 +18,8 @@ from tuning.parameters import Categorical, Expression, Float, Integer, Parameter
 from tuning.space import SearchSpace
 
 Names = frozenset[str]
-_KINDS = frozenset({"float", "integer", "categorical"})
+_RANGES = ("float", "integer")
+_KINDS = frozenset({*_RANGES, "categorical"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Profile:
     trials_unset: int | None = None
     all_at_once: bool = False
     seed_unset: int | None = None
+    scale_unset: str | None = None
     options_unset: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -70,6 +73,8 @@ PROFILES: dict[str, Profile] = {
         max_parallel=100,
         seconds=(120, 15_768_000),
         whole_grid=True,
+        # A choice: its Python SDK fills in Auto (ParameterRange, scaling_type); the API reference names no default.
+        scale_unset="auto",
     ),
     # F34 to F38, F46, F47, F71, F75 and F76: expressions; no conditions or constraints.
     "hyperdrive": Profile(
@@ -138,6 +143,8 @@ def with_defaults(document: Mapping[str, object]) -> Mapping[str, object]:
     filled = dict(document)
     if document.get("seed") is None and profile.seed_unset is not None:
         filled["seed"] = profile.seed_unset
+    if "space" in document:
+        filled["space"] = with_scales(profile, document["space"])
     strategy = {"name": profile.strategies[0]} if document.get("strategy") is None else document["strategy"]
     if isinstance(strategy, Mapping):
         filled["strategy"] = _with_options(profile, strategy)
@@ -145,6 +152,24 @@ def with_defaults(document: Mapping[str, object]) -> Mapping[str, object]:
     if isinstance(limits, Mapping):
         filled["limits"] = _with_limits(profile, limits)
     return filled
+
+
+def with_scales(profile: Profile, space: object) -> object:
+    """A space's document with the scale that the service takes for a range that names none; one that is read already
+    has its scales.
+    """
+    if profile.scale_unset is None:
+        return space
+    if isinstance(space, Mapping) and "parameters" in space:
+        return {**space, "parameters": with_scales(profile, space["parameters"])}
+    if not isinstance(space, (list, tuple)):
+        return space
+    return [
+        {**item, "scale": profile.scale_unset}
+        if isinstance(item, Mapping) and item.get("type") in _RANGES and item.get("scale") is None
+        else item
+        for item in space
+    ]
 
 
 def _with_options(profile: Profile, strategy: Mapping[str, object]) -> Mapping[str, object]:

@@ -52,7 +52,7 @@ from time import monotonic
 from typing import SupportsFloat
 
 from tuning import earlystop, repeats
-from tuning.arguments import read_arguments
+from tuning.arguments import SEED, read_arguments
 from tuning.completion import Completion, Criteria, Spent, Standing, first_met, met_by, standing
 from tuning.contracts import Policy, Scheduler, Strategy, Verdict
 from tuning.errors import SpaceExhausted, StrategyFailed
@@ -75,7 +75,7 @@ class Tuner:
         objective: "maximize" or "minimize".
         strategy: the name of one (``tuning.strategies.catalogue()`` lists them), whose ``options`` follow by keyword,
             or any Strategy. What one of your own suggests is held to the contract.
-        seed: the same seed and the same answers give the same points, in any process.
+        seed: the same seed and the same answers give the same points, in any process. It is 0 where none is given.
             None: one is drawn, and kept in ``seed``.
         early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop. A
             strategy that schedules trials (hyperband) takes none.
@@ -86,7 +86,8 @@ class Tuner:
         completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...;
             {"max_seconds": 3600} counts from when trials are first asked for.
         profile: the service whose rules and defaults hold, such as "sagemaker" (profiles.py): its own strategy in the
-            place of "auto", its seed, if it has one, in the place of None, and no more trials than it runs.
+            place of "auto", its seed, if it has one, where none or None is given, its scale where a range of the
+            space's document names none ("sagemaker": auto), and no more trials than it runs.
         static: values that are the same in every trial: part of ``Trial.arguments``, and what strategies and warm
             starts ask for.
         parents: earlier searches to learn from, five at most: tuners or their histories, in a list or by name. The
@@ -110,7 +111,7 @@ class Tuner:
         space: SearchSpace | object,
         objective: str = "maximize",
         strategy: str | Strategy = "auto",
-        seed: int | None = 0,
+        seed: int | None = SEED,
         *,
         early_stopping: str | Mapping[str, object] | Policy | None = None,
         initial_points: Iterable[Mapping[str, Value]] = (),

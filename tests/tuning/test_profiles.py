@@ -9,6 +9,7 @@ from tuning import Tuner, earlystop, strategies
 from tuning.errors import InvalidSpec
 from tuning.profiles import PROFILES, Search, advice, profile_faults, whole_grid, with_defaults
 from tuning.space import Categorical, Expression, Float, Integer, SearchSpace
+from tuning.specification import read
 
 MODELARTS_TPE = {"n_initial_points": 20, "gamma": 0.25, "estimators": "separate"}
 LR = Float("lr", 0.0, 0.1)
@@ -242,7 +243,9 @@ def test_defaults_and_names_are_those_that_the_engine_has():
 @pytest.mark.parametrize(
     ("profile", "searched", "arguments", "filled"),
     [
+        ("modelarts", space(LR), {}, ("Bayesian", 1, 20)),
         ("modelarts", space(LR), {"seed": None}, ("Bayesian", 1, 20)),
+        ("modelarts", space(LR), {"seed": 0}, ("Bayesian", 0, 20)),
         ("modelarts", space(LR), {"strategy": "tpe", "max_trials": 7, "seed": 5}, ("TPE", 5, 7)),
         ("sagemaker", space(LR), {}, ("Bayesian", 0, 750)),
         ("sagemaker", space(LR), {"strategy": "random"}, ("RandomSearch", 0, 10_000)),
@@ -272,6 +275,41 @@ def test_a_tuner_is_held_to_its_profile(profile, arguments, refused):
     with pytest.raises(InvalidSpec) as raised:
         Tuner(space(LR), profile=profile, **arguments)
     assert sorted(fault.field for fault in raised.value.faults) == sorted(refused)
+
+
+RANGES = [
+    {"name": "lr", "type": "float", "min": 1e-4, "max": 1.0},
+    {"name": "n", "type": "integer", "min": 1, "max": 4000},
+    {"name": "m", "type": "float", "min": 0.5, "max": 0.999},
+    {"name": "x", "type": "float", "min": 1e-4, "max": 1.0, "scale": "linear"},
+    {"name": "c", "type": "categorical", "values": [1, 2]},
+]
+
+
+def test_a_silent_scale_is_auto_on_sagemaker():
+    """F33: as the Python SDK has it; the page, the API and a notebook alike."""
+    tuner = Tuner(RANGES, profile="sagemaker")
+    assert [one.scale for one in tuner.space.parameters[:4]] == ["log", "log", "reverse-log", "linear"]
+    assert Tuner({"parameters": RANGES}, profile="sagemaker").space == tuner.space
+    spec, _ = read({"profile": "sagemaker", "space": RANGES})
+    assert spec.space == tuner.space
+    assert read({**spec.to_json(), "profile": "sagemaker"})[0].space == spec.space
+    for profile in (None, "hyperdrive", "modelarts"):
+        assert read({"profile": profile, "space": RANGES})[0].space.parameters[0].scale == "linear"
+    assert with_defaults({"profile": "sagemaker", "space": 7})["space"] == 7
+    assert with_defaults({"profile": "sagemaker", "space": [7]})["space"] == [7]
+
+
+def test_modelarts_takes_any_share_between_0_and_1():
+    """F49: gamma, the ends excluded."""
+    for gamma in (0.005, 0.995, 1e-6):
+        tuner = Tuner(space(LR), strategy="tpe", profile="modelarts", gamma=gamma, n_initial_points=3, max_trials=8)
+        for trial in (trial for _ in range(8) for trial in tuner.ask()):
+            tuner.tell(trial, trial.config["lr"])
+        assert tuner.trials[-1].value is not None
+    for gamma in (0, 1, 0.0, 1.0):
+        with pytest.raises(InvalidSpec, match="give a number from 1e-06 to 0.999999"):
+            Tuner(space(LR), strategy="tpe", gamma=gamma)
 
 
 def test_an_unknown_profile_is_refused():

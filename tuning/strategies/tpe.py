@@ -43,8 +43,9 @@ INFO = Info(
             "gamma",
             "float",
             0.25,
-            0.01,
-            0.99,
+            # F49: any share between 0 and 1. Beyond these it is the same, with all the trials that a job may have.
+            1e-6,
+            0.999999,
             help="The share of the trials, by objective, that counts as good.",
         ),
         Option(
