@@ -118,7 +118,7 @@ class Meter:
         for part in PARTS:
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(self._service.pid(part))
-                used[part] = sum(_cpu(member) for member in (process, *process.children(recursive=True)))
+                used[part] = sum(cpu_seconds(member) for member in (process, *process.children(recursive=True)))
         self._collect()
         forked = 0.0
         for child in psutil.Process().children():
@@ -137,7 +137,7 @@ class Meter:
                 self._wardens_cpu += usage.ru_utime + usage.ru_stime
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
         times = process.cpu_times()
         return float(times.user + times.system + times.children_user + times.children_system)
