@@ -7,3 +7,4 @@ from tests.tuning.backends.contract import (  # noqa: F401 - collected here
     TestTheTrialsView,
 )
 from tests.tuning.backends.contract_following import TestCheckpoints, TestLogs, TestWaiting  # noqa: F401
+from tests.tuning.backends.contract_pipes import TestPipes, data  # noqa: F401

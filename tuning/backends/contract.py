@@ -62,10 +62,12 @@ class LaunchSpec:
     ``command`` is an argv, passed byte for byte; no shell reads it. ``environment`` is added to the few variables that
     a backend sets (PATH, HOME, LANG, TMPDIR ...) and may replace those, but not the SM_*, HPT_* and TRAINING_JOB_*
     variables of the training contract. ``channels`` maps a channel to a file or folder, shown read-only as
-    ``input/data/<channel>/``; ``content_types`` says of some what is in it, as a media type. ``code`` is copied to
-    ``code/``, the working directory. ``checkpoints`` is shown as ``checkpoints/`` and outlives the attempt. ``names``
-    labels the attempt: ``trial`` becomes TRAINING_JOB_NAME, and each key ``x-y`` becomes HPT_X_Y. ``gpus`` are the ids
-    of the devices that it may use: none at all if empty, those of the host if None.
+    ``input/data/<channel>/``; ``content_types`` says of some what is in it, as a media type. A channel in ``pipes`` is
+    shown as FIFOs instead, ``input/data/<channel>_<epoch>`` with epochs from 0 on: each gives whoever opens it the
+    files, one after the other in the order of their names. ``code`` is copied to ``code/``, the working
+    directory. ``checkpoints`` is shown as ``checkpoints/`` and outlives the attempt. ``names`` labels the attempt:
+    ``trial`` becomes TRAINING_JOB_NAME, and each key ``x-y`` becomes HPT_X_Y. ``gpus`` are the ids of the devices that
+    it may use: none at all if empty, those of the host if None.
 
     For containers only: ``image`` is what they run, best pinned by digest; ``command`` is given to its entrypoint, as
     by ``docker run IMAGE COMMAND``, unless ``entrypoint`` replaces that (an empty one: the command is run as it is).
@@ -80,6 +82,7 @@ class LaunchSpec:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, Path] = field(default_factory=dict)
     content_types: Mapping[str, str] = field(default_factory=dict)
+    pipes: frozenset[str] = frozenset()
     code: Path | None = None
     checkpoints: Path
     names: Mapping[str, str] = field(default_factory=dict)
@@ -98,9 +101,10 @@ class Status:
 
     ``exit_code`` and ``signal`` describe the command itself: one of the two once it has ended, neither if it never
     started. ``ended_by`` says what made it end, if it did not end by itself: ``stop``, or the name of the limit that it
-    broke (``wall_seconds``, ``memory_bytes``, ``processes``, ``disk_bytes``). A command that ends during the grace of a
-    stop keeps its own exit code, and ``ended_by`` says ``stop``. ``failure`` is what the trial wrote to
-    ``output/failure``. ``kept``: it runs, or ran, in a container that was kept from an earlier attempt.
+    broke (``wall_seconds``, ``memory_bytes``, ``processes``, ``disk_bytes``), or ``pipes`` if a channel could not be
+    given through one to its end. A command that ends during the grace of a stop keeps its own exit code, and
+    ``ended_by`` says ``stop``. ``failure`` is what the trial wrote to ``output/failure``. ``kept``: it runs, or ran, in
+    a container that was kept from an earlier attempt.
     """
 
     phase: Phase

@@ -3,7 +3,7 @@
 The same for every backend; only where the base folder lies differs (an attempt's folder here, /opt/ml in a container):
 
     input/config/{hyperparameters,inputdataconfig,resourceconfig}.json
-    input/data/<channel>/    read-only
+    input/data/<channel>/    read-only; or input/data/<channel>_<epoch>, a FIFO each
     code/                    a copy of the script's folder, and the working directory
     model/  output/data/  output/intermediate/  output/failure
     checkpoints/             outlives the attempt
@@ -82,6 +82,8 @@ def _faults(spec: LaunchSpec) -> Iterator[str]:
             yield f"channel {channel!r} cannot name a folder: use letters, digits, '.', '_' and '-'"
         if not path.exists():
             yield f"channel {channel!r}: {path} does not exist"
+    for channel in spec.pipes:
+        yield from _pipe_faults(channel, spec)
     if spec.code is not None and not spec.code.is_dir():
         yield f"code: {spec.code} is not a folder"
     for device in spec.gpus or ():
@@ -90,6 +92,19 @@ def _faults(spec: LaunchSpec) -> Iterator[str]:
     if not 0 <= spec.keep_alive_seconds <= MOST_KEEP_ALIVE_SECONDS:
         yield f"keep_alive_seconds is {spec.keep_alive_seconds}: give 0 to {MOST_KEEP_ALIVE_SECONDS}"
     yield from _limit_faults(spec.limits)
+
+
+def _pipe_faults(channel: str, spec: LaunchSpec) -> Iterator[str]:
+    if channel not in spec.channels:
+        yield f"pipes: {channel!r} is none of the channels"
+    for other in spec.channels:
+        if taken_by_pipe(other, channel):
+            yield f"channel {other!r} has the name of a pipe of {channel!r}: rename one"
+
+
+def taken_by_pipe(name: str, channel: str) -> bool:
+    """Whether a FIFO of this channel would have that name."""
+    return name.startswith(f"{channel}_") and name[len(channel) + 1 :].isdecimal()
 
 
 def _limit_faults(limits: Limits) -> Iterator[str]:
@@ -185,7 +200,10 @@ def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
 def input_data_config(spec: LaunchSpec) -> dict[str, dict[str, str]]:
     channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
     types = spec.content_types
-    return {name: channel | ({"ContentType": types[name]} if name in types else {}) for name in spec.channels}
+    given = {name: channel | ({"ContentType": types[name]} if name in types else {}) for name in spec.channels}
+    for name in spec.pipes:
+        given[name]["TrainingInputMode"] = "Pipe"
+    return given
 
 
 def resource_config() -> dict[str, Any]:

@@ -25,6 +25,9 @@ def furnish(folder: Path, spec: LaunchSpec) -> None:
         layout.fill(folder, spec)
         for channel, source in spec.channels.items():
             shown = folder / "input/data" / channel
+            if channel in spec.pipes:
+                os.mkfifo(f"{shown}_0", 0o600)
+                continue
             target = source.resolve()
             if not target.is_dir():
                 shown.mkdir(mode=0o700)
@@ -69,8 +72,16 @@ def _order(folder: Path, spec: LaunchSpec) -> bytes:
             log_bytes=limits.log_bytes,
             writable=[os.fsencode(folder), checkpoints],
             checkpoints=checkpoints,
+            pipes=_pipes(folder, spec) if spec.pipes else (),
         )
     )
+
+
+def _pipes(folder: Path, spec: LaunchSpec) -> list[bytes]:
+    prefixes = {channel: f"{folder}/input/data/{channel}_" for channel in sorted(spec.pipes)}
+    return [
+        os.fsencode(path) for channel, prefix in prefixes.items() for path in (prefix, spec.channels[channel].resolve())
+    ]
 
 
 def start_warden(folder: Path, spec: LaunchSpec, lock: int, nursery: Nursery) -> None:

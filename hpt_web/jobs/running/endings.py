@@ -4,7 +4,7 @@ what happened                                     trial becomes
 exit 0, the objective was reported                Completed; its reason says so if some output is missing
 exit 0, the objective was never reported          Failed: it says so, with the end of the log
 another exit code, or a signal of its own         Failed, with the failure file or the end of the log
-longer than trial_seconds                         Stopped, what it reported counts
+longer than trial_seconds, its attempts together  Stopped, what it reported counts
 more memory, processes or disk than it may have   Failed, naming the limit
 stopped by a policy / a person / the job's end    EarlyStopped / Stopped / Stopped
 paused by its scheduler                           Paused: it may be promoted, and goes on then
@@ -23,6 +23,7 @@ from django.conf import settings
 from hpt_web.jobs.events import Entry, decide, trial_entry
 from hpt_web.jobs.lifecycle import end_attempt, move_trial, moved
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
+from hpt_web.jobs.running import allowance
 from hpt_web.jobs.sharing import ledger
 from tuning.backends import Phase, Status
 from tuning.backends.warden.log import LIMIT_REACHED
@@ -57,8 +58,8 @@ def ending(attempt: Attempt, status: Status, *, reported: bool, lost_before: int
     if status.phase is Phase.ENDED and status.ended_by is None and status.exit_code == 0:
         return _finished(attempt, status, spec["objective"]["metric"], reported=reported, log_tail=log_tail)
     if status.ended_by == "wall_seconds":
-        limit = spec["limits"]["trial_seconds"]
-        return End(TrialState.STOPPED, Attempt.Outcome.STOPPED, f"Ran longer than trial_seconds = {limit}.")
+        reason = allowance.why_over(spec["limits"]["trial_seconds"])
+        return End(TrialState.STOPPED, Attempt.Outcome.STOPPED, reason)
     stopped = status.ended_by == "stop" or status.phase is not Phase.ENDED
     if kind == Attempt.StopKind.SUSPEND and stopped:
         return End(TrialState.QUEUED, Attempt.Outcome.SUSPENDED, "The service was shut down; the trial runs again.")
@@ -103,6 +104,8 @@ def _failed(attempt: Attempt, status: Status, log_tail: str) -> End:
     elif status.ended_by == "disk_bytes":
         most = f"HPT_TRIAL_DISK_MB = {settings.HPT_TRIAL_DISK_MB}"
         reason = f"It wrote more than a trial may ({most}), its checkpoints and outputs together."
+    elif status.ended_by == "pipes":
+        reason = "A channel could not be given through its pipe to the end; what is wrong is told in the log."
     elif status.signal is not None:
         name = signal.Signals(status.signal).name if status.signal in set(signal.Signals) else str(status.signal)
         why = ", as the system does when the host runs out of memory" if name == "SIGKILL" else ""

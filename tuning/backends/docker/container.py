@@ -23,6 +23,9 @@ from tuning.backends.warden.order import Order
 BASE = "/opt/ml"
 TOLD, ASKED = "told", "asked"  # folders of an attempt: what its warden leaves, and what is asked of it
 INSIDE = "/.hpt"  # both of them, as the container sees them
+# In the first of them, shown as input/data where channels come through pipes: the trial may not write there, but the
+# warden, which is the same user, has to make FIFOs. And where it finds what to write into them.
+PIPES, SOURCES = f"{TOLD}/data", f"{INSIDE}/pipes"
 LABEL_ROOT, LABEL_ATTEMPT = "hpt.root", "hpt.attempt"
 LABEL_POOLED = "hpt.container"  # its own name, where it may serve more attempts than the one that it was made for
 WARDEN_BYTES = 32 << 20  # of memory, for the warden itself
@@ -53,10 +56,13 @@ def mounts(spec: LaunchSpec, folder: Path, lent: Path) -> list[dict[str, Any]]:
         shown.append(_bind(folder / "code", f"{BASE}/code", writable=True))
     shown.append(_bind(spec.checkpoints.resolve(), f"{BASE}/checkpoints", writable=True))
     shown.append(_bind(lent, runtime.SHOWN, writable=False))
+    if spec.pipes:
+        shown.append(_bind(folder / PIPES, f"{BASE}/input/data", writable=False))
     for channel, source in spec.channels.items():
         path = source.resolve()
         inner = channel if path.is_dir() else f"{channel}/{source.name}"
-        shown.append(_bind(path, f"{BASE}/input/data/{inner}", writable=False))
+        place = SOURCES if channel in spec.pipes else f"{BASE}/input/data"
+        shown.append(_bind(path, f"{place}/{inner}", writable=False))
     return shown
 
 
@@ -104,7 +110,7 @@ def document(
     if memory is not None and bounded:
         host |= {"Memory": memory, "MemorySwap": memory}
     if limits.processes is not None and bounded:
-        host["PidsLimit"] = limits.processes + WARDEN_TASKS
+        host["PidsLimit"] = limits.processes + WARDEN_TASKS + len(spec.pipes)
     if limits.cpus is not None and bounded:
         host["NanoCpus"] = int(limits.cpus * 1e9)
     if spec.gpus:
@@ -134,8 +140,9 @@ def _labels(spec: LaunchSpec, root: str, pooled: str | None) -> dict[str, str]:
 
 
 def may_be_pooled(spec: LaunchSpec, image: Mapping[str, Any]) -> bool:
-    """Whether its container may serve a next attempt. An image's volumes would keep what is written to them."""
-    asked = spec.keep_alive_seconds > 0 and bool(spec.pool)
+    """Whether its container may serve a next attempt. An image's volumes would keep what is written to them, and the
+    folder of the pipes stays with the attempt."""
+    asked = spec.keep_alive_seconds > 0 and bool(spec.pool) and not spec.pipes
     return asked and not (image.get("Config") or {}).get("Volumes")
 
 
@@ -187,7 +194,13 @@ def order(
         checkpoints=f"{BASE}/checkpoints".encode(),
         keep_alive=spec.keep_alive_seconds if may_be_pooled(spec, image) else 0.0,
         mounted=[] if moved is None else _mounted(spec, moved),
+        pipes=_pipes(spec) if spec.pipes else (),
     )
+
+
+def _pipes(spec: LaunchSpec) -> list[bytes]:
+    paths = [(f"{INSIDE}/{PIPES}/{channel}_", f"{SOURCES}/{channel}") for channel in sorted(spec.pipes)]
+    return [path.encode() for pair in paths for path in pair]
 
 
 def _mounted(spec: LaunchSpec, folder: Path) -> list[bytes]:

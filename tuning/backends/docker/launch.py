@@ -18,7 +18,7 @@ from typing import Any
 from tuning.backends import layout
 from tuning.backends.contract import LaunchSpec
 from tuning.backends.docker import container
-from tuning.backends.docker.container import ASKED, TOLD
+from tuning.backends.docker.container import ASKED, PIPES, TOLD
 from tuning.backends.docker.engine import Engine
 from tuning.backends.nursery import START_SECONDS, NotStartedError
 from tuning.backends.processes import Identity
@@ -66,12 +66,15 @@ def furnish(folder: Path, spec: LaunchSpec, user: tuple[int, int]) -> str:
     token = secrets.token_hex(16)
     try:
         layout.make(folder, spec)
+        (folder / TOLD).mkdir(mode=0o700, exist_ok=True)
+        data = _make_pipes(folder, spec) if spec.pipes else folder / "input/data"
         for channel, source in spec.channels.items():  # what is mounted on must be there, as the container cannot write
-            shown = folder / "input/data" / channel
+            if channel in spec.pipes:
+                continue
+            shown = data / channel
             shown.mkdir(mode=0o700, exist_ok=True)
             if not source.resolve().is_dir():
                 (shown / source.name).touch(mode=0o600)
-        (folder / TOLD).mkdir(mode=0o700, exist_ok=True)
         make_asked(folder)
         os.mkfifo(folder / TOLD / "order.new", 0o600)
         spec.checkpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,6 +88,15 @@ def furnish(folder: Path, spec: LaunchSpec, user: tuple[int, int]) -> str:
     except OSError as error:
         raise NotStartedError(str(error)) from error
     return token
+
+
+def _make_pipes(folder: Path, spec: LaunchSpec) -> Path:
+    """The folder that is shown as that of the channels, with each pipe's first FIFO."""
+    data = folder / PIPES
+    data.mkdir(mode=0o700)
+    for channel in spec.pipes:
+        os.mkfifo(data / f"{channel}_0", 0o600)
+    return data
 
 
 def make_asked(folder: Path) -> None:

@@ -48,6 +48,7 @@ class Warden:
         self.poll.register(self.wake, select.POLLIN)
         self.output = -1
         self.pid = 0
+        self.feeders: list[int] = []  # that live, and have something to do
         self.status: int | None = None  # of the command, as wait() gives it
         self.ended_by: str | None = None
         self.reported = False  # how it ended can be read; it may be read and taken away at any moment from then on
@@ -93,6 +94,10 @@ class Warden:
             self.wall_at = self.began + self.order.wall_seconds
         # Blocked until the fork has its own handlers; what comes meanwhile waits for the warden.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        if self.order.pipes:
+            from . import feeder  # the others do without it
+
+            self.feeders = feeder.start(self.order, write_end)
         self.pid = posix.fork()
         if self.pid == 0:
             become_command(self.order, write_end, warden)
@@ -102,6 +107,8 @@ class Warden:
     def turn(self) -> None:
         """Sleep until something happens, then see to output, stop requests and limits."""
         if self.status is not None:
+            while self.feeders:
+                linux.send(self.feeders.pop(), signal.SIGKILL)
             self.end(None, LINGER)
         now = time.monotonic()
         moments = (self.tick_at, self.kill_at, self.wall_at)
@@ -206,6 +213,10 @@ class Warden:
             if pid == self.pid:
                 self.status = status
                 self.wall_at = None
+            elif pid in self.feeders:
+                self.feeders.remove(pid)
+                if self.status is None:
+                    self.end("pipes", 0.0)
 
     def kill_all(self) -> None:
         """SIGKILL to everything there is now. What is forked meanwhile is left to the next round."""

@@ -22,6 +22,7 @@ class Order:
         mounted: "list[bytes] | tuple[bytes, ...]" = (),
         checkpoints: bytes = b"",
         limit_grace: float = 10.0,
+        pipes: "list[bytes] | tuple[bytes, ...]" = (),
     ) -> None:
         self.argv = argv
         self.environment = environment  # b"NAME=value"
@@ -41,6 +42,8 @@ class Order:
         self.keep_alive = keep_alive
         self.mounted = mounted
         self.checkpoints = checkpoints  # the folder in which the command leaves them; empty if it has none
+        # For each channel that is given through pipes: the FIFOs' path without their number, and the file or folder.
+        self.pipes = pipes
 
 
 def pack(order: Order) -> bytes:
@@ -54,6 +57,8 @@ def pack(order: Order) -> bytes:
     fields += [b"%r" % float(order.limit_grace)]
     for group in (order.read_only, order.argv, order.environment, order.writable, order.mounted):
         fields += [b"%d" % len(group), *group]
+    if order.pipes:
+        fields += [b"%d" % len(order.pipes), *order.pipes]
     return b"\0".join([*fields, b"end"])
 
 
@@ -65,7 +70,7 @@ def unpack(data: bytes) -> Order:
     wall, memory, processes, files, size, disk, log, cwd, keep_alive, checkpoints, limit_grace = fields[:11]
     groups = []
     at = 11
-    for _ in range(5):
+    while at < len(fields):
         count = int(fields[at])
         groups.append(fields[at + 1 : at + 1 + count])
         at += 1 + count
@@ -86,4 +91,5 @@ def unpack(data: bytes) -> Order:
         mounted=groups[4],
         checkpoints=checkpoints,
         limit_grace=float(limit_grace),
+        pipes=groups[5] if len(groups) > 5 else (),
     )
