@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from tuning import earlystop, profiles, search_rules, strategies
 from tuning.completion import Criteria
 from tuning.contracts import Policy, Scheduler, Strategy
-from tuning.documents import Document, shown
+from tuning.documents import Document, did_you_mean, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.initial_points import points_from_json
 from tuning.plain import plain
+from tuning.registry import Info as PolicyInfo
 from tuning.space import SearchSpace, Value
 from tuning.states import Goal
 from tuning.strategies import StrategyInfo, auto
 from tuning.warmstart import Inherited, WarmStartType
 from tuning.warmstart.given import Child, inherit_given, read_warm_start, room_beside
-from tuning.watched import watch_strategy
+from tuning.watched import watch_policy, watch_strategy
 
 _MOST_TRIALS = 10**9
 _SEEDS = 2**53
@@ -29,6 +31,14 @@ _PLACES = {
     "limits.max_trials": "max_trials",
     "limits.max_seconds": "completion.max_seconds",
     "constraints": "space.constraints",
+}
+_OPTIONS = "strategy.options."
+# What other libraries and services have among the arguments, and a Tuner has elsewhere.
+_TRIALS = "how many trials there are is max_trials; set that"
+_ELSEWHERE = {
+    "constraints": 'they are part of the space; give it as {"parameters": [...], "constraints": [...]}',
+    "max_parallel": "how many trials run at a time is up to you: ask(n) gives n",
+    **dict.fromkeys(("num_samples", "n_trials", "max_jobs", "max_total_runs", "max_started"), _TRIALS),
 }
 
 
@@ -69,7 +79,7 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     criteria = _criteria(doc)
     space = doc.sub(lambda: _space(given["space"]))
     static = search_rules.read_static(doc, space)
-    strategy = doc.sub(lambda: _strategy(given["strategy"], options, static))
+    strategy = doc.sub(lambda: _strategy(given["strategy"], options, static, given.keys()))
     policy = doc.sub(lambda: _policy(given["early_stopping"], strategy))
     kind = doc.sub(lambda: _kind(given["warm_start"], given["comparable"]))
     points = doc.sub(lambda: points_from_json(space, plain(_listed(given["initial_points"]))))
@@ -171,24 +181,58 @@ def _kind(warm_start: object, comparable: object) -> WarmStartType:
     return WarmStartType.IDENTICAL_DATA_AND_ALGORITHM if comparable else WarmStartType.TRANSFER_LEARNING
 
 
-def _strategy(strategy: object, options: Mapping[str, object], static: Mapping[str, Value]) -> Strategy:
+def _strategy(
+    strategy: object, options: Mapping[str, object], static: Mapping[str, Value], arguments: Collection[str]
+) -> Strategy:
+    """``arguments`` are the names of the Tuner's own: what is none of them was taken for an option."""
     if isinstance(strategy, str):
-        return strategies.create(strategy, strategies.inferred(strategy, options, static))
+        try:
+            return strategies.create(strategy, strategies.inferred(strategy, options, static))
+        except InvalidSpec as error:
+            raise InvalidSpec([_as_argument(fault, strategy, arguments) for fault in error.faults]) from None
     if options:
-        raise InvalidSpec([Fault(f"strategy.options.{name}", "goes with a strategy's name only") for name in options])
+        message = "goes with a strategy's name only"
+        raise InvalidSpec([Fault(f"{_OPTIONS}{name}", f"{message}{did_you_mean(name, arguments)}") for name in options])
     if isinstance(strategy, type) or not hasattr(strategy, "suggest") or not callable(strategy.suggest):
         message = f"is {shown(strategy)}; give the name of a strategy, or an object that has `suggest`"
         raise InvalidSpec([Fault("strategy", message, "type")])
     return _guarded(strategy)
 
 
+def _as_argument(fault: Fault, strategy: str, arguments: Collection[str]) -> Fault:
+    """A fault of an option; where there is no such option, it may have been meant for an argument."""
+    name = fault.field.removeprefix(_OPTIONS)
+    if fault.code != "unknown" or name == fault.field or name in _option_names(strategy):
+        return fault
+    if name in _ELSEWHERE:
+        return replace(fault, message=f"is no argument: {_ELSEWHERE[name]}")
+    own = _option_names(strategy)
+    near = did_you_mean(name, [*arguments, *own])
+    message = f"is no argument of a Tuner and no option of {strategy}{near}; the arguments are {', '.join(arguments)}"
+    return replace(fault, message=f"{message}; the options of {strategy}: {', '.join(own) or 'none'}")
+
+
+def _option_names(strategy: str) -> list[str]:
+    return [option.name for info in strategies.catalogue() if info.name == strategy for option in info.options]
+
+
 def _guarded(strategy: Strategy) -> Strategy:
     """A strategy of one's own with the guard of those that packages offer; HPT's own need none."""
     kind = type(strategy)
-    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+    if _of_hpt(kind):
         return strategy
     info = StrategyInfo(kind.__name__, kind.__name__, "Of one's own.", schedules=isinstance(strategy, Scheduler))
     return watch_strategy(strategy, info, kind.__module__)
+
+
+def _guarded_policy(policy: Policy) -> Policy:
+    kind = type(policy)
+    info = PolicyInfo(kind.__name__, kind.__name__, "Of one's own.")
+    return policy if _of_hpt(kind) else watch_policy(policy, info, kind.__module__)
+
+
+def _of_hpt(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
@@ -203,7 +247,9 @@ def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
             raise InvalidSpec([Fault("early_stopping.name", f"is missing; choose one of {known}", "required")])
         options = {name: value for name, value in policy.items() if name != "name"}
         return earlystop.create(str(policy["name"]), options)
-    if policy is not None and not hasattr(policy, "judge"):
-        message = f"is {shown(policy)}; give a policy's name, an object with its name and options, or None"
-        raise InvalidSpec([Fault("early_stopping", message, "type")])
-    return policy
+    if policy is None:
+        return None
+    if isinstance(policy, type) or not callable(getattr(policy, "judge", None)):
+        message = f"is {shown(policy)}; give a policy's name, a mapping with its name and options, an object that has "
+        raise InvalidSpec([Fault("early_stopping", f"{message}`judge`, or None", "type")])
+    return _guarded_policy(cast(Policy, policy))

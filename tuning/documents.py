@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 from typing import TypeVar
 
 from tuning.errors import Fault, InvalidSpec
@@ -14,6 +15,12 @@ def shown(value: object) -> str:
     """A value as a fault's message shows it: never more than a line."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """The nearest of the ``known`` names as the end of a clause; nothing if none is near."""
+    near = get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 class Document:
@@ -135,8 +142,9 @@ class Document:
             self.faults.extend(error.faults)
             return None
 
-    def close(self) -> None:
-        """Name the members that nobody asked for."""
+    def close(self, elsewhere: Mapping[str, str] | None = None) -> None:
+        """Name the members that nobody asked for; for some of them, ``elsewhere`` says what to write instead."""
+        known = ", ".join(sorted(self._asked))
         for name in self._members.keys() - self._asked:
-            known = ", ".join(sorted(self._asked))
-            self.fault(str(name), f"is not known here; the members are {known}", "unknown")
+            unknown = f"is not known here{did_you_mean(str(name), self._asked)}; the members are {known}"
+            self.fault(str(name), (elsewhere or {}).get(str(name), unknown), "unknown")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Generic, Literal, TypeVar
 
-from tuning.documents import shown
+from tuning.documents import did_you_mean, shown
 from tuning.errors import Fault, InvalidSpec, Unusable
 
 T = TypeVar("T")
@@ -60,6 +60,22 @@ class Info:
     summary: str
     options: tuple[Option, ...] = ()
     schedules: bool = False
+
+
+# What other services have among the options, and a search has elsewhere.
+_ELSEWHERE = {
+    # F48, F49
+    "num_samples": "how many trials there are is the search's max_trials (limits.max_trials in a job's document)",
+}
+
+
+def _unknown(option: str, name: str, declared: Sequence[str]) -> str:
+    """What to write in the place of an ``option`` that ``name`` does not have."""
+    if option in _ELSEWHERE:
+        return f"is not an option of {name}: {_ELSEWHERE[option]}; set that"
+    return (
+        f"is not an option of {name}{did_you_mean(option, declared)}; its options are: {', '.join(declared) or 'none'}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +154,8 @@ class Registry(Generic[T]):
         """
         entry = self._entry(name, field)
         declared = {option.name: option for option in entry.info.options}
-        known = ", ".join(declared) or "none"
         faults = [
-            Fault(f"{field}.options.{unknown}", f"is not an option of {name}; its options are: {known}", "unknown")
+            Fault(f"{field}.options.{unknown}", _unknown(unknown, name, list(declared)), "unknown")
             for unknown in options.keys() - declared.keys()
         ]
         values = {option.name: options.get(option.name, option.default) for option in entry.info.options}

@@ -24,6 +24,10 @@ MAX_GPU_HOURS = 10_000_000.0
 COMPLETION = ("target", "max_not_improving", "converged", "tolerance", "max_completed", "max_finished", "max_gpu_hours")
 
 
+_STARTED = "is not known here: how many trials may start is the search's max_trials"
+_NO_RULES = {"max_started": f"{_STARTED} (limits.max_trials in a job's document); set that"}
+
+
 def read_space(doc: Document) -> SearchSpace | None:
     """The space of ``space`` (a list: everything that reads a stored job counts on it) and ``constraints``."""
     space, constraints = doc.raw("space"), doc.raw("constraints")
@@ -114,7 +118,10 @@ def read_completion(doc: Document | None) -> Criteria:
     if hours == 0:
         doc.fault("max_gpu_hours", "is 0; give a number of hours above 0", "range")
         hours = None
-    doc.close()
+    if doc.raw("tolerance") == tolerance is not None and not doc.has("converged"):
+        message = f"is {tolerance:g}, the tolerance of converged, which is missing; give converged, the number of"
+        doc.fault("tolerance", f"{message} trials to look back on, or leave both out", "required")
+    doc.close(_NO_RULES)
     counts = {name: value if value is not None and value > 0 else None for name, value in count.items()}
     return Criteria(
         target=target, tolerance=TOLERANCE if tolerance is None else tolerance, max_gpu_hours=hours, **counts

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.expressions import FORMS, Expression, argument_names
-from tuning.parameter_rules import MAX_VALUES, Condition, name_faults
+from tuning.parameter_rules import MAX_VALUES, Condition, is_number, name_faults, number_faults, order_faults
 from tuning.parameters import Categorical, Float, Integer, Parameter
 from tuning.scales import SCALE_NAMES
 
@@ -141,11 +141,14 @@ def _randint(item: Mapping[object, object]) -> Read:
 def _uniform(item: Mapping[object, object], *, exponential: bool = False) -> Read:
     """F36: the bounds of loguniform are natural-log exponents: the values are exp(low) to exp(high)."""
     found, faults = _numbers(item, ("low", "high"))
+    given = {name: item[name] for name in found if is_number(item[name])}  # as written: 10 is not 10.0
+    if len(given) == 2 and not number_faults(given):  # type: ignore[arg-type]
+        faults += order_faults(given["low"], given["high"], ("low", "high"))  # type: ignore[arg-type]
     if not exponential:
         return found, faults
     for name, exponent in found.items():
         if isinstance(exponent, float) and not -700 <= exponent <= 700:
-            message = f"is {exponent!r}, an exponent of e; give a number within -700 and 700"
+            message = f"is {shown(item[name])}, an exponent of e; give a number within -700 and 700"
             faults.append(Fault(name, message, "range"))
     low, high = found.get("low"), found.get("high")
     if faults or not isinstance(low, float) or not isinstance(high, float):

@@ -308,7 +308,7 @@ def test_modelarts_takes_any_share_between_0_and_1():
             tuner.tell(trial, trial.config["lr"])
         assert tuner.trials[-1].value is not None
     for gamma in (0, 1, 0.0, 1.0):
-        with pytest.raises(InvalidSpec, match="give a number from 1e-06 to 0.999999"):
+        with pytest.raises(InvalidSpec, match="give a number from"):
             Tuner(space(LR), strategy="tpe", gamma=gamma)
 
 

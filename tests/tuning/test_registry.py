@@ -35,6 +35,8 @@ def test_an_unknown_name_lists_the_known_ones():
         ({"n_initial_points": 2.5}, "n_initial_points", "give a whole number from 1 to 1000"),
         ({"n_initial_points": 0}, "n_initial_points", "is 0"),
         ({"gamma": 1}, "gamma", "its options are: n_initial_points, kind, kappa, xi"),
+        ({"kapa": 1}, "kapa", "(did you mean kappa?); its options are"),
+        ({"num_samples": 20}, "num_samples", "(limits.max_trials in a job's document); set that"),  # F48
     ],
 )
 def test_bad_options_name_value_and_remedy(options, field, part):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.tuning.strategy_suite import SMALL
 from tuning import Tuner
+from tuning.contracts import Verdict
 from tuning.errors import InvalidSpec
 from tuning.history import Observation
 from tuning.states import TrialState
@@ -218,3 +219,72 @@ def test_a_faulty_space_hides_no_other_fault():
 def test_a_policy_without_a_name_is_told_so():
     said = faults([FLOAT], early_stopping={"slack_factor": 0.1})
     assert said["early_stopping.name"].startswith("is missing; choose one of median, bandit")
+
+
+# --- what was meant ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["uniform", "loguniform"])
+def test_the_ends_of_an_expression_are_told_as_they_were_written(form):
+    """F36: not as the values that they stand for, nor by the names that a float has."""
+    said = faults([{"name": "x", "type": form, "low": 10, "high": 1}])
+    assert said == {"space[0].low": "is 10, above high 1; give a low that is at most high"}
+    assert faults([{"name": "", "type": form, "low": 10, "high": 1}]).keys() == {"space[0].low", "space[0].name"}
+    assert Tuner([{"name": "x", "type": form, "low": 1, "high": 1}]).space.size == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "says"),
+    [
+        (
+            {"max_trial": 5},
+            "strategy.options.max_trial",
+            "no option of auto (did you mean max_trials?); the arguments are",
+        ),
+        ({"strategy": "tpe", "gama": 0.5}, "strategy.options.gama", "(did you mean gamma?); the arguments are space, "),
+        ({"constraints": ["x < 1"]}, "strategy.options.constraints", '{"parameters": [...], "constraints": [...]}'),
+        ({"num_samples": 20}, "strategy.options.num_samples", "is max_trials; set that"),  # F48
+        ({"completion": {"max_started": 3}}, "completion.max_started", "is the search's max_trials"),  # F78
+        ({"completion": {"convergd": 3}}, "completion.convergd", "(did you mean converged?)"),
+        ({"completion": {"tolerance": 0.01}}, "completion.tolerance", "give converged, the number of trials to look"),
+    ],
+)
+def test_a_name_that_is_none_leads_to_the_one_that_was_meant(arguments, field, says):
+    said = faults([FLOAT], **arguments)
+    assert said.keys() == {field} and says in said[field]
+
+
+def test_a_tolerance_beside_a_rule_that_is_off_stays():
+    for rules in ({"tolerance": None}, {"tolerance": 0.1, "converged": 5}, {"tolerance": 0.1, "converged": None}):
+        Tuner([FLOAT], completion=rules)
+
+
+class Policy:
+    def __init__(self, verdict):
+        self.verdict = verdict
+
+    def judge(self, number, history):
+        return self.verdict()
+
+
+def test_a_policy_of_ones_own_that_breaks_stops_nothing_and_the_verdict_says_why():
+    for verdict, why in [
+        (lambda: True, "its verdict is none"),
+        (lambda: {}["x"], "KeyError"),
+        (lambda: Verdict(True, "Later.", pause=True), "only a scheduler can pause"),
+    ]:
+        tuner = Tuner([FLOAT], early_stopping=Policy(verdict))
+        (trial,) = tuner.ask()
+        tuner.report(trial, 1.0)
+        found = tuner.should_stop(trial)
+        assert not found.stop and "the policy Policy of" in found.reason and why in found.reason
+        assert tuner.tell(trial).state is TrialState.COMPLETED
+    tuner = Tuner([FLOAT], early_stopping=Policy(lambda: Verdict(True, "Enough.")))
+    (trial,) = tuner.ask()
+    tuner.report(trial, 1.0)
+    assert tuner.should_stop(trial) == Verdict(True, "Enough.")
+
+
+@pytest.mark.parametrize("policy", [Policy, object()])
+def test_what_cannot_judge_is_no_policy(policy):
+    assert "an object that has `judge`" in faults([FLOAT], early_stopping=policy)["early_stopping"]
