@@ -15,6 +15,7 @@ from hpt_web.jobs.models import EXTERNAL, Attempt, TuningJob
 from hpt_web.jobs.sharing import capacity
 from hpt_web.jobs.sharing.admission import Demand, Grant, Share
 from hpt_web.jobs.sharing.capacity import Situation
+from tuning.states import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Queue:
 def reason_of(job: TuningJob) -> str:
     """Why a job starts no more now. Its row has the words of its last step; who holds what it waits for may have
     changed since, so of one that waits for room the plan is asked."""
-    waits_for_room = job.reason and job.state in capacity.STARTING and not job.waits and not job.lacks_image
+    held_back = job.waits or job.lacks_image or job.stop_requested_at is not None
+    waits_for_room = job.reason and job.state == JobState.RUNNING and not held_back
     grant = capacity.planned(job.pk) if waits_for_room else None
     return job.reason if grant is None else grant.text
 

@@ -124,7 +124,7 @@ export function JobHeader({ project, job, view, stream, editable }: JobHeaderPro
 
 /** An event tells of it when the job takes a step; who holds what it waits for changes in between, so one asks. */
 function WhyWaiting({ project, job }: { project: string; job: JobDetail }) {
-  const waits = job.reason !== "" && (job.state === "Pending" || job.state === "Running");
+  const waits = job.reason !== "" && job.state === "Running";
   const base = jobQuery(project, job.name);
   const { data } = useQuery({
     ...base,
