@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import redis
 
@@ -62,6 +63,27 @@ def kill_trial(scene: Scene) -> None:
         scene.tell(f"SIGKILL to the script of {token}")
 
 
+def strike_trial(scene: Scene) -> None:
+    """SIGKILL to the script of some trial, if one runs at this moment."""
+    for token in scene.alive()[:1]:
+        for pid in _scripts(token):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                scene.tell(f"SIGKILL to the script of {token}")
+
+
+def stop_some_trial(scene: Scene) -> None:
+    """A person stops a trial that runs at this moment, if the web answers."""
+    if tokens := scene.alive():
+        number = int(scene.dice.choice(tokens).split("-")[1])
+        path = f"/projects/{scene.lab.project}/jobs/{scene.name}/trials/{number}/stop"
+        try:
+            said = str(scene.lab.client.post(path, json={}, timeout=5).status_code)
+        except httpx.TransportError as error:
+            said = type(error).__name__
+        scene.tell(f"a person stops trial {number} ({said})")
+
+
 def _scripts(token: str) -> Iterator[int]:
     """The process of an attempt that runs its script."""
     for entry in Path("/proc").iterdir():
@@ -96,8 +118,12 @@ def second_scheduler(scene: Scene) -> None:
     scene.stage.add(parts.follower())
     scene.tell("a second worker and a second follower are started")
     scene.moment()
-    scene.step("suggest.next", "SIGKILL")
-    scene.tell("SIGKILL to the one that came to suggest.next")
+    if scene.step("suggest.next", "SIGKILL"):
+        scene.tell("SIGKILL to the one that came to suggest.next")
+    else:
+        part = scene.dice.choice(("worker", "follower"))
+        scene.tell(f"SIGKILL to the first {part} at a random moment (HPT_CRASH_POINTS is not set there)")
+        scene.stage.kill(part)
 
 
 # --- the web ----------------------------------------------------------------------------------------------------------
