@@ -191,6 +191,23 @@ def test_the_initial_design_fills_the_space():
     assert len(quarters) == 4
 
 
+@pytest.mark.parametrize(("most", "central"), [(1.2, False), (2.5, True)])
+def test_under_constraints_the_initial_design_is_of_points_that_they_allow_and_says_which(most, central):
+    """F39, F44: a design that draws at random in place of forbidden points would be random search."""
+    space = SearchSpace.from_json(
+        {
+            "parameters": [{"name": name, "type": "float", "min": 0, "max": 1} for name in "abcd"],
+            "constraints": [f"a + b + c + d <= {most}"],
+        }
+    )
+    found = strategies.create("auto", {}).suggest(space, History(Goal.MAXIMIZE), list(range(1, 7)), 0)
+    evenly = strategies.create("sobol", {}).suggest(space, History(Goal.MAXIMIZE), list(range(1, 7)), 0)
+    assert (found[0].config == dict.fromkeys("abcd", 0.5)) == central
+    assert [one.config for one in found[central:]] == [one.config for one in evenly][: 6 - central]
+    assert f", number {6 - central} of those that the constraints allow" in found[5].reason
+    assert found[5].reason.startswith("Initial design 6 of 6 (point ")
+
+
 def test_failed_trials_repel():
     """A failed trial counts as the worst value: a region in which everything fails is left."""
 

@@ -69,3 +69,47 @@ def test_the_points_are_those_of_scipy(dimensions):
         if index:
             sequence.fast_forward(index)
         assert np.array_equal(point(dimensions, index, seed), sequence.random(1)[0])
+
+
+TRIANGLE = SearchSpace.from_json(
+    {
+        "parameters": [{"name": name, "type": "float", "min": 0, "max": 1} for name in "xy"],
+        "constraints": ["x + y <= 1"],
+    }
+)
+
+
+def unevenness(found):
+    """The greatest difference of the share of points in a corner of the triangle and the share of its area (0 to 1)."""
+    points = np.array([[config["x"], config["y"]] for config in found])
+    corners = [(i / 8, j / 8) for i in range(1, 8) for j in range(1, 8 - i + 1)]
+    return max(abs(np.mean((points < corner).all(axis=1)) - 2 * np.prod(corner)) for corner in corners)
+
+
+def test_what_constraints_leave_is_filled_as_evenly():
+    """F38, F39: not by random points in place of those that are forbidden."""
+    ours, drawn = [], []
+    for seed in range(10):
+        suggestions = SOBOL.suggest(TRIANGLE, History(Goal.MAXIMIZE), list(range(1, 33)), seed)
+        ours.append(unevenness([one.config for one in suggestions]))
+        random = strategies.create("random", {}).suggest(TRIANGLE, History(Goal.MAXIMIZE), list(range(1, 33)), seed)
+        drawn.append(unevenness([one.config for one in random]))
+    assert np.mean(ours) < 0.6 * np.mean(drawn)
+
+
+def test_under_constraints_a_trial_is_the_next_point_that_they_allow_and_says_so():
+    suggestions = SOBOL.suggest(TRIANGLE, History(Goal.MAXIMIZE), [1, 2, 3, 4], 0)
+    indices = [int(one.numbers["point"]) - 1 for one in suggestions]
+    forbidden = [index for index in range(indices[-1]) if index not in indices]
+    assert [point(2, index, 0).sum() <= 1 for index in indices] == [True] * 4
+    assert forbidden and [point(2, index, 0).sum() <= 1 for index in forbidden] == [False] * len(forbidden)
+    assert suggestions[3].reason == (
+        f"Point {indices[3] + 1} of a Sobol sequence, number 4 of those that the constraints allow."
+    )
+    assert SOBOL.suggest(TRIANGLE, History(Goal.MAXIMIZE), [4], 0)[0] == suggestions[3]
+
+
+def test_when_the_constraints_allow_no_more_points_it_draws_and_says_so():
+    (one,) = SOBOL.suggest(TRIANGLE, History(Goal.MAXIMIZE), [100_000], 0)
+    assert TRIANGLE.allows(one.config)
+    assert one.reason == "A random untried point: the constraints allow no more of the first 8,192 of a Sobol sequence."

@@ -73,7 +73,7 @@ INFO = Info(
 class Bayesian:
     """A Gaussian process over all usable trials, and the untried point of highest acquisition.
 
-    The initial design is the centre, then scrambled Sobol points, by trial number. Where three points or more share
+    The initial design is the centre, then scrambled Sobol points that the constraints allow, by trial number. Where three points or more share
     the best value, improvement says little: every second trial explores, the best of a few random points by the
     confidence bound. Where the model foretells trials hardly better than their mean does (see skill.py), the design
     goes on in three trials of four. Inherited trials of comparable value are observations like the own ones, and
@@ -140,18 +140,29 @@ class _Search:
         return suggestion
 
     def _designed(self, number: int, size: int, rng: np.random.Generator) -> Suggestion:
-        config = self._design_point(number, rng)
-        reason = f"Initial design {number} of {size}."
+        config, where = self._design_point(number, rng)
+        reason = f"Initial design {number} of {size}{where}."
         if number > size:
-            reason = f"Space-filling point: fewer than {_MODELLED} trials have a value to learn from."
+            reason = f"Space-filling point{where}: fewer than {_MODELLED} trials have a value to learn from."
         return Suggestion(config, reason, {"design": number, "design_size": size})
 
-    def _design_point(self, number: int, rng: np.random.Generator) -> dict[str, Value]:
-        """The point of the initial design for trial ``number``: the centre first, then scrambled Sobol points."""
+    def _design_point(self, number: int, rng: np.random.Generator) -> tuple[dict[str, Value], str]:
+        """The point of the initial design for trial ``number``: the centre first, then scrambled Sobol points.
+
+        Where the constraints forbid the centre, the sequence alone. Told in brackets where it is another than expected.
+        """
         space = self.space
-        unit = np.full(len(space), 0.5) if number <= 1 else sobol.point(len(space), number - 2, self.seed)
-        config = space.mended(space.decode(unit), rng)
-        return config if free(space, config, self.used) else draw_untried(space, self.used, rng)
+        centre = space.decode(np.full(len(space), 0.5))
+        central = space.scarce or space.allows(centre)
+        if central and number <= 1:
+            config = space.mended(centre, rng)
+            if free(space, config, self.used):
+                return config, ""
+            config = draw_untried(space, self.used, rng)
+            return config, " (a random point, as the centre has been tried or is forbidden)"
+        place = number - 2 if central else max(number, 1) - 1
+        config, where, index = sobol.placed(space, place, self.seed, self.used, rng)
+        return config, "" if index == place and where.startswith("point") else f" ({where})"
 
     def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
         tried = self.space.encode_all([trial.config for trial in self.history.own if trial.state.terminal])
@@ -189,7 +200,7 @@ class _Search:
 
     def _spread(self, acquisition: Acquisition, number: int, rng: np.random.Generator) -> Proposal:
         """The design's point for trial ``number``, which may be long over."""
-        config = self._design_point(number, rng)
+        config, _ = self._design_point(number, rng)
         unit = self.space.encode(config)
         return Proposal(config, unit, float(acquisition.score(self.space.unit_features(unit[None]))[0]))
 
