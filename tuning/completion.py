@@ -37,10 +37,11 @@ class Result(NamedTuple):
 class Standing:
     """What the rules need to know of a search, so that a service can ask its database instead of loading all trials.
 
-    ``best`` is the best value of the own trials that ended with one (the first of equals), ``since_best`` how many such
-    trials have higher numbers, ``before`` the best value of all but the last ``n`` of them (for ``convergence``; None
-    if there are no more than n). ``started`` counts the own trials, ``completed`` those that ran to their own end, and
-    ``finished`` those that ended in whatever way.
+    ``best`` is the best value of the own trials that ended with one (the first of equals), ``since_best`` how many
+    trials with higher numbers have ended with a value or failed (of all trials, while there is no best), ``before`` the
+    best value of all but the last ``n`` that ended with one (for ``convergence``; None if there are no more than n).
+    ``started`` counts the own trials, ``completed`` those that ran to their own end, and ``finished`` those that ended
+    in whatever way.
     """
 
     goal: Goal
@@ -132,7 +133,7 @@ def standing(history: History, window: int | None = None) -> Standing:
     return Standing(
         goal=history.goal,
         best=_result(best),
-        since_best=0 if best is None else sum(trial.number > best.number for trial in ended),
+        since_best=sum(best is None or trial.number > best.number for trial in (*ended, *history.failed)),
         before=None if before is None else before.value,
         started=len(history.own),
         completed=sum(trial.state is TrialState.COMPLETED for trial in history.own),
@@ -154,13 +155,20 @@ def target_reached(now: Standing, target: float) -> Completion | None:
 
 
 def no_improvement(now: Standing, trials: int) -> Completion | None:
-    """Met when ``trials`` trials with a value came after the best one (the first of equals)."""
+    """Met when ``trials`` trials came after the best one (the first of equals), or at all while none has a value.
+
+    A failed trial is one that brought no improvement (F80 counts "training jobs that have failed to improve"); one that
+    was lost, or stopped before it had a value, says nothing of its point and is not counted.
+    """
     best = now.best
-    if best is None or now.since_best < trials:
+    if now.since_best < trials:
         return None
-    reason = f"No improvement in {_trials(now.since_best)}: the best is still trial {best.trial} with {best.value:.6g}."
-    numbers: dict[str, Number] = {"trial": best.trial, "value": best.value}
-    return Completion("no_improvement", reason, {**numbers, "trials_since": now.since_best, "limit": trials})
+    since = f"No improvement in {_trials(now.since_best)}"
+    numbers: dict[str, Number] = {"trials_since": now.since_best, "limit": trials}
+    if best is None:
+        return Completion("no_improvement", f"{since}: none has given a value.", numbers)
+    reason = f"{since}: the best is still trial {best.trial} with {best.value:.6g}."
+    return Completion("no_improvement", reason, {"trial": best.trial, "value": best.value, **numbers})
 
 
 def convergence(now: Standing, trials: int, tolerance: float = TOLERANCE) -> Completion | None:

@@ -83,8 +83,8 @@ class Tuner:
         repeats: how often each point is run; see ``best_point``.
         max_trials: how many trials there may be; None: as many as are asked for, with ``parents`` as many as theirs
             leave of 500 (F20).
-        completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...;
-            {"max_seconds": 3600} counts from when trials are first asked for.
+        completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...
+            A failed trial is one without improvement; {"max_seconds": 3600} counts from when trials are first asked for.
         profile: the service whose rules and defaults hold, such as "sagemaker" (profiles.py): its own strategy in the
             place of "auto", its seed, if it has one, where none or None is given, its scale where a range of the
             space's document names none ("sagemaker": auto), and no more trials than it runs.

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from hpt_web.accounts.access import project_for
@@ -174,8 +174,10 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
     if any(rule is not None for rule in rules):
         usable = job.trials.filter(state__in=USABLE, objective__isnull=False).order_by()
         best = _best_of(usable, goal)
-        if best is not None and criteria.max_not_improving is not None:
-            since = usable.filter(number__gt=best.trial).count()
+        if criteria.max_not_improving is not None:
+            failed = Q(state=TrialState.FAILED) | Q(state=TrialState.COMPLETED, objective__isnull=True)
+            told = failed | Q(state__in=USABLE, objective__isnull=False)
+            since = job.trials.filter(told, number__gt=best.trial if best else 0).count()
         if best is not None and (window := criteria.converged) is not None:
             last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
             earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None

@@ -62,14 +62,41 @@ def test_target(values, goal, target, trial):
         ((0.9, 0.9, 0.9), Goal.MAXIMIZE, 2, 2),  # equal is no improvement
         ((0.5, 0.9, 0.6), Goal.MAXIMIZE, 2, None),
         ((0.1, 0.5, 0.6, 0.7), Goal.MINIMIZE, 3, 3),
-        ((0.9, 0.5, None, ..., 0.6), Goal.MAXIMIZE, 3, None),  # failed and running ones do not count
-        ((0.9, 0.5, None, ..., 0.6), Goal.MAXIMIZE, 2, 2),
-        ((None, None), Goal.MAXIMIZE, 1, None),
+        (
+            (0.9, 0.5, None, ..., 0.6),
+            Goal.MAXIMIZE,
+            4,
+            None,
+        ),  # a failed one is no improvement, a running one nothing yet
+        ((0.9, 0.5, None, ..., 0.6), Goal.MAXIMIZE, 3, 3),
+        ((None, 0.9, None), Goal.MAXIMIZE, 1, 1),
+        ((None, None), Goal.MAXIMIZE, 3, None),
+        ((None, None), Goal.MAXIMIZE, 2, 2),
     ],
 )
 def test_no_improvement(values, goal, trials, since):
     met = no_improvement(standing(history(*values, goal=goal)), trials)
     assert (met and met.numbers["trials_since"]) == since
+
+
+def test_trials_that_were_lost_or_stopped_without_a_value_say_nothing_of_improvement():
+    states = (TrialState.LOST, TrialState.STOPPED, TrialState.PAUSED, TrialState.RUNNING)
+    best = Observation(1, {}, TrialState.COMPLETED, 0.9)
+    others = tuple(Observation(number, {}, state) for number, state in enumerate(states, start=2))
+    assert standing(History(Goal.MAXIMIZE, (best, *others))).since_best == 0
+
+
+def test_failures_in_a_row_end_a_search_that_no_longer_improves():
+    for values, reason in (
+        ([0.9], "No improvement in 4 trials: the best is still trial 1 with 0.9."),
+        ([], "No improvement in 4 trials: none has given a value."),
+    ):
+        tuner = Tuner([FLOAT], strategy="random", completion={"max_not_improving": 4}, max_trials=40)
+        for value in values:
+            tuner.tell(tuner.ask()[0], value)
+        while not tuner.done:
+            tuner.tell(tuner.ask()[0], failure="out of memory")
+        assert tuner.completion.reason == reason
 
 
 @pytest.mark.parametrize(

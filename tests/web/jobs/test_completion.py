@@ -75,6 +75,13 @@ def limit(job: TuningJob) -> Decision:
             "No improvement in 2 trials: the best is still trial 1 with 0.5.",
             {"rule": "no_improvement", "trial": 1, "value": 0.5, "trials_since": 2, "limit": 2},
         ),
+        # A failed trial is no improvement either.
+        (
+            {"max_not_improving": 2},
+            [0.5, None, 0.4],
+            "No improvement in 2 trials: the best is still trial 1 with 0.5.",
+            {"rule": "no_improvement", "trial": 1, "value": 0.5, "trials_since": 2, "limit": 2},
+        ),
         (
             {"converged": 2, "tolerance": 0.1},
             [0.5, 0.51, 0.52],
