@@ -205,6 +205,47 @@ def test_the_third_trial_tests_the_parents_and_says_so():
         assert "to test the parents with" in reasons[2] and "to test" not in reasons[0] + reasons[1]
 
 
+def settled(trials=40):
+    """A parent whose second half was tried all but at one point, its best, as a search by a model does."""
+    rng = np.random.default_rng(0)
+    found = parent(trials=trials)
+    unit = MIXED.encode(max(found, key=lambda trial: trial.value).config)
+    for number in range(trials // 2, trials):
+        near = MIXED.snap(np.clip(unit + 1e-3 * rng.standard_normal(len(unit)), 0, 1)[None])[0]
+        config = MIXED.decode(near)
+        replaced = dataclasses.replace(found[number], config=config, value=bowl(config) + 1.0)
+        found = (*found[:number], replaced, *found[number + 1 :])
+    return found
+
+
+def test_the_second_trial_is_another_point_than_the_parents_best():
+    """F12: the ten best of a search by a model are one point; trying it twice tells nothing of the parent."""
+    history = History(Goal.MAXIMIZE, inherited=settled(), comparable=False)
+    first, second, third = strategies.create("bayesian", {}).suggest(MIXED, history, [1, 2, 3], 0)
+    features = MIXED.unit_features(MIXED.encode_all([one.config for one in (first, second, third)]))
+    apart = np.sqrt(((features[:, None] - features[None]) ** 2).sum(-1))
+    assert apart[np.triu_indices(3, 1)].min() > 0.15
+    assert "one of the best of parent that lie apart" in second.reason
+
+
+def test_however_many_trials_run_at_a_time_parents_choose_three_before_there_are_results():
+    """F12: the others fill the space, so that a parent that misleads costs three trials in parallel as well."""
+    bayesian = strategies.create("bayesian", {})
+    history = History(Goal.MAXIMIZE, inherited=settled(), comparable=False)
+    found = bayesian.suggest(MIXED, history, list(range(1, 9)), 0)
+    assert [one.numbers.get("starter") for one in found] == [1, 2, 3, *[None] * 5]
+    assert [one.numbers.get("design") for one in found] == [*[None] * 3, 1, 2, 3, 4, 5]
+    cold = bayesian.suggest(MIXED, History(Goal.MAXIMIZE), [1, 2, 3, 4, 5], 0)
+    assert [one.config for one in found[3:]] == [one.config for one in cold]
+    assert found[4].reason == (
+        "Before own results: point 2 of a space-filling design, as the first 3 trials, chosen after the parents, have "
+        "yet to tell what these are worth."
+    )
+    pending = tuple(Observation(n, one.config, TrialState.RUNNING) for n, one in enumerate(found[:5], 1))
+    later = bayesian.suggest(MIXED, dataclasses.replace(history, own=pending), [6], 0)
+    assert later[0].config == found[5].config
+
+
 def test_two_trials_are_enough_of_a_parent():
     run = simulate(
         strategies.create("bayesian", {"n_initial_points": 2}),

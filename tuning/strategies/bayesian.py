@@ -73,12 +73,13 @@ INFO = Info(
 class Bayesian:
     """A Gaussian process over all usable trials, and the untried point of highest acquisition.
 
-    The initial design is the centre, then scrambled Sobol points that the constraints allow, by trial number. Where three points or more share
-    the best value, improvement says little: every second trial explores, the best of a few random points by the
-    confidence bound. Where the model foretells trials hardly better than their mean does (see skill.py), the design
-    goes on in three trials of four. Inherited trials of comparable value are observations like the own ones, and
-    shorten the design. With parents whose values are not comparable, the first trials are taken from the parents (see
-    transfer.py).
+    The initial design is the centre, then scrambled Sobol points that the constraints allow, by trial number. Where
+    three points or more share the best value, improvement says little: every second trial explores, the best of a few
+    random points by the confidence bound. Where the model foretells trials hardly better than their mean does (see
+    skill.py), the design goes on in three trials of four. Inherited trials of comparable value are observations like
+    the own ones, and shorten the design. With parents whose values are not comparable, the first trials are taken from
+    the parents (see transfer.py), three of them; what is asked for beside these before there are results is of the
+    design.
     Pending trials are believed to give what the model expects of them. Failed trials count as the worst value seen;
     lost ones, and stopped ones without a value, are ignored. Where trials were stopped or are paused on their way, the
     model is of whole trials, learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these
@@ -167,6 +168,8 @@ class _Search:
     def _from_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
         tried = self.space.encode_all([trial.config for trial in self.history.own if trial.state.terminal])
         taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
+        if len(taken) >= STARTERS and number > STARTERS:
+            return self._beside_parents(number, rng)
         unit, why = starter(self._parents(), self.space, taken)
         config = self.space.decode(unit)
         if not free(self.space, config, self.used):
@@ -174,6 +177,20 @@ class _Search:
         return Suggestion(
             config, f"Before own results: {why}.", {"starter": number, "inherited_trials": self.inherited}
         )
+
+    def _beside_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
+        """A point of the design for a trial that is asked for before the starters have told what the parents are worth.
+
+        However many run at a time, a parent that misleads costs so no more than its starters.
+        """
+        place = number - STARTERS
+        config, where = self._design_point(place, rng)
+        reason = (
+            f"Before own results: point {place} of a space-filling design{where}, as the first {STARTERS} trials, "
+            "chosen after the parents, have yet to tell what these are worth."
+        )
+        numbers: dict[str, Number] = {"design": place, "inherited_trials": self.inherited}
+        return Suggestion(config, reason, numbers)
 
     def _modelled(self, number: int, rng: np.random.Generator) -> Suggestion:
         if self._surrogate is None:

@@ -38,6 +38,7 @@ _LEVELS = (0.3, 0.0)  # shares of what a parent contributes that are tried besid
 _DOUBTED = 4.0  # how much likelier, in logarithms, the observations must become by leaving a parent out
 _FITTED, _LEAST_FITTED = 300, 40  # trials of all parents together, and of each, that their kernels are fitted to
 _TOP = 10
+_APART = 0.25  # good trials closer together are one: as a share of how far 10 evenly spread ones would lie apart
 _TEST_AT = 2  # own trials, after which the next one tests the parents
 
 
@@ -88,13 +89,18 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> tuple[Floats, str]:
     """A unit point (d,) from the parents' trials alone, and why. ``taken`` (k, d): units of the own trials so far.
 
-    First the parents' trial that all of them together expect most of, then a good one far from it: if the parents
+    First the parents' trial that all of them together expect most of, then a good one elsewhere, far from it: if they
     mislead about where exactly the best lies, the spread finds out. The third tests them: one that was middling there.
     Good trials alone cannot tell that a parent's order is reversed; one that does better than they do can.
     """
     tests = len(taken) == _TEST_AT
     scores = [np.abs(source.posterior.targets) if tests else source.posterior.targets for source in sources]
-    chosen = [np.argsort(one, kind="stable")[:_TOP] for one in scores]
+    ordered = [np.argsort(one, kind="stable") for one in scores]
+    spread = len(taken) > 0 and not tests
+    chosen = [
+        _different(source.features, order, _APART * _TOP ** (-1.0 / len(space))) if spread else order[:_TOP]
+        for source, order in zip(sources, ordered, strict=True)
+    ]
     units = np.vstack([source.units[indices] for source, indices in zip(sources, chosen, strict=True)])
     names = [source.parent for source, indices in zip(sources, chosen, strict=True) for _ in indices]
     features = space.unit_features(units)
@@ -107,7 +113,19 @@ def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> t
     furthest = int(np.argmax(distance))
     if tests:
         return units[furthest], f"a middling one of {names[furthest]}, to test the parents with"
-    return units[furthest], f"one of the {_TOP} best of {names[furthest]}, far from the trials so far"
+    return units[furthest], f"one of the best of {names[furthest]} that lie apart, far from the trials so far"
+
+
+def _different(features: Floats, order: NDArray[np.intp], apart: float) -> NDArray[np.intp]:
+    """Of the trials in this ``order`` those that lie ``apart`` from all better ones: the better half, at most 10.
+
+    The ten best of a search by a model are one point, and none of them tells what the best of them does not.
+    """
+    kept = order[:1]
+    for index in order[1:].tolist():
+        if ((features[kept] - features[index]) ** 2).sum(-1).min() >= apart**2:
+            kept = np.append(kept, index)
+    return kept[: max(2, min(_TOP, (len(kept) + 1) // 2))]
 
 
 def transferred(sources: tuple[Source, ...], features: Floats, targets: Floats, groups: gp.Groups) -> Transferred:
