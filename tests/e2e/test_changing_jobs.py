@@ -75,7 +75,7 @@ def test_a_job_is_paused_changed_unpaused_and_extended(
     sign_in: SignIn, console: Console, alice: Person, resumable: str
 ) -> None:
     page = sign_in("bob")
-    alice.make_job(resumable, "patient", trials=1, parallel=1, static={"epochs": 150, "pause": 0.1})
+    alice.make_job(resumable, "patient", trials=1, parallel=1, static={"epochs": 250, "pause": 0.1})
     page.goto(f"/projects/{resumable}/jobs/patient?trial=1")
     state, progress = page.locator("h1 + span"), page.get_by_role("region", name="Progress of the job")
     trial = page.get_by_role("complementary", name="Trial 1")
@@ -97,7 +97,7 @@ def test_a_job_is_paused_changed_unpaused_and_extended(
 
     say(ask(page, "Unpause"), "Unpause the job")
     expect(state).to_contain_text("Completed")
-    expect(trial.get_by_role("region", name="Metrics")).to_contain_text("at step 150")
+    expect(trial.get_by_role("region", name="Metrics")).to_contain_text("at step 250")
     log = alice.get(f"/projects/{resumable}/jobs/patient/trials/1/logs", offset=0)
     assert re.match("begins after epoch [1-9]", log["text"]), log
 

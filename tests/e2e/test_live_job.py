@@ -94,7 +94,7 @@ def test_the_page_outlives_the_web_server(
 
 def test_zoom_survives_what_arrives(sign_in: SignIn, alice: Person, project: str) -> None:
     page = sign_in("alice")
-    alice.make_job(project, "zoom", trials=30, static={"epochs": 5, "pause": 0.1})
+    alice.make_job(project, "zoom", trials=90, static={"epochs": 5, "pause": 0.1})
     page.goto(f"/projects/{project}/jobs/zoom")
     wait_for(lambda: dots(page) >= 4, 60, "some dots")
     read = "document.querySelector('.js-plotly-plot').layout.yaxis.range.join()"
