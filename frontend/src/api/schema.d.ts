@@ -1642,14 +1642,17 @@ export interface components {
             /** @description What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv. */
             content_type?: string;
             description?: string;
+            /** @description Pipe: trials read it through pipes, one for each epoch. With the others, and if left out, they find files, and it is not told again. */
+            input_mode?: components["schemas"]["InputModeEnum"];
             name: string;
             required?: boolean;
         };
+        /** @description As it is sent. An answer holds no more than was said, which is no document's rule otherwise (`api.schema`). */
         ChannelDocumentRequest: {
             /** @description What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv. */
             content_type?: string;
             description?: string;
-            /** @description Either way trials find files; there is no Pipe. */
+            /** @description Pipe: trials read it through pipes, one for each epoch. With the others, and if left out, they find files, and it is not told again. */
             input_mode?: components["schemas"]["InputModeEnum"];
             name: string;
             required?: boolean;
@@ -2012,7 +2015,7 @@ export interface components {
             trials: number;
         };
         /** @enum {string} */
-        InputModeEnum: "File" | "FastFile";
+        InputModeEnum: "File" | "FastFile" | "Pipe";
         Job: {
             algorithm: components["schemas"]["VersionReference"];
             best: components["schemas"]["BestTrial"] | null;
@@ -2245,6 +2248,7 @@ export interface components {
             max_seconds: number | null;
             /** @description Trials that are started in all. Each counts once, also if it fails or is lost; its retries and more attempts do not. For so many that end well set `completion.max_completed`, and this higher. */
             max_trials: number;
+            /** @description For how long a trial runs, all of its attempts together; then it is stopped, and what it reported counts. Being paused, pre-empted or lost gives it no time back; a person's retry gives it all. Of one that runs elsewhere: for how long nothing may be heard of it. */
             trial_seconds: number;
         };
         LimitsRequest: {
@@ -2258,6 +2262,7 @@ export interface components {
             max_seconds?: number | null;
             /** @description Trials that are started in all. Each counts once, also if it fails or is lost; its retries and more attempts do not. For so many that end well set `completion.max_completed`, and this higher. */
             max_trials?: number;
+            /** @description For how long a trial runs, all of its attempts together; then it is stopped, and what it reported counts. Being paused, pre-empted or lost gives it no time back; a person's retry gives it all. Of one that runs elsewhere: for how long nothing may be heard of it. */
             trial_seconds?: number;
         };
         LoginRequest: {
@@ -3259,7 +3264,7 @@ export interface components {
             objective: number | null;
             /**
              * Format: double
-             * @description For how long its attempts ran that are over, all together, without the time between them.
+             * @description For how long its attempts ran that are over, all together, without the time between them. After a retry it may be more than trial_seconds, which count from there.
              */
             ran_seconds: number;
             reason: string;
@@ -3319,7 +3324,7 @@ export interface components {
             origin: components["schemas"]["Origin"] | null;
             /**
              * Format: double
-             * @description For how long its attempts ran that are over, all together, without the time between them.
+             * @description For how long its attempts ran that are over, all together, without the time between them. After a retry it may be more than trial_seconds, which count from there.
              */
             ran_seconds: number;
             reason: string;

@@ -86,7 +86,12 @@ class Limits(Shape):
     )
     max_parallel = serializers.IntegerField(required=False, help_text="Trials that run at once.")
     max_seconds = serializers.IntegerField(required=False, allow_null=True)
-    trial_seconds = serializers.IntegerField(required=False)
+    trial_seconds = serializers.IntegerField(
+        required=False,
+        help_text="For how long a trial runs, all of its attempts together; then it is stopped, and what it reported "
+        "counts. Being paused, pre-empted or lost gives it no time back; a person's retry gives it all. Of one that "
+        "runs elsewhere: for how long nothing may be heard of it.",
+    )
     max_attempts = serializers.IntegerField(required=False)
     max_failures = serializers.IntegerField(
         required=False, allow_null=True, help_text="With more failed trials than this, the job fails."
@@ -272,7 +277,8 @@ class Trial(Shape):
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     ran_seconds = serializers.FloatField(
-        help_text="For how long its attempts ran that are over, all together, without the time between them."
+        help_text="For how long its attempts ran that are over, all together, without the time between them. After a "
+        "retry it may be more than trial_seconds, which count from there."
     )
 
 

@@ -153,7 +153,9 @@ def _resume_trials(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
             continue
         paused = trial.state == TrialState.STOPPED and newest is not None and _awaited_promotion(newest)
         to = TrialState.PAUSED if paused else TrialState.QUEUED
-        if reopen_trial(trial, to, reason=reason, retried_after=trial.attempt):
+        # Whoever stopped it with its job only interrupted it: it has what it had left of its time and attempts.
+        anew = {} if trial.state == TrialState.STOPPED else {"retried_after": trial.attempt}
+        if reopen_trial(trial, to, reason=reason, **anew):
             entries += [trial_entry(trial), decide(job, Decision.Kind.RETRY, reason, trial=trial)]
     return entries
 

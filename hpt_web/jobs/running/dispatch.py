@@ -22,7 +22,7 @@ from hpt_web.jobs.events import Entry, append, decide, decision_entry, job_entry
 from hpt_web.jobs.lifecycle import grace_of, move_job, move_trial, request_stop
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.queries import counts_by_state, live_attempts
-from hpt_web.jobs.running import breaker, launching, resuming
+from hpt_web.jobs.running import allowance, breaker, launching, resuming
 from hpt_web.jobs.running.beginnings import Beginning
 from hpt_web.jobs.running.continuing import take_over
 from hpt_web.jobs.running.starts import launch
@@ -43,7 +43,7 @@ STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it 
 
 
 def advance(job_id: int) -> list[int]:
-    """Bring the job as far as it can go now; the ids of other jobs that may have become able to go on."""
+    """Bring the job as far as it can go now; the ids of jobs that may have become able to go on."""
     with transaction.atomic():
         found = rows.read(TuningJob, "id = %s AND ended_at IS NULL FOR NO KEY UPDATE", job_id)
         if not found:
@@ -51,7 +51,7 @@ def advance(job_id: int) -> list[int]:
         (job,) = found
         before = (job.state, job.reason)
         known = choosing.shown(job)
-        entries, started, beginning = _step(job, known)
+        entries, started, beginning, again = _step(job, known)
         if started:
             beginning.write(job.pk, [*entries, job_entry(job, known.after(entries))])
         elif entries or (job.state, job.reason) != before:
@@ -65,7 +65,8 @@ def advance(job_id: int) -> list[int]:
         crash.at("child.spawned")
     if started:  # not before: a place that is free would wait while they are leased
         rows.select("SELECT pg_notify(%s, '')", NEW_ATTEMPTS)
-    return capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
+    others = capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
+    return [*others, job_id] if again else others
 
 
 class Step(NamedTuple):
@@ -74,6 +75,7 @@ class Step(NamedTuple):
     entries: list[Entry]
     started: list[Attempt]
     beginning: Beginning
+    again: bool = False  # there may be more to do at once
 
 
 def _step(job: TuningJob, known: Known) -> Step:
@@ -208,6 +210,8 @@ def _start_trials(job: TuningJob, known: Known) -> Step:
     if likely.start and (without := _without_image(job)) is not None:
         return without
     queued = _queued(job, likely.start) if counts.get(TrialState.QUEUED) else []
+    if over := [entry for trial in queued for entry in _end_if_over(trial)]:
+        return Step(over, [], Beginning(), again=True)
     crash.at("suggest.next")
     choice = choosing.choose(job, counts, likely.start - len(queued), own=known.trials)
     if choice.size:
@@ -269,6 +273,13 @@ def _queued(job: TuningJob, most: int) -> list[Trial]:
     for trial in found:
         trial.job = job
     return found
+
+
+def _end_if_over(trial: Trial) -> list[Entry]:
+    """End a trial that waits to go on, but has no time left; what it reported counts."""
+    reason = allowance.why_over(trial.job.spec["limits"]["trial_seconds"])
+    over = allowance.is_over(trial) and move_trial(trial, TrialState.STOPPED, reason=reason)
+    return [trial_entry(trial)] if over else []
 
 
 def say(job: TuningJob, reason: str, *, waits: str, lacks_image: bool = False) -> None:

@@ -18,8 +18,9 @@ from django.conf import settings
 from hpt_web.accounts.models import Project
 from hpt_web.catalog import bundles, storage
 from hpt_web.catalog.models import Algorithm, AlgorithmVersion, DatasetVersion
+from hpt_web.catalog.validation import PIPE
 from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
-from hpt_web.jobs.running import backends, images
+from hpt_web.jobs.running import allowance, backends, images
 from tuning.backends import Backend, LaunchSpec, Limits
 from tuning.backends.docker.container import BASE
 from tuning.space import Value
@@ -67,6 +68,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     checkpoints = checkpoint_folder(trial)
     if trial.continues and attempt.number == 1:
         _copy_checkpoints(trial, checkpoints)
+    channels = {name: _input(version) for name, version in channels_of(job.pk)}
     share = _resources(job).get("gpu_memory_mb")
     contained = attempt.backend == CONTAINER
     shown = f"{BASE}/checkpoints" if contained else str(checkpoints)  # as the trial sees them
@@ -84,12 +86,13 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
             **({"HPT_GPU_MEMORY_MB": str(share)} if share else {}),
         },
         hyperparameters={**values, "_tuning_objective_metric": job.metric},
-        channels={name: _input(version) for name, version in channels_of(job.pk)},
+        channels=channels,
+        pipes=_piped(version.pk).intersection(channels),
         content_types={one["name"]: one["content_type"] for one in version.channels if one.get("content_type")},
         code=_code(version) if version.bundle else None,
         checkpoints=checkpoints,
         names={"job": job.name, "trial": f"{job.name}-{trial.number:04d}", "project": _slug(job.project_id)},
-        limits=_limits(job, contained=contained),
+        limits=_limits(attempt, contained=contained),
         gpus=tuple(attempt.devices),  # none at all for who has none
         image=job.spec["image"] if contained else None,
         entrypoint=() if contained and version.bundle else None,
@@ -103,6 +106,12 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
 def version_of(pk: int) -> AlgorithmVersion:
     """A version of an algorithm, which never changes; the algorithm itself may."""
     return AlgorithmVersion.objects.get(pk=pk)
+
+
+@lru_cache(maxsize=64)
+def _piped(version: int) -> frozenset[str]:
+    """The channels that trials of an algorithm's version read through pipes."""
+    return frozenset(one["name"] for one in version_of(version).channels if one.get("input_mode") == PIPE)
 
 
 def _network(version: AlgorithmVersion) -> str | None:
@@ -133,12 +142,12 @@ def _keep_alive(job: TuningJob) -> int:
     return _resources(job).get("keep_alive_seconds") or 0
 
 
-def _limits(job: TuningJob, *, contained: bool) -> Limits:
-    resources = _resources(job)
+def _limits(attempt: Attempt, *, contained: bool) -> Limits:
+    resources = _resources(attempt.trial.job)
     memory = resources.get("memory_mb")
     most = int(MOST_OF_MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if contained else None
     return Limits(
-        wall_seconds=job.spec["limits"]["trial_seconds"],
+        wall_seconds=max(allowance.SHORTEST, allowance.seconds_left(attempt.trial, attempt.number)),
         grace_seconds=float(settings.HPT_STOP_GRACE_SECONDS),
         memory_bytes=memory * MEBIBYTE if memory else most,
         processes=settings.HPT_TRIAL_PROCESSES,

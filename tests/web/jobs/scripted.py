@@ -4,8 +4,9 @@ For what depends on the order of things (a follower that lost its lease, an atte
 do the same is shown by the tests of the process backend and by tests/faults.
 """
 
+import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from tuning.backends import LaunchSpec, Phase, Status
 class Play:
     spec: LaunchSpec
     log: bytes = b""
-    status: Status = field(default_factory=lambda: Status(phase=Phase.RUNNING, started_at=1.0))
+    status: Status = field(default_factory=lambda: Status(phase=Phase.RUNNING, started_at=time.time()))
     launches: int = 1
     saved_at: int | None = None  # how long the log was when the newest checkpoint was written, if that is known
 
@@ -90,10 +91,10 @@ class ScriptedBackend:
             signal=signal,
             ended_by=ended_by,
             failure=failure,
-            started_at=1.0,
-            ended_at=2.0,
+            started_at=self.plays[attempt].status.started_at,
+            ended_at=time.time(),
             log_lost_bytes=log_lost_bytes,
         )
 
     def vanishes(self, attempt: str) -> None:
-        self.plays[attempt].status = Status(phase=Phase.VANISHED, started_at=1.0)
+        self.plays[attempt].status = replace(self.plays[attempt].status, phase=Phase.VANISHED)

@@ -9,7 +9,7 @@ const WORDS = {
   max_parallel: { label: "At a time", description: "Trials that run together." },
   trial_seconds: {
     label: "Seconds for a trial",
-    description: "Then it is stopped; what it reported counts.",
+    description: "All its attempts together; then it is stopped, and what it reported counts.",
   },
   max_attempts: { label: "Attempts", description: "Of a trial that was lost." },
   max_failures: {
