@@ -11,7 +11,8 @@ stages      the services that they are done to: throw-away ones, or an operator'
 work        the jobs that run meanwhile, and their script
 watching    what is looked at while they run: slots, processes, sockets, the API
 evidence    everything that is known of a row when it is over
-invariants  I1 to I10, checked on the evidence
+bounds      limits of a project, caps of a team and GPUs, for rows in a project of their own
+invariants  I1 to I11, checked on the evidence
 ledger      the account, printed at the end
 runner      one row after the other
 """

@@ -20,9 +20,10 @@ from tests.faults.lab import Lab
 WARNING = """\
 This breaks the service in {home} on purpose, again and again: it kills and stops its processes (web, worker, follower,
 PostgreSQL, Valkey), ends database connections, pauses and fills the queue, and starts a second worker and follower for
-a while. Jobs that run there live through it, if the service is what it claims to be. It makes an administrator and a
-project named {project}-TIME and leaves them there, with the jobs that it ran; the account is deactivated at the end. It
-changes no other data, and installs nothing. Never run it where people work.
+a while. Jobs that run there live through it, if the service is what it claims to be. It makes an administrator, a
+project named {project}-TIME, and some more projects and teams named after that, and leaves them there with the jobs
+that it ran; the account is deactivated at the end. It changes no other data, and installs nothing. Never run it where
+people work.
 """
 CLOSE = "from hpt_web.accounts.models import User; User.objects.filter(username={name!r}).update(is_active=False)"
 

@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from tests.chaos.bounds import CPU, Bounds, Pool
 from tests.chaos.watching import Answer, Page, Sample
 from tests.chaos.work import Work
 
-SCORE = re.compile(r'(?m)^(?:score=|\{"hpt": \{"score": )([^\s,]+).*\n')
+SCORE = re.compile(rb'(?:score=|\{"hpt": \{"score": )([^\s,]+).*\n')
 
 Row = dict[str, Any]
 
@@ -40,7 +41,8 @@ class Evidence:
     row: str
     name: str
     work: Work
-    slots: int
+    pools: dict[str, Pool]  # by name, as they were when it began
+    bounds: Bounds
     job: Row
     trials: list[Row]
     attempts: list[Row]
@@ -71,6 +73,10 @@ class Evidence:
     leftovers: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)  # what the faults did
     guest: list[Row] = field(default_factory=list)  # the trials of another job, for which those of this one made room
+
+    @property
+    def slots(self) -> int:
+        return self.pools[CPU].devices
 
     def first_step(self, attempt: Row) -> int:
         """The number of an attempt's first point: it goes on where the one stood whose checkpoint it took up."""
@@ -108,13 +114,24 @@ class Evidence:
         found = set()
         for sample, after in pairwise(self.samples):
             if sample.reserved is not None and after.reserved is not None:
-                held = {token for token, *_ in (*sample.reserved, *after.reserved)}
+                held = {place.token for place in (*sample.reserved, *after.reserved)}
                 found |= (sample.alive & own) - held
         return sorted(found)
 
     def most_reserved(self) -> int:
-        """Of this service's slots, over all jobs, at any sampled moment."""
-        return max((sum(n for *_, n in sample.reserved) for sample in self.samples if sample.reserved), default=0)
+        """Of this service's slots, over all jobs, at any sampled moment: each attempt holds one, also with GPUs."""
+        return max((len(sample.reserved) for sample in self.samples if sample.reserved), default=0)
+
+    def most_in_pools(self) -> dict[str, float]:
+        """The most devices of each pool of GPUs that were reserved at any sampled moment."""
+        most: dict[str, float] = defaultdict(float)
+        for sample in self.samples:
+            held: dict[str, float] = defaultdict(float)
+            for place in sample.reserved or []:
+                if place.devices:
+                    held[place.pool] += place.units
+            most |= {pool: max(units, most[pool]) for pool, units in held.items()}
+        return dict(most)
 
     def most_alive(self) -> int:
         """Of this job's scripts, at any sampled moment."""
@@ -156,6 +173,13 @@ def rows_of(database_url: str, project: str, name: str) -> dict[str, list[Row]]:
         }
 
 
+def taken_gpus(database_url: str) -> set[str]:
+    """The ids of those that somebody holds now."""
+    query = b"SELECT DISTINCT jsonb_array_elements_text(devices) FROM jobs_attempt WHERE ended_at IS NULL"
+    with psycopg.connect(database_url) as connection:
+        return {row[0] for row in connection.execute(query).fetchall()}
+
+
 def points_of(rows: list[Row]) -> dict[int, list[tuple[int, float]]]:
     stored = defaultdict(list)
     for row in rows:
@@ -176,8 +200,9 @@ def logs_of(home: Path, attempts: list[Row]) -> dict[int, list[float]]:
     printed = {}
     for attempt in attempts:
         for path in _logs(home, attempt["token"]):
-            text = path.read_text(errors="replace")
-            printed[attempt["id"]] = [float(value) for value in SCORE.findall(text)]
+            with path.open("rb") as lines:  # some are of 200 MB
+                found = [SCORE.match(line) for line in lines if b"score" in line]
+            printed[attempt["id"]] = [float(match[1]) for match in found if match]
     return printed
 
 

@@ -6,13 +6,16 @@ A check answers with what it found broken, in sentences with their numbers; noth
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from tests.chaos.evidence import Evidence, as_document
+from tests.chaos.watching import Reserved, Script
 from tuning.states import TrialState
 
 POLL_SECONDS = 5.0
 SLACK_SECONDS = 5.0  # of a machine that is busy
+ROUNDED = 0.01  # of a device: memory is counted in whole MB, and parts of 1024
 READ_BYTES = 2e6  # of the logs in a second, at the least
 TERMINAL = {str(state) for state in TrialState if state.terminal}
 
@@ -31,7 +34,7 @@ def one_end(e: Evidence) -> Iterator[str]:
     patience = e.lease + POLL_SECONDS + e.slower * (SLACK_SECONDS + e.start + e.log_bytes / READ_BYTES)
     for sample in e.samples:
         alive |= dict.fromkeys(sample.alive, sample.at)
-        reserved |= {token: sample.at for token, *_ in sample.reserved or []}
+        reserved |= {place.token: sample.at for place in sample.reserved or []}
     for attempt in e.attempts:
         token = attempt["token"]
         held = reserved.get(token, 0.0) - max(alive.get(token, 0.0), e.faulted)
@@ -80,12 +83,13 @@ def places(e: Evidence) -> Iterator[str]:
     most = e.most_reserved()
     if most > e.slots:
         yield f"{most} places were reserved at one moment, of {e.slots}"
+    for pool, units in e.most_in_pools().items():
+        if units > (size := e.pools[pool].devices if pool in e.pools else 0):
+            yield f"{units:g} devices of the pool {pool} were reserved at one moment, of {size}"
     number = e.job["id"]
-    for sample in e.samples:
-        own = [n for _, _, job, n in sample.reserved or [] if job == number]
-        if sum(own) > e.work.parallel:
-            yield f"{sum(own)} places were reserved by the job at one moment, of {e.work.parallel}"
-            break
+    own = max((sum(place.job == number for place in sample.reserved or []) for sample in e.samples), default=0)
+    if own > e.work.parallel:
+        yield f"{own} places were reserved by the job at one moment, of {e.work.parallel}"
     if e.most_alive() > e.work.parallel:
         yield f"{e.most_alive()} scripts ran at one moment, of {e.work.parallel}"
     yield from (f"two attempts ran at once: {overlap}" for overlap in e.overlaps())
@@ -93,6 +97,67 @@ def places(e: Evidence) -> Iterator[str]:
     runs = Counter((note.trial, note.attempt) for note in e.notes if note.word == "begins")
     yield from (f"attempt {attempt} of trial {trial} ran {n} times" for (trial, attempt), n in runs.items() if n > 1)
     yield from (f"attempt {a['token']} holds its place for ever" for a in e.attempts if a["ended_at"] is None)
+
+
+class Bound(NamedTuple):
+    what: str
+    most: float
+
+
+def within_bounds(e: Evidence) -> Iterator[str]:
+    """I11: never more than the project's limits and its team's caps, by the rows and by what really ran; no GPU is
+    given to more trials than its memory has room for, and each trial is shown those that its row holds."""
+    reserved, really = most_held(e)
+    for how, held in (("reserved", reserved), ("really taken", really)):
+        for bound, amount in held.items():
+            if amount > bound.most + ROUNDED:
+                yield f"{amount:g} {bound.what} were {how} at one moment, of {bound.most:g}"
+    row_of = _row_of(e)
+    for script in {script for sample in e.samples for script in sample.scripts if script.token in row_of}:
+        if (holds := row_of[script.token].devices) and set(script.devices) != set(holds):
+            yield f"attempt {script.token} holds the GPUs {holds}, and was shown {script.devices}"
+
+
+def most_held(e: Evidence) -> tuple[Counter[Bound], Counter[Bound]]:
+    """The most of each bound that was reserved at any sampled moment, and that really ran."""
+    row_of = _row_of(e)
+    reserved: Counter[Bound] = Counter()
+    really: Counter[Bound] = Counter()
+    for sample in e.samples:
+        running = [(row_of[script.token], script) for script in sample.scripts if script.token in row_of]
+        reserved |= _held(e, sample.reserved or [])  # the larger one of each
+        really |= _held(e, [_as_shown(e, place, script) for place, script in running])
+    return reserved, really
+
+
+def _row_of(e: Evidence) -> dict[str, Reserved]:
+    return {place.token: place for sample in e.samples for place in sample.reserved or []}
+
+
+def _held(e: Evidence, places: Iterable[Reserved]) -> Counter[Bound]:
+    """What is held of each bound at one moment."""
+    held: Counter[Bound] = Counter()
+    for place in places:
+        for device in place.devices:
+            held[Bound(f"parts of the GPU {device}", 1)] += place.share  # type: ignore[assignment]
+        if place.project != e.bounds.project:
+            continue
+        bounds = [("trials of the project", 1.0, e.bounds.running), ("slots of the team", 1.0, e.bounds.slots)]
+        if place.pool == e.bounds.gpus:
+            bounds += [(f"devices of {place.pool} by the project", place.units, e.bounds.limit)]
+            bounds += [(f"devices of {place.pool} by the team", place.units, e.bounds.cap)]
+        for what, amount, most in bounds:
+            if most is not None:
+                held[Bound(what, most)] += amount  # type: ignore[assignment]
+    return held
+
+
+def _as_shown(e: Evidence, place: Reserved, script: Script) -> Reserved:
+    """What a script really has of GPUs: those that it sees, all of their memory if it was told of no part."""
+    if not place.devices:
+        return place
+    part = script.memory_mb / e.pools[place.pool].memory_mb if script.memory_mb else 1.0
+    return place._replace(devices=script.devices, count=len(script.devices), share=part)
 
 
 def whole_curves(e: Evidence) -> Iterator[str]:
@@ -195,4 +260,5 @@ INVARIANTS: dict[str, Check] = {
     "I8": no_storm,
     "I9": answers,
     "I10": told,
+    "I11": within_bounds,
 }

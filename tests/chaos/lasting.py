@@ -127,6 +127,21 @@ def full_queue(scene: Scene, seconds: float) -> Iterator[None]:
             client.config_set("maxmemory", before)
 
 
+def of_own(server: str, how: Lasting) -> Lasting:
+    """Nothing, where the server is not the service's own."""
+
+    @contextmanager
+    def lasting(scene: Scene, seconds: float) -> Iterator[None]:
+        if why_not := scene.stage.why_not(server):
+            scene.tell(f"nothing is done: {why_not}")
+            yield
+            return
+        with how(scene, seconds):
+            yield
+
+    return lasting
+
+
 @contextmanager
 def no_network(scene: Scene, seconds: float) -> Iterator[None]:
     assert scene.stage.proxy is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Evidence
+from tests.chaos.invariants import most_held
 from tests.chaos.rows import Row
 
 HEADS = (
@@ -84,6 +85,7 @@ def account(entries: Sequence[Entry], seed: int) -> str:
         f"Points: {printed} in the logs, {points} stored. "
         f"Executions: {sum(e.executions() for e in known)}, after {sum(e.kills for e in known)} kills of trials.",
     ]
+    lines += [f"{e.row} held (really) at most {_most(e)}." for e in known if e.bounds]
     for entry in entries:
         if entry.skipped:
             lines.append(f"{entry.row.name} skipped: {entry.skipped}")
@@ -96,6 +98,13 @@ def account(entries: Sequence[Entry], seed: int) -> str:
     held = sum(entry.verdict == "holds" for entry in entries)
     lines += ["", f"{held} rows hold, {broken} are broken, {sum(bool(entry.skipped) for entry in entries)} skipped."]
     return "\n".join(lines)
+
+
+def _most(e: Evidence) -> str:
+    """Of each bound the most that was reserved, and that really ran."""
+    reserved, really = most_held(e)
+    told = [(f"{amount:.2g} ({really[bound]:.2g})", bound) for bound, amount in sorted(reserved.items())]
+    return ", ".join(f"{held} of {bound.most:g}: {bound.what}" for held, bound in told)
 
 
 def across(entries: Sequence[Entry]) -> str:

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 
 from hpt_web.crash import Step
 from tests.chaos import disks, faults, giving_way, kept, lasting, stages, wardens
+from tests.chaos.bounds import Bounds
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import kill_at, signal_to
-from tests.chaos.lasting import lasts
+from tests.chaos.lasting import Lasting, lasts
 from tests.chaos.scene import Fault
 from tests.chaos.stages import Opening, Stage
 from tests.chaos.work import Work
 
 USUAL = "I1 I2 I3 I4 I5 I6 I7 I8"
+BOUNDED = f"{USUAL} I11"
 COMPLETED = frozenset({"Completed"})
 SOME_FAIL = frozenset({"Completed", "Failed"})
 
@@ -41,6 +43,8 @@ class Row:
     work: Work = field(default_factory=Work)
     ends: frozenset[str] = COMPLETED
     says: str = ""
+    bounds: Bounds = field(default_factory=Bounds)  # of a project of its own
+    rival: Work | None = None  # another job of that project
     kills: int = 0  # of trials, that its fault does not count by itself
     pages: int = 3
     beside: Callable[[Stage], str] | None = None  # starts another web process first; its address
@@ -54,9 +58,12 @@ class Row:
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 LONG = Work(lines=40, pause=0.2)
+FOUR = Work(parallel=4)
+SHARES = Work(parallel=4, gpus=1, share=0.3)
+WHOLE = Work(trials=6, parallel=3, gpus=1)
 SAVES = Work(trials=6, parallel=3, lines=12, pause=0.5, mode="saves")
 MANY = Work(trials=18, parallel=3, lines=8)
-SOAK = Work(trials=60, parallel=4, lines=12, pause=0.5, mode="saves")
+SOAK = Work(trials=50, parallel=4, lines=12, pause=0.5, mode="saves", gpus=1, share=0.4)
 DOCKED = Work(trials=3, parallel=2, lines=30, pause=0.3, contained=True)
 CRASHES: dict[str, tuple[Step, str]] = {
     "R4": ("message.received", "worker"),
@@ -80,7 +87,14 @@ RANDOM = [
     faults.cut_connections,
     *(wardens.strike_warden for _ in range(4)),  # trials die more often than what stands over them
     wardens.strike_nursery,
+    faults.strike_trial,
+    faults.stop_some_trial,
 ]
+LASTING: dict[str, Lasting] = {
+    **{f"{part} stands still": lasting.still(part) for part in ("worker", "follower", "web")},
+    "the queue is paused": lasting.of_own("Valkey", lasting.paused_queue),
+    "the queue is full": lasting.of_own("Valkey", lasting.full_queue),
+}
 
 ROWS = [
     Row("R0", "nobody", "nothing: the time without a fault", "-", f"{USUAL} I9 I10", faults.nothing),
@@ -102,8 +116,16 @@ ROWS = [
         work=Work(mode="daemons"),
         ends=COMPLETED | {"Stopped"},
     ),
-    Row("R4", "worker process", "SIGKILL", "message.received", USUAL, STEPS["R4"]),
-    Row("R5", "worker process", "SIGKILL", "child.spawned", USUAL, STEPS["R5"]),
+    Row(
+        *("R4", "worker process", "SIGKILL", "message.received", BOUNDED, STEPS["R4"]),
+        work=FOUR,
+        bounds=Bounds(running=3),
+    ),
+    Row(
+        *("R5", "worker process", "SIGKILL", "child.spawned", BOUNDED, STEPS["R5"]),
+        work=FOUR,
+        bounds=Bounds(slots=3),
+    ),
     Row("R6", "follower", "SIGKILL", "child.exited, not written", USUAL, STEPS["R6"]),
     Row("R7", "follower", "SIGKILL", "result.committed, nobody nudged", USUAL, STEPS["R7"]),
     Row("R8", "worker's master", "SIGKILL", "metric.line", USUAL, signal_to("worker", KILL)),
@@ -119,9 +141,18 @@ ROWS = [
     ),
     Row("R10", "worker, follower", "SIGTERM (deploy)", "metric.line", USUAL, signal_to("worker", TERM, "follower")),
     Row("R11", "worker process", "SIGKILL", "trial.suggested, not written", USUAL, STEPS["R11"]),
-    Row("R12", "worker process", "SIGKILL", "trial.row_committed, not launched", USUAL, STEPS["R12"]),
+    Row(
+        *("R12", "worker process", "SIGKILL", "trial.row_committed, not launched", BOUNDED, STEPS["R12"]),
+        work=SHARES,
+        bounds=Bounds(limit=1),
+    ),
     Row("R13", "whoever nudges", "SIGKILL", "message.enqueued", USUAL, STEPS["R13"]),
-    Row("R14", "two workers, two followers", "SIGKILL of one", "suggest.next", USUAL, faults.second_scheduler),
+    Row(
+        *("R14", "two workers, two followers", "SIGKILL of one", "suggest.next", BOUNDED, faults.second_scheduler),
+        work=WHOLE,
+        bounds=Bounds(cap=2, running=2),
+        rival=WHOLE,
+    ),
     Row(
         *("R15", "one of two web processes", "SIGKILL with 50 sockets", "metric.line", f"{USUAL} I9", faults.web(KILL)),
         work=LONG,
@@ -189,11 +220,17 @@ ROWS = [
         own=True,
     ),
     Row(
-        "R27", "everything", "SIGKILL of all, power-cut style", "random", USUAL, faults.cut_power, work=SAVES, own=True
+        *("R27", "everything", "SIGKILL of all, power-cut style", "random", BOUNDED, faults.cut_power),
+        work=dataclasses.replace(SAVES, parallel=4, gpus=1, share=0.3),
+        bounds=Bounds(cap=1, slots=3),
+        own=True,
     ),
     Row(
-        *("R28", "random", "one of the rows every 5 s", "random", USUAL, lasting.soak(5, RANDOM, {})),
+        *("R28", "random", "one of many faults every 5 s, some last", "random", BOUNDED),
+        *(lasting.soak(5, RANDOM, LASTING),),
         work=SOAK,
+        bounds=Bounds(running=3),
+        ends=SOME_FAIL | {"Stopped"},
     ),
     Row(
         *("R29", "two trials that ignore SIGTERM", "a person stops them", "metric.line", "I1 I2 I3 I4 I5 I6 I10"),
@@ -219,7 +256,7 @@ ROWS = [
             "two trials",
             "a log of 10 million lines each",
             "metric.line",
-            "I1 I2 I3 I4 I5 I7 I10",
+            "I1 I2 I3 I4 I5 I6 I7 I10",
             faults.nothing,
         ),
         work=Work(mode="flood"),

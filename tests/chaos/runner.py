@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import random
 import time
@@ -17,6 +18,7 @@ import redis
 from docker.errors import DockerException
 
 from tests.chaos import evidence, stages, work
+from tests.chaos.bounds import bounded, gpus_of, pools
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import nothing
 from tests.chaos.interrupts import undisturbed
@@ -47,7 +49,7 @@ class Watchers:
         cookies = dict(lab.client.cookies)
         cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
         path = f"/projects/{lab.project}/jobs/{scene.name}"
-        self.sampler = Sampler(scene.stage.database_url)
+        self.sampler = Sampler(scene.stage.database_url, scene.stage.home)
         self.sockets = Sockets(addresses, path, cookie, row.pages)
         asks = "I9" in row.checks
         self.client = Client(addresses, cookies, lab.project, scene.name) if asks else None
@@ -63,6 +65,7 @@ class Theatre:
         self.per_round: float | None = None  # seconds that a round of trials takes beyond its own pauses
         self.stretch: float | None = None  # of whoever was at work meanwhile
         self.soak_seconds = 120.0
+        self.pools = pools(self.lab)
         work.prepare(self.lab)
 
     def measure(self, contained: bool) -> Entry:
@@ -71,15 +74,15 @@ class Theatre:
         entry = self.play(BY_NAME["R0"], usual)
         assert entry.evidence is not None
         took = entry.evidence.ended - entry.evidence.began
-        self.per_round = max(0.0, took - usual.ideal_seconds) / _rounds(usual)
+        rounds = math.ceil(usual.trials / usual.parallel)
+        self.per_round = max(0.0, took / rounds - usual.lines * usual.pause)
         self.stretch = entry.stretch
         return entry
 
     def play(self, row: Row, doing: Work | None = None) -> Entry:
         """One row, from the making of its job to its verdict."""
         print(f"{row.name}: {row.who}: {row.what}, at {row.step}", flush=True)
-        scene = self._scene(row, doing or row.work)
-        with self._put_right(scene):
+        with self._set(row, doing or row.work) as scene:
             watchers = Watchers(scene, row)
             broken = []
             try:
@@ -88,24 +91,56 @@ class Theatre:
                 broken.append(f"the fault could not be done: {error}")
             faulted = scene.began if row.fault is nothing else time.monotonic()
             with contextlib.suppress(AssertionError):  # I1 tells it
-                self.lab.wait_for_state(scene.name, OVER, END_SECONDS)
+                scene.lab.wait_for_state(scene.name, OVER, END_SECONDS)
             ended = time.monotonic()
+            if scene.rival:
+                other = scene.lab.wait_for_state(scene.rival, OVER, END_SECONDS)
+                if other["state"] != "Completed":
+                    broken.append(f"the other job of the project is {other['state']}: {other['reason']}")
             found = self._gather(scene, row, watchers, faulted, ended)
         broken += [f"{name}: {text}" for name in row.checks for text in INVARIANTS[name](found)]
         broken += row.proves(found)
-        self._clear(found)
+        self._clear(scene.lab, found)
         entry = Entry(row, found, broken, seed=self.seed, stretch=watchers.sampler.stretch)
         print(f"    {entry.verdict} after {ended - scene.began:.1f} s", *broken, sep="\n    ! ", flush=True)
         return entry
 
     @contextmanager
+    def _set(self, row: Row, doing: Work) -> Iterator[Scene]:
+        """The scene of a row, its job begun. Whatever ends it: nobody dies of what was armed for it, and its jobs do
+        not go on without it."""
+        name = f"{row.name.lower()}-{self.seed}"
+        taken = evidence.taken_gpus(self.stage.database_url) if doing.gpus else ()  # by other people's jobs
+        gpus = gpus_of(self.pools, taken) if doing.gpus else None
+        with ExitStack() as stack:
+            lab = self.lab
+            if row.bounds:
+                lab = stack.enter_context(bounded(lab, f"{lab.project}-{row.name.lower()}", row.bounds, gpus))
+                work.prepare(lab)
+            addresses = [self.stage.url, *([row.beside(self.stage)] if row.beside else [])]
+            work.begin(lab, name, doing, gpus)
+            job = evidence.rows_of(self.stage.database_url, lab.project, name)["job"][0]
+            dice = random.Random(f"{self.seed}/{row.name}")
+            scene = Scene(self.stage, lab, name, int(job["id"]), doing, dice, addresses, kills=row.kills)
+            stack.enter_context(self._put_right(scene))
+            scene.gpus = gpus
+            scene.bounds = dataclasses.replace(row.bounds, project=job["project_id"], gpus=gpus.name if gpus else "")
+            if row.rival is not None:
+                scene.rival = f"{name}-rival"
+                work.begin(lab, scene.rival, row.rival, gpus)
+            scene.soak_seconds, scene.began = self.soak_seconds, time.monotonic()
+            if doing.gpus and gpus is None:
+                scene.tell("there are no two GPUs here that are free: its trials take none")
+            yield scene
+
+    @contextmanager
     def _put_right(self, scene: Scene) -> Iterator[None]:
-        """Whatever ends the row: nobody dies of what was armed for it, and its job does not go on without it."""
         try:
             yield
         except KeyboardInterrupt:
             with undisturbed(), contextlib.suppress(httpx.HTTPError):
-                self.lab.client.post(f"/projects/{self.lab.project}/jobs/{scene.name}/stop", json={})
+                for name in filter(None, (scene.name, scene.rival)):
+                    scene.lab.client.post(f"/projects/{scene.lab.project}/jobs/{name}/stop", json={})
             raise
         finally:
             with undisturbed():
@@ -114,28 +149,19 @@ class Theatre:
                 if self.stage.clock is not None:
                     stages.set_clock(self.stage.clock, 0)
 
-    def _scene(self, row: Row, doing: Work) -> Scene:
-        name = f"{row.name.lower()}-{self.seed}"
-        addresses = [self.stage.url, *([row.beside(self.stage)] if row.beside else [])]
-        work.begin(self.lab, name, doing)
-        number = int(evidence.rows_of(self.stage.database_url, self.lab.project, name)["job"][0]["id"])
-        dice = random.Random(f"{self.seed}/{row.name}")
-        scene = Scene(self.stage, self.lab, name, number, doing, dice, addresses, kills=row.kills)
-        scene.soak_seconds, scene.began = self.soak_seconds, time.monotonic()
-        return scene
-
     def _gather(self, scene: Scene, row: Row, watchers: Watchers, faulted: float, ended: float) -> Evidence:
         answers = watchers.client.stop() if watchers.client else []
         slower = max(1.0, watchers.sampler.stretch / self.stretch) if self.stretch else 1.0
         leftovers = self._rest(slower * REST_SECONDS, scene.number)
         samples = watchers.sampler.stop()
-        rows = evidence.rows_of(self.stage.database_url, self.lab.project, scene.name)
+        rows = evidence.rows_of(self.stage.database_url, scene.lab.project, scene.name)
         watchers.sockets.wait_for(len(rows["events"]), PAGES_SECONDS)
         return Evidence(
             row=row.name,
             name=scene.name,
             work=scene.work,
-            slots=self.stage.slots,
+            pools=self.pools,
+            bounds=scene.bounds,
             job=rows["job"][0],
             trials=rows["trials"],
             attempts=rows["attempts"],
@@ -154,7 +180,7 @@ class Theatre:
             began=scene.began,
             faulted=faulted,
             ended=ended,
-            fault_free=self._fault_free(scene.work),
+            fault_free=self._fault_free(row, scene),
             log_bytes=evidence.log_bytes_of(self.stage.home, rows["attempts"]),
             lease=LEASE_SECONDS,
             start=self.stage.start_seconds,
@@ -168,8 +194,14 @@ class Theatre:
             told=scene.told,
         )
 
-    def _fault_free(self, doing: Work) -> float:
-        return doing.ideal_seconds + self.per_round * _rounds(doing) if self.per_round is not None else 0.0
+    def _fault_free(self, row: Row, scene: Scene) -> float:
+        """The time that its jobs take where nothing breaks, by what was measured; 0 before that."""
+        if self.per_round is None:
+            return 0.0
+        doing = scene.work
+        at_once = row.bounds.most(doing.parallel, scene.gpus, doing.gpus, doing.share)
+        trials = doing.trials + (row.rival.trials if row.rival is not None else 0)
+        return math.ceil(trials / at_once) * (doing.lines * doing.pause + self.per_round)
 
     def _rest(self, seconds: float, job: int) -> list[str]:
         """What still runs for an attempt although nothing may, so long after the end: of this job, where there may be
@@ -190,19 +222,15 @@ class Theatre:
             return left()
         return []
 
-    def _clear(self, found: Evidence) -> None:
+    def _clear(self, lab: Lab, found: Evidence) -> None:
         """Make room for the next row: end what is still there."""
         if found.job["ended_at"] is None:
-            self.lab.post(f"/projects/{self.lab.project}/jobs/{found.name}/stop", {})
+            lab.post(f"/projects/{lab.project}/jobs/{found.name}/stop", {})
         if found.leftovers:
             end_trials(self.stage, 0 if self.stage.owned else found.job["id"])
         for part in ("postgres", "valkey", "worker", "follower", "web"):
             if (self.stage.home / "logs" / f"{part}.log").exists():
                 wait_for(lambda part=part: self.stage.pid(part), 60, f"{part} runs")  # type: ignore[misc]
-
-
-def _rounds(doing: Work) -> int:
-    return math.ceil(doing.trials / doing.parallel)
 
 
 def _command(pid: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from hpt_web.crash import Step
+from tests.chaos.bounds import Bounds, Pool
 from tests.chaos.stages import Stage
 from tests.chaos.watching import Census
 from tests.chaos.work import Work
@@ -37,6 +38,9 @@ class Scene:
     guest: tuple[str, str] | None = None  # project and name of another job, for which those of this one make room
     began: float = 0.0
     soak_seconds: float = 120.0
+    bounds: Bounds = field(default_factory=Bounds)
+    gpus: Pool | None = None  # of which its trials have some
+    rival: str = ""  # another job of its project, for the same places
 
     def tell(self, line: str) -> None:
         self.told.append(line)
@@ -56,8 +60,8 @@ class Scene:
         time.sleep(self.dice.uniform(0.0, 1.0))
 
     def alive(self) -> list[str]:
-        """The attempts of this job whose scripts run. Another service on this host may have jobs of the same number."""
-        found = sorted(t for t in Census().alive() if t.removeprefix("c").startswith(f"{self.number}-"))
+        """The attempts of this job whose scripts run. Containers of another service may be of a job of its number."""
+        found = sorted(t for t in Census(self.stage.home).alive() if t.removeprefix("c").startswith(f"{self.number}-"))
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.stage.database_url, connect_timeout=2) as db:
             own = db.execute(b"SELECT token FROM jobs_attempt WHERE token = ANY(%s)", [found]).fetchall()
             return [token for token in found if (token,) in own]

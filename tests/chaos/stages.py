@@ -26,6 +26,7 @@ from tests.chaos.proxy import Proxy
 from tests.service import Service, wait_for
 
 SLOTS = 4
+GPUS = "chaos-0:1000MiB,chaos-1:1000MiB"  # nothing looks for them: a script is shown their names
 PYTHON_IMAGE = "hpt-test/python:1"
 
 
@@ -40,9 +41,9 @@ class Stage(Service):
         self.crash_points: Path | None = root.with_name(f"{root.name}.crash")
         self.crash_points.mkdir()
         chosen = {"HPT_CRASH_POINTS": str(self.crash_points), "HPT_TRIAL_SLOTS": str(SLOTS), "HPT_DOCKER": ""}
+        chosen["HPT_GPUS"] = GPUS
         chosen["HPT_STOP_GRACE_SECONDS"] = "30"  # a trial that is deaf to SIGTERM would else come to its own end
         super().__init__(root, example=False, settings={**chosen, **(settings or {})})
-        self.slots = SLOTS
         self.database_url = self.database().url
         self.engine: engines.Engine | None = None
         self.proxy: Proxy | None = None
@@ -51,6 +52,10 @@ class Stage(Service):
         self._more: dict[str, subprocess.Popen[bytes]] = {}
 
     owned = True  # whether it may be killed with its supervisor, and started again
+
+    def why_not(self, who: str) -> str:
+        """Why something of this service may not be broken; empty if it may."""
+        return ""
 
     def redis(self) -> redis.Redis:
         once = Retry(NoBackoff(), 0)  # or whoever shuts it down would do so again once it is back
@@ -122,13 +127,11 @@ class Staging(Stage):
         self.home = root
         self.port = int(environment.get("HPT_PORT") or 8000)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.slots = int(environment.get("HPT_TRIAL_SLOTS") or 2 * (os.cpu_count() or 1))
         self.database_url = environment.get("DATABASE_URL") or postgres.Postgres.of_home().url
         if (code := _code_of(pid)) not in (None, home.REPOSITORY):
             raise Absent(f"the service in {root} runs from {code}: run this there, or its parts and ours differ")
 
     def why_not(self, who: str) -> str:
-        """Why something of this service may not be broken; empty if it may."""
         for server, variable in (("PostgreSQL", "DATABASE_URL"), ("Valkey", "REDIS_URL")):
             if server in who and variable in self.settings:
                 return f"its {server} is not its own ({variable} is set), and nothing would start that again"

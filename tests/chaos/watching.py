@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psycopg
@@ -23,51 +24,93 @@ TRIES, TRIES_SECONDS = 3, 5.0  # the pauses between the tries add up to this
 ANSWER_SECONDS = 10.0  # that a try waits, on a machine on which everything starts again at once
 SETTLED = 1.0  # seconds after which a process that is none of a trial stays none: it has replaced its program
 LIVE = """
-SELECT a.token, a.trial_id, t.job_id, a.device_count FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
+SELECT a.token, a.trial_id, t.job_id, j.project_id, a.pool, a.device_count, a.share, a.devices
+FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id JOIN jobs_tuningjob j ON j.id = t.job_id
 WHERE a.ended_at IS NULL AND a.backend <> 'external'
 """
 
 
+class Reserved(NamedTuple):
+    """What an attempt's row holds: a slot of the host, and so many devices of a pool, of each the part `share`.
+    `devices` are the ids of GPUs."""
+
+    token: str
+    trial: int
+    job: int
+    project: int
+    pool: str
+    count: int
+    share: float
+    devices: tuple[str, ...]
+
+    @property
+    def units(self) -> float:
+        return self.count * self.share
+
+
+class Script(NamedTuple):
+    """An attempt's script that really runs, and the GPUs that it is shown."""
+
+    token: str
+    devices: tuple[str, ...] = ()
+    memory_mb: int = 0  # of each of them; 0: all
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look: what the rows reserve (None while nobody could be asked), and which attempts' scripts really run."""
+    """One look: what the rows reserve (None while nobody could be asked), and which scripts really run."""
 
     at: float
-    reserved: list[tuple[str, int, int, int]] | None
-    alive: frozenset[str]
+    reserved: list[Reserved] | None
+    scripts: frozenset[Script]
+
+    @property
+    def alive(self) -> frozenset[str]:
+        return frozenset(script.token for script in self.scripts)
 
 
 class Census:
-    """The attempts whose script runs, by /proc. What a process is, is read once."""
+    """The attempts whose script runs, by /proc: of the service in `home`, where they tell. What a process is, is read
+    once."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[float, str]] = {}
+    def __init__(self, home: Path) -> None:
+        self._trials = str(home / "trials").encode()
+        self._known: dict[int, tuple[float, Script | None]] = {}
 
     def alive(self) -> frozenset[str]:
+        return frozenset(script.token for script in self.scripts())
+
+    def scripts(self) -> frozenset[Script]:
+        """All of them ran at one moment, that at which the processes were listed: whatever began later is not among
+        those, and whatever had ended is not seen to run."""
         now = time.monotonic()
         with os.scandir("/proc") as entries:
             pids = {int(entry.name) for entry in entries if entry.name.isdigit()}
         self._known = {pid: known for pid, known in self._known.items() if pid in pids}
         found = set()
         for pid in pids:
-            since, token = self._known.get(pid, (now, ""))
-            if not token and now - since < SETTLED:
-                token = _attempt_of(pid)
-            self._known[pid] = (since, token)
-            if token and _runs(pid):
-                found.add(token)
+            since, script = self._known.get(pid, (now, None))
+            if script is None and now - since < SETTLED:
+                script = self._script_of(pid)
+            self._known[pid] = (since, script)
+            if script is not None and _runs(pid):
+                found.add(script)
         return frozenset(found)
 
-
-def _attempt_of(pid: int) -> str:
-    """The attempt of which this is the script itself, not what it forked, nor its warden."""
-    try:
-        if b"train.py" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return ""
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    return next((v[12:].decode() for v in variables if v.startswith(b"HPT_ATTEMPT=")), "")
+    def _script_of(self, pid: int) -> Script | None:
+        """If this is the script of an attempt itself, not what it forked, nor its warden."""
+        try:
+            if b"train.py" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return None
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return None
+        variables = dict(entry.partition("=")[::2] for entry in environment.decode(errors="replace").split("\0"))
+        token = variables.get("HPT_ATTEMPT", "")
+        if not token or not (token.startswith("c") or self._trials in environment):  # another service's
+            return None
+        visible = tuple(filter(None, variables.get("CUDA_VISIBLE_DEVICES", "").split(",")))
+        return Script(token, visible, int(variables.get("HPT_GPU_MEMORY_MB") or 0))
 
 
 def _runs(pid: int) -> bool:
@@ -80,10 +123,11 @@ def _runs(pid: int) -> bool:
 class Sampler:
     """A thread that takes samples until it is told to stop."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, home: Path) -> None:
         self.samples: list[Sample] = []
         self.stretch = 1.0  # how much longer than it worked it was at work, as it had to wait for a processor
         self._url = database_url
+        self._home = home
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
         self._thread.start()
@@ -94,17 +138,18 @@ class Sampler:
         return self.samples
 
     def _run(self) -> None:
-        census = Census()
+        census = Census(self._home)
         connection: psycopg.Connection | None = None
         while not self._stopped.wait(SAMPLE_SECONDS):
             reserved = None
             try:
                 if connection is None:
                     connection = psycopg.connect(self._url, autocommit=True, connect_timeout=2)
-                reserved = [(str(t), int(trial), int(job), int(n)) for t, trial, job, n in connection.execute(LIVE)]
+                rows = connection.execute(LIVE).fetchall()
+                reserved = [Reserved(*row[:-1], devices=tuple(row[-1])) for row in rows]
             except psycopg.Error:
                 connection = None
-            self.samples.append(Sample(time.monotonic(), reserved, census.alive()))
+            self.samples.append(Sample(time.monotonic(), reserved, census.scripts()))
             self.stretch = _stretch()
         if connection is not None:
             connection.close()

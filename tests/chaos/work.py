@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from tests.chaos.bounds import Pool
 from tests.faults.lab import Lab
 
 # Prints its points and notes its starts and ends; `mode` makes the first two trials misbehave in one way. All of a spot
@@ -93,14 +92,18 @@ class Work:
     memory_mb: int | None = None
     contained: bool = False
     keep_alive: int = 0  # seconds for which containers are kept
+    gpus: int = 0  # of each trial, where there are some
+    share: float = 1.0  # of the memory of each of its GPUs
 
-    @property
-    def ideal_seconds(self) -> float:
-        return math.ceil(self.trials / self.parallel) * self.lines * self.pause
-
-    def plain(self) -> Work:
-        """The same where nobody misbehaves."""
-        return dataclasses.replace(self, mode="plain", memory_mb=None)
+    def resources(self, pool: Pool | None) -> dict[str, Any]:
+        """What each trial asks for; GPUs of that pool, or none if there is none."""
+        found: dict[str, Any] = dict(CONTAINED) if self.contained else {}
+        found |= {"memory_mb": self.memory_mb} if self.memory_mb else {}
+        found |= {"keep_alive_seconds": self.keep_alive} if self.keep_alive else {}
+        if self.gpus and pool is not None:
+            found |= {"gpus": self.gpus, "pool": pool.name}
+            found |= {"gpu_memory_mb": int(pool.memory_mb * self.share)} if self.share < 1 else {}
+        return found
 
 
 def prepare(lab: Lab, project: str = "") -> None:
@@ -120,12 +123,9 @@ def prepare(lab: Lab, project: str = "") -> None:
     lab.post(f"{at}/steps/versions", version)
 
 
-def begin(lab: Lab, name: str, work: Work) -> None:
+def begin(lab: Lab, name: str, work: Work, pool: Pool | None = None) -> None:
     """Make the job."""
-    resources: dict[str, Any] = {"memory_mb": work.memory_mb} if work.memory_mb else {}
-    if work.contained:
-        resources = {**CONTAINED, **resources, **({"keep_alive_seconds": work.keep_alive} if work.keep_alive else {})}
-    lab.post(f"/projects/{lab.project}/jobs", document(lab, name, work, resources))
+    lab.post(f"/projects/{lab.project}/jobs", document(lab, name, work, work.resources(pool)))
 
 
 def document(lab: Lab, name: str, work: Work, resources: dict[str, Any]) -> dict[str, Any]:
