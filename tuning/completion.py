@@ -8,12 +8,14 @@ Each rule is given where the search stands and answers with a ``Completion`` onc
 from __future__ import annotations
 
 import math
+from bisect import bisect, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tuning.contracts import Number
 from tuning.errors import Fault, InvalidSpec
-from tuning.history import History, Observation, best_of
+from tuning.history import History, Observation
 from tuning.states import Goal, TrialState
 
 TOLERANCE = 0.01  # SageMaker's CompleteOnConvergence: an improvement of at most 1 % is none
@@ -125,24 +127,57 @@ def met_by(criteria: Criteria, now: Standing, spent: Spent) -> Completion | None
     return next((met for met in rules if met), None)
 
 
+class Tally:
+    """The trials that have ended, counted as they do, so that where a search stands is known at no cost."""
+
+    def __init__(self, goal: Goal, trials: Iterable[Observation] = ()) -> None:
+        self._goal = goal
+        self._told: list[int] = []  # the numbers of those that ended with a value or failed, ascending
+        self._valued: list[Result] = []  # by number
+        self._best: list[Result] = []  # of those up to and with each of the valued ones; the first of equals
+        self._completed = self._finished = 0
+        for trial in trials:
+            self.add(trial)
+
+    def __copy__(self) -> Tally:
+        same = Tally(self._goal)
+        same._told, same._valued, same._best = [*self._told], [*self._valued], [*self._best]
+        same._completed, same._finished = self._completed, self._finished
+        return same
+
+    def add(self, trial: Observation) -> None:
+        """Count a trial that has ended; others are let pass. Each is to be added once."""
+        self._completed += trial.state is TrialState.COMPLETED
+        self._finished += trial.state.terminal
+        if trial.usable or trial.state in (TrialState.FAILED, TrialState.COMPLETED):
+            insort(self._told, trial.number)
+        if trial.usable and trial.value is not None:
+            place = bisect(self._valued, (trial.number,))
+            self._valued.insert(place, Result(trial.number, trial.value))
+            del self._best[place:]  # few: trials end nearly in the order of their numbers
+            for one in self._valued[place:]:
+                best = self._best[-1] if self._best else one
+                self._best.append(one if self._goal.better(one.value, best.value) else best)
+
+    def standing(self, started: int, window: int | None = None) -> Standing:
+        """Where a search stands that has ``started`` so many trials; ``before`` is filled for the rule that looks back
+        on ``window`` of them.
+        """
+        best = self._best[-1] if self._best else None
+        return Standing(
+            goal=self._goal,
+            best=best,
+            since_best=len(self._told) - (bisect(self._told, best.trial) if best else 0),
+            before=None if window is None or len(self._best) <= window else self._best[-window - 1].value,
+            started=started,
+            completed=self._completed,
+            finished=self._finished,
+        )
+
+
 def standing(history: History, window: int | None = None) -> Standing:
-    """Where a history stands; ``before`` is filled for the rule that looks back on ``window`` trials."""
-    ended = sorted(history.finished, key=lambda trial: trial.number)
-    best = best_of(history.goal, tuple(ended))
-    before = None if window is None else best_of(history.goal, tuple(ended[:-window]))
-    return Standing(
-        goal=history.goal,
-        best=_result(best),
-        since_best=sum(best is None or trial.number > best.number for trial in (*ended, *history.failed)),
-        before=None if before is None else before.value,
-        started=len(history.own),
-        completed=sum(trial.state is TrialState.COMPLETED for trial in history.own),
-        finished=sum(trial.state.terminal for trial in history.own),
-    )
-
-
-def _result(trial: Observation | None) -> Result | None:
-    return None if trial is None or trial.value is None else Result(trial.number, trial.value)
+    """Where a history stands; see ``Tally.standing``."""
+    return Tally(history.goal, history.own).standing(len(history.own), window)
 
 
 def target_reached(now: Standing, target: float) -> Completion | None:

@@ -53,7 +53,7 @@ from typing import SupportsFloat
 
 from tuning import earlystop, repeats
 from tuning.arguments import SEED, read_arguments
-from tuning.completion import Completion, Criteria, Spent, Standing, first_met, met_by, standing
+from tuning.completion import Completion, Criteria, Spent, Standing, met_by
 from tuning.contracts import Policy, Scheduler, Strategy, Verdict
 from tuning.errors import SpaceExhausted, StrategyFailed
 from tuning.history import History, Observation
@@ -84,7 +84,7 @@ class Tuner:
         max_trials: how many trials there may be; None: as many as are asked for, with ``parents`` as many as theirs
             leave of 500 (F20).
         completion: when the search is over, as in a job's document: {"target": 0.95}, {"max_not_improving": 20}, ...
-            A failed trial is one without improvement; {"max_seconds": 3600} counts from when trials are first asked for.
+            A failed trial is one without improvement; {"max_seconds": 3600} counts from the first ``ask``.
         profile: the service whose rules and defaults hold, such as "sagemaker" (profiles.py): its own strategy in the
             place of "auto", its seed, if it has one, where none or None is given, its scale where a range of the
             space's document names none ("sagemaker": auto), and no more trials than it runs.
@@ -141,7 +141,6 @@ class Tuner:
         self._failures: dict[int, str] = {}
         self._spent: Completion | None = None
         self._ended: Completion | None = None
-        self._stands: tuple[History, Standing] | None = None  # as of its history
         self._begun: float | None = None
         self._lock = RLock()
 
@@ -179,7 +178,10 @@ class Tuner:
         """
         with self._lock:
             started = Criteria(max_started=self.max_trials)
-            return self._completed() or self._spent or first_met(started, self.history, Spent())
+            return self._completed() or self._spent or met_by(started, self._standing(), Spent())
+
+    def _standing(self) -> Standing:
+        return self._trials.tally.standing(len(self._trials), self._criteria.converged)
 
     @property
     def done(self) -> bool:
@@ -222,10 +224,7 @@ class Tuner:
         """The rule of ``completion`` that was met first; it stands, whatever comes in afterwards."""
         spent = Spent(0.0 if self._begun is None else monotonic() - self._begun)
         if self._ended is None and self._criteria.rules:
-            history = self.history
-            if self._stands is None or self._stands[0] is not history:
-                self._stands = history, standing(history, self._criteria.converged)
-            self._ended = met_by(self._criteria, self._stands[1], spent)
+            self._ended = met_by(self._criteria, self._standing(), spent)
         return self._ended
 
     def _settle(self) -> bool:

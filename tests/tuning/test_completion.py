@@ -1,7 +1,9 @@
 """Completion rules (F75, F78, F80, C12): tables of what has happened and what it means."""
 
+import copy
 import json
 import math
+import random
 
 import pytest
 
@@ -9,6 +11,7 @@ from tuning import Tuner
 from tuning.completion import (
     Criteria,
     Spent,
+    Tally,
     convergence,
     count_reached,
     first_met,
@@ -19,7 +22,7 @@ from tuning.completion import (
     time_is_up,
 )
 from tuning.errors import InvalidSpec
-from tuning.history import History, Observation
+from tuning.history import History, Observation, best_of
 from tuning.states import Goal, TrialState
 
 NOTHING = Spent()
@@ -97,6 +100,32 @@ def test_failures_in_a_row_end_a_search_that_no_longer_improves():
         while not tuner.done:
             tuner.tell(tuner.ask()[0], failure="out of memory")
         assert tuner.completion.reason == reason
+
+
+@pytest.mark.parametrize("goal", list(Goal))
+def test_a_tally_says_of_trials_in_whatever_order_what_their_history_does(goal):
+    """Told one by one, out of order; also by a copy, and by the definition."""
+    rng = random.Random(3)
+    states = [*TrialState, TrialState.COMPLETED, TrialState.COMPLETED, TrialState.EARLY_STOPPED]
+    trials = [
+        Observation(number, {}, rng.choice(states), rng.choice([None, math.nan, *(n / 4 for n in range(6))]))
+        for number in range(1, 60)
+    ]
+    rng.shuffle(trials)
+    tally = Tally(goal)
+    for count, trial in enumerate(trials, start=1):
+        tally.add(trial)
+        past = History(goal, tuple(sorted(trials[:count], key=lambda one: one.number)))
+        for window in (None, 1, 7, 100):
+            found = copy.copy(tally).standing(count, window)
+            assert found == standing(past, window)
+            ended = past.finished[:-window] if window else ()
+            assert found.before == (best_of(goal, ended).value if ended else None)
+        assert found.best == (past.best and (past.best.number, past.best.value))
+        after = past.best.number if past.best else 0
+        assert found.since_best == sum(one.number > after for one in (*past.finished, *past.failed))
+        assert found.completed == sum(one.state is TrialState.COMPLETED for one in past.own)
+        assert found.finished == sum(one.state.terminal for one in past.own)
 
 
 @pytest.mark.parametrize(

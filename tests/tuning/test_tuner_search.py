@@ -124,15 +124,22 @@ def test_what_runs_when_the_space_is_exhausted_is_waited_for():
     assert tuner.done
 
 
-def test_all_trials_are_looked_at_for_rules_only(monkeypatch):
+def test_each_trial_is_counted_once_for_the_rules(monkeypatch):
     """Or telling n trials takes n x n steps."""
-    looked = []
-    known = completion.standing
-    monkeypatch.setattr("tuning.tuner.standing", lambda *given: looked.append(given) or known(*given))
-    run(Tuner(MIXED, strategy="random"), 5)
-    assert looked == []
-    run(Tuner(MIXED, strategy="random", completion={"target": 1e9}), 5)
-    assert len(looked) <= 10
+    counted = []
+    add = completion.Tally.add
+    monkeypatch.setattr(completion.Tally, "add", lambda tally, trial: counted.append(trial.number) or add(tally, trial))
+    tuner = run(Tuner(MIXED, strategy="random", completion={"target": 1e9, "converged": 9}, max_trials=5), 5)
+    assert tuner.done and tuner.completion.rule == "trials_started"
+    assert counted == [1, 2, 3, 4, 5]
+    assert tuner._trials.tally.standing(5, 9) == completion.standing(tuner.history, 9)
+
+
+def test_a_saved_search_counts_for_itself():
+    tuner = run(Tuner(MIXED, strategy="random", completion={"max_finished": 4}), 2)
+    saved = copy.copy(tuner._trials), pickle.loads(pickle.dumps(tuner))._trials
+    run(tuner, 2)
+    assert tuner.done and [one.tally.standing(2).finished for one in saved] == [2, 2]
 
 
 # --- a strategy of one's own ------------------------------------------------------------------------------------------
