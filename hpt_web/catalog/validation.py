@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from hpt_web.catalog.models import DIGEST_PATTERN
 from tuning import strategies
+from tuning.backends.layout import taken_by_pipe
 from tuning.documents import Document, shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.metrics import metrics_from_json
@@ -24,7 +25,8 @@ T = TypeVar("T")
 KINDS = ("float", "integer", "categorical", "text")
 
 _DIGEST = re.compile(DIGEST_PATTERN)
-INPUT_MODES = ("File", "FastFile")
+PIPE = "Pipe"
+INPUT_MODES = ("File", "FastFile", PIPE)
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 # A reference to an image, as Docker reads it: host and port, path, tag, digest.
@@ -76,7 +78,7 @@ def read_version(value: object) -> tuple[VersionDocument, list[Fault]]:
         metrics=metrics,
         objectives=_objectives(doc, [str(metric["name"]) for metric in metrics]),
         strategies=_strategies(doc),
-        channels=_named(doc, "channels", MAX_CHANNELS, _channel),
+        channels=_channels(doc),
         resources=asdict(read_resources(doc.part("resources") or Document({}, "resources", doc.faults))),
         environment=_environment(doc),
         equivalent_to=doc.whole("equivalent_to", low=1, high=10**9, optional=True),
@@ -235,6 +237,17 @@ def _strategies(doc: Document) -> list[str]:
     return found
 
 
+def _channels(doc: Document) -> list[dict[str, object]]:
+    channels = _named(doc, "channels", MAX_CHANNELS, _channel)
+    piped = [str(channel["name"]) for channel in channels if channel.get("input_mode") == PIPE]
+    for index, channel in enumerate(channels):
+        for other in piped:
+            if taken_by_pipe(str(channel["name"]), other):
+                text = f"is {shown(channel['name'])}, as a pipe of {other} is called; rename one of them"
+                doc.fault(f"channels[{index}].name", text, "duplicate")
+    return channels
+
+
 def _channel(doc: Document) -> dict[str, object]:
     name = doc.text("name")
     if name and not _CHANNEL.fullmatch(name):
@@ -246,19 +259,14 @@ def _channel(doc: Document) -> dict[str, object]:
     }
     if content_type := doc.text("content_type", default="", longest=256):
         channel["content_type"] = content_type
-    _input_mode(doc)
+    # SageMaker's TrainingInputMode. The others are the same here, so only this one is kept.
+    mode = doc.text("input_mode", default=INPUT_MODES[0])
+    if mode not in INPUT_MODES:
+        doc.fault("input_mode", f"is {shown(mode)}; choose one of {', '.join(INPUT_MODES)}", "unknown")
+    elif mode == PIPE:
+        channel["input_mode"] = mode
     doc.close()
     return channel
-
-
-def _input_mode(doc: Document) -> None:
-    """SageMaker's TrainingInputMode. Files it is in any case, so nothing of it is kept."""
-    mode = doc.text("input_mode", default=INPUT_MODES[0])
-    if mode == "Pipe":
-        message = "is Pipe; data come as files here, and none through a pipe: give File, and have the script read "
-        doc.fault("input_mode", f"{message}the files in the folder SM_CHANNEL_<NAME>", "unknown")
-    elif mode not in INPUT_MODES:
-        doc.fault("input_mode", f"is {shown(mode)}; choose one of {', '.join(INPUT_MODES)}", "unknown")
 
 
 def flag(doc: Document, name: str, *, default: bool) -> bool:

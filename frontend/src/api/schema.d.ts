@@ -1647,7 +1647,7 @@ export interface components {
             name: string;
             required?: boolean;
         };
-        /** @description As it is sent. An answer holds no more than was said, which is no document's rule otherwise (`api.schema`). */
+        /** @description One as it is sent. */
         ChannelDocumentRequest: {
             /** @description What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv. */
             content_type?: string;

@@ -157,6 +157,7 @@ function VersionView({
           {version.channels.map((channel) => (
             <p key={channel.name} className="small">
               <b>{channel.name}</b> {channel.required === false && <span className="quiet">optional</span>}{" "}
+              {channel.input_mode === "Pipe" && <span className="quiet">through pipes</span>}{" "}
               <span className="quiet">{channel.description}</span>
             </p>
           ))}

@@ -56,7 +56,10 @@ const version: AlgorithmVersion = {
   ],
   objectives: [{ metric: "loss", goal: "minimize" }],
   strategies: ["tpe", "random"],
-  channels: [{ name: "train", required: true, description: "CSV" }],
+  channels: [
+    { name: "train", required: true, description: "CSV" },
+    { name: "more", required: false, description: "", content_type: "text/csv", input_mode: "Pipe" },
+  ],
   resources: { cpus: 1, memory_mb: null, gpus: 0, gpu_memory_mb: null, pool: null, keep_alive_seconds: 0 },
   runs_in: "container",
   base_image: "python:3.12-slim",

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from hpt_web.api.serializers.common import OptionField, Shape, ValueField, choices_of
 from hpt_web.catalog.models import AlgorithmVersion as AlgorithmVersionRow
+from hpt_web.catalog.validation import INPUT_MODES
 from tuning.specification import RUNS_IN
 from tuning.states import Goal
 
@@ -106,12 +107,17 @@ class ChannelDefinition(Shape):
     content_type = serializers.CharField(
         required=False, help_text="What a trial reads of its data in inputdataconfig.json (ContentType), as text/csv."
     )
+    input_mode = serializers.ChoiceField(
+        INPUT_MODES,
+        required=False,
+        help_text="Pipe: trials read it through pipes, one for each epoch. With the others, and if left out, they find "
+        "files, and it is not told again.",
+    )
 
 
 class ChannelDocument(ChannelDefinition):
-    input_mode = serializers.ChoiceField(
-        ["File", "FastFile"], required=False, help_text="Either way trials find files; there is no Pipe."
-    )
+    # Of a name of its own, or the schema would promise that answers hold all of it (`api.schema.complete_answers`).
+    """One as it is sent."""
 
 
 class Resources(Shape):

@@ -8,7 +8,9 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from hpt_web.accounts.models import AuditEvent
-from hpt_web.catalog.models import AlgorithmVersion
+from hpt_web.catalog.models import AlgorithmVersion, DatasetVersion
+from hpt_web.jobs.models import JobChannel, Trial
+from hpt_web.jobs.running import dispatch, launching
 from tests import factories
 from tests.factories import SCRIPT, World, algorithm_document
 from tests.web.api.kit import Answer, Api
@@ -138,7 +140,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"channels": [{"name": "train"}, {"name": "train"}]}, "channels[1].name"),
     ({"channels": [{"name": "train", "required": 1}]}, "channels[0].required"),
     ({"channels": [{"name": "train", "content_type": 7}]}, "channels[0].content_type"),
-    ({"channels": [{"name": "train", "input_mode": "Pipe"}]}, "channels[0].input_mode"),
+    ({"channels": [{"name": "train_1"}, {"name": "train", "input_mode": "Pipe"}]}, "channels[0].name"),
     ({"channels": [{"name": "train", "input_mode": "Pump"}]}, "channels[0].input_mode"),
     ({"resources": {"cpus": 0}}, "resources.cpus"),
     ({"resources": {"gpus": -1}}, "resources.gpus"),
@@ -158,8 +160,19 @@ def test_a_channel_may_say_what_is_in_it_and_that_files_are_wanted(alice: Api) -
     channel = {"name": "train", "required": True, "description": "", "content_type": "text/csv"}
     made = add(alice, channels=[{**channel, "input_mode": "FastFile"}])
     assert (made.status, made.json["channels"]) == (201, [channel]), "it is files in any case"
-    refused = add(alice, channels=[{**channel, "input_mode": "Pipe"}])
-    assert "give File" in refused.fields["channels[0].input_mode"]
+
+
+def test_trials_read_a_channel_through_pipes_if_it_says_so(alice: Api, world: World) -> None:
+    channels = [{"name": "train", "input_mode": "Pipe"}, {"name": "more", "input_mode": "Pipe", "required": False}]
+    made = add(alice, channels=channels)
+    assert [channel["input_mode"] for channel in made.json["channels"]] == ["Pipe", "Pipe"]
+    plain = dispatch.write_attempt(Trial.objects.create(job=world.job, number=9, hyperparameters={"lr": 0.1}))
+    assert launching.launch_spec(plain).pipes == frozenset()
+    job = factories.job(world.alice, "lab", AlgorithmVersion.objects.get(number=2), "piped")
+    JobChannel.objects.create(job=job, name="train", dataset_version=DatasetVersion.objects.get())
+    piped = dispatch.write_attempt(Trial.objects.create(job=job, number=9, hyperparameters={"lr": 0.1}))
+    spec = launching.launch_spec(piped)
+    assert (spec.pipes, set(spec.channels)) == ({"train"}, {"train"}), "of those that the job has"
 
 
 @pytest.mark.parametrize(("change", "field"), FAULTS, ids=[f"{n}-{field}" for n, (_, field) in enumerate(FAULTS)])

@@ -1,9 +1,14 @@
-import { ActionIcon, Button, Checkbox, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Select, TextInput } from "@mantine/core";
 import type { Faults } from "../../api/faults";
 import { Icon } from "../../components/Icon";
 import { Section } from "../../components/Section";
 import classes from "./AlgorithmForm.module.css";
 import { type ChannelRow, emptyChannel } from "./draft";
+
+const modes = [
+  { value: "File", label: "as files" },
+  { value: "Pipe", label: "through pipes" },
+];
 
 interface ChannelEditorProps {
   rows: readonly ChannelRow[];
@@ -21,7 +26,7 @@ export function ChannelEditor({ rows, external, faults, change }: ChannelEditorP
       hint={
         external
           ? "The data that its results come from, kept with each job; it is fetched by whoever runs the trials."
-          : "The data that it reads. The script finds a channel's files in the folder SM_CHANNEL_<NAME>."
+          : "The data that it reads. The script finds a channel's files in the folder SM_CHANNEL_<NAME>; or each epoch's as one stream in the pipe SM_CHANNEL_<NAME>_<epoch>, from 0 on."
       }
     >
       <div className={classes.rows} data-field="channels">
@@ -57,6 +62,14 @@ export function ChannelEditor({ rows, external, faults, change }: ChannelEditorP
                 value={row.contentType}
                 error={faults.at(`${field}.content_type`)}
                 onChange={(event) => update(row.key, { contentType: event.currentTarget.value })}
+              />
+              <Select
+                aria-label={`How ${label} is read`}
+                allowDeselect={false}
+                data={modes}
+                value={row.piped ? "Pipe" : "File"}
+                error={faults.at(`${field}.input_mode`)}
+                onChange={(mode) => update(row.key, { piped: mode === "Pipe" })}
               />
               <ActionIcon
                 color="gray"

@@ -33,6 +33,8 @@ export interface ChannelRow {
   required: boolean;
   description: string;
   contentType: string;
+  /** Read through pipes, not from files. */
+  piped: boolean;
 }
 
 export interface VersionDraft {
@@ -79,6 +81,7 @@ export const emptyChannel = (): ChannelRow => ({
   required: true,
   description: "",
   contentType: "",
+  piped: false,
 });
 
 export const newDraft = (): VersionDraft => ({
@@ -144,6 +147,7 @@ export function draftOfVersion(version: AlgorithmVersion): VersionDraft {
       required: channel.required ?? true,
       description: channel.description ?? "",
       contentType: channel.content_type ?? "",
+      piped: channel.input_mode === "Pipe",
     })),
     resources: {
       cpus: writeNumber(version.resources.cpus),
@@ -182,11 +186,12 @@ export function versionOf(draft: VersionDraft): AlgorithmVersionRequest {
     ),
     objectives: draft.metrics.flatMap(({ name, goal }) => (goal ? [{ metric: name.trim(), goal }] : [])),
     strategies: draft.strategies,
-    channels: draft.channels.map(({ name, required, description, contentType }) => ({
+    channels: draft.channels.map(({ name, required, description, contentType, piped }) => ({
       name: name.trim(),
       required,
       description,
       ...(contentType.trim() && { content_type: contentType.trim() }),
+      ...(piped && { input_mode: "Pipe" }),
     })),
     ...(draft.source !== "external" && {
       resources: {
