@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hpt_web.embedded import processes
 from tests.chaos.evidence import Evidence
+from tests.chaos.interrupts import undisturbed
 from tests.chaos.scene import PATIENCE, Scene
 from tests.service import wait_for
 from tuning.backends.processes import Identity
@@ -30,7 +31,8 @@ def kill_around_kept(scene: Scene) -> None:
             kept = wait_for(lambda: _idle(scene), PATIENCE, "a container waits for a next trial")
             turn(scene, kept)
         finally:
-            _signal(stopped, signal.SIGCONT)
+            with undisturbed():
+                _signal(stopped, signal.SIGCONT)
 
 
 def _idle(scene: Scene) -> list[Path]:

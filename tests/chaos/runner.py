@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import redis
 from docker.errors import DockerException
@@ -35,6 +36,7 @@ from tests.service import wait_for
 LEASE_SECONDS = 15.0
 REST_SECONDS = 10.0  # until nothing of a job that is over may run
 END_SECONDS = 900.0  # on a machine that does much else
+FAILURES = (AssertionError, OSError, httpx.HTTPError, psutil.Error, psycopg.Error, redis.RedisError, DockerException)
 PAGES_SECONDS = 20.0  # until every page has every event
 
 
@@ -255,7 +257,8 @@ def _play_on(opening: Opening, rows: Sequence[Row], seed: int, scratch: Path, so
             yield from (Entry(row, skipped=str(error), seed=seed) for row in rows)
             return
         except (AssertionError, RuntimeError) as error:
-            broken = [f"the service for it could not be started: {error}"]
+            last = " / ".join(str(error).strip().splitlines()[-3:])  # of what it printed
+            broken = [f"the service for it could not be started: {last}"]
             yield from (Entry(row, broken=broken, seed=seed) for row in rows)
             return
         folder = scratch / f"ledger-{stage.home.name}"
@@ -271,6 +274,6 @@ def played(theatre: Theatre, row: Row) -> Entry:
     """What the suite itself could not do breaks one row, and the others are played all the same."""
     try:
         return theatre.play(row)
-    except (AssertionError, OSError, httpx.HTTPError, psycopg.Error, redis.RedisError, DockerException) as error:
+    except FAILURES as error:
         print(f"    ! {error}", flush=True)
         return Entry(row, broken=[f"the row could not be played: {type(error).__name__}: {error}"], seed=theatre.seed)
