@@ -141,7 +141,9 @@ class Memory(threading.Thread):
 
 def _pss_mb(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
-        if not any(part.endswith(PULSE.name) for part in process.cmdline()):
+        # Between fork and exec a child shows the memory of its parent once more.
+        young = time.time() - process.create_time() < 1
+        if not young and not any(part.endswith(PULSE.name) for part in process.cmdline()):
             return float(process.memory_full_info().pss) / 1e6
     return 0.0
 
