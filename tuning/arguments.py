@@ -86,11 +86,11 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     known = Goal(goal) if goal in set(Goal) else None
     name = _named(given["strategy"]) or ""
     seconds = None if criteria.max_seconds is None else int(criteria.max_seconds)
-    policy_name = _named(given["early_stopping"])
+    policy_name, parents = _named(given["early_stopping"]), _listed(given["parents"])
     search = profiles.Search(space, len(static), name, policy_name, max_seconds=seconds, repeats=repeats)
-    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials, room_beside(given["parents"]))
+    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials, room_beside(parents))
     child = Child(space, known, static, kind, name, max_trials)
-    inherited = doc.sub(lambda: inherit_given(child, given["parents"], given["inherited"]))
+    inherited = doc.sub(lambda: inherit_given(child, parents, given["inherited"]))
     if doc.faults:
         raise InvalidSpec(doc.faults)
     assert space is not None

@@ -143,6 +143,13 @@ def test_of_a_history_each_trial_with_an_unknown_hyperparameter_is_dropped():
     assert fixed.history.inherited[0].number == 1
 
 
+def test_parents_may_come_one_by_one():
+    parents = [searched(FLOAT, seed=seed) for seed in range(2)]
+    for given in (iter(parents), tuple(parents), {"a": parents[0], "b": parents[1]}):
+        child = Tuner([FLOAT], parents=given)
+        assert (len(child.history.inherited), child.max_trials) == (4, 496)
+
+
 def test_what_became_static_is_counted():
     """F18: six ranges made static are 12 changes."""
     parent = searched(*({**FLOAT, "name": f"x{n}"} for n in range(7)))
