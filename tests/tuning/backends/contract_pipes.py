@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -73,11 +72,11 @@ print(read(3) == whole)
         assert log.decode().splitlines() == [r"b'0000000\n'", f"{len(content)} {digest}", "True"]
 
     def test_one_that_never_reads_ends_as_any_other(self, trials: Trials, data: Path) -> None:
-        began = time.monotonic()
-        status, log = trials.run("print('ran')", channels={"train": data, "more": data}, pipes=PIPES | {"more"})
-        assert (status.phase, status.exit_code, status.ended_by, log) == (Phase.ENDED, 0, None, b"ran\n")
-        assert status.started_at and status.ended_at and status.ended_at - status.started_at < time.monotonic() - began
-        assert status.ended_at - status.started_at < 0.9, "nobody waits for those who wait for a reader"
+        channels = {"train": data, "more": data}
+        status, log = trials.run("import time; print(time.time())", channels=channels, pipes=frozenset(channels))
+        assert (status.phase, status.exit_code, status.ended_by) == (Phase.ENDED, 0, None)
+        assert status.ended_at is not None
+        assert status.ended_at - float(log) < 0.9, "nobody waits for those who wait for a reader"
         assert "t-1" not in trials.backend.list_owned()
 
     def test_stopped_while_it_reads(self, trials: Trials, tmp_path: Path) -> None:
