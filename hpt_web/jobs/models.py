@@ -253,6 +253,9 @@ class UsageEntry(models.Model):
     deleted_job = models.BigIntegerField(null=True)  # the id that its job had: names are given again, ids are not
     project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, db_index=False, related_name="usage")
     project_slug = models.CharField(max_length=63)
+    # The project's team when the attempt ended, empty if it was in none, and the priority that this had.
+    team = models.CharField(max_length=63, blank=True, db_default="")
+    priority = models.SmallIntegerField(db_default=0)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     pool = models.CharField(max_length=63, blank=True)  # empty if it ran elsewhere
     devices = models.PositiveSmallIntegerField()

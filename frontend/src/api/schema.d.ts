@@ -1717,7 +1717,7 @@ export interface components {
              * @description All trials together held GPUs for so many hours.
              */
             max_gpu_hours: number | null;
-            /** @description So many trials since the best one, none of them better. */
+            /** @description So many trials since the best one, none of them better; failed ones count. */
             max_not_improving: number | null;
             /**
              * Format: double
@@ -1726,7 +1726,7 @@ export interface components {
             target: number | null;
             /**
              * Format: double
-             * @description Relative to the best before them; 0.01 if left out.
+             * @description Relative to the best before them; 0.01 if left out. It goes with `converged`.
              */
             tolerance: number;
         };
@@ -1743,7 +1743,7 @@ export interface components {
              * @description All trials together held GPUs for so many hours.
              */
             max_gpu_hours?: number | null;
-            /** @description So many trials since the best one, none of them better. */
+            /** @description So many trials since the best one, none of them better; failed ones count. */
             max_not_improving?: number | null;
             /**
              * Format: double
@@ -1752,7 +1752,7 @@ export interface components {
             target?: number | null;
             /**
              * Format: double
-             * @description Relative to the best before them; 0.01 if left out.
+             * @description Relative to the best before them; 0.01 if left out. It goes with `converged`.
              */
             tolerance?: number;
         };
@@ -2131,7 +2131,7 @@ export interface components {
             limits: components["schemas"]["Limits"];
             name: string;
             objective: components["schemas"]["Objective"];
-            /** @description Hold the job to the rules of this service. */
+            /** @description Hold the job to the rules of this service, and take its defaults where the document is silent: of `sagemaker` the scale `auto` too, as its Python SDK does (its API reference names no default). */
             profile: (components["schemas"]["ProfileEnum"] | components["schemas"]["NullEnum"]) | null;
             /** @description How often each point is run: 1 to 100, 1 if left out. */
             repeats: number;
@@ -2175,7 +2175,7 @@ export interface components {
             limits?: components["schemas"]["LimitsRequest"];
             name: string;
             objective: components["schemas"]["ObjectiveRequest"];
-            /** @description Hold the job to the rules of this service. */
+            /** @description Hold the job to the rules of this service, and take its defaults where the document is silent: of `sagemaker` the scale `auto` too, as its Python SDK does (its API reference names no default). */
             profile?: (components["schemas"]["ProfileEnum"] | components["schemas"]["NullEnum"]) | null;
             /** @description How often each point is run: 1 to 100, 1 if left out. */
             repeats?: number;
@@ -2874,6 +2874,7 @@ export interface components {
             /** @description Whose devices are limited; empty for all else. */
             pool: string;
             project: string | null;
+            /** @description `running_trials` and `devices` are of this installation: trials that run elsewhere (ask and tell) do not count. */
             resource: components["schemas"]["ResourceEnum"];
             /**
              * Format: double
@@ -2890,6 +2891,7 @@ export interface components {
             limit: number;
             pool?: string;
             project?: string | null;
+            /** @description `running_trials` and `devices` are of this installation: trials that run elsewhere (ask and tell) do not count. */
             resource: components["schemas"]["ResourceEnum"];
             /** @description Without project and user it is a limit of the installation. */
             user?: string | null;
@@ -3392,10 +3394,10 @@ export interface components {
             /** @description The key is the first day of each period, in UTC. */
             by_period: components["schemas"]["UsageSum"][];
             by_pool: components["schemas"]["UsageSum"][];
-            /** @description By the priority of that team now, 0 without one. */
+            /** @description By the priority that this team had then, 0 without one. */
             by_priority: components["schemas"]["UsageSum"][];
             by_project: components["schemas"]["UsageSum"][];
-            /** @description By the team of each project now; empty for those that are in none. */
+            /** @description By the team that each project was in then; empty for none. */
             by_team: components["schemas"]["UsageSum"][];
             by_user: components["schemas"]["UsageSum"][];
             total: components["schemas"]["UsageTotal"];
@@ -3417,6 +3419,8 @@ export interface components {
             outcome: components["schemas"]["UsageEntryOutcomeEnum"];
             /** @description Empty if it ran elsewhere. */
             pool: string;
+            /** @description That this team had then, 0 without one. */
+            priority: number;
             project: string;
             /**
              * Format: double
@@ -3433,6 +3437,8 @@ export interface components {
              * @description For which it held them.
              */
             seconds: number;
+            /** @description That the project was in when the attempt ended; empty if it was in none. */
+            team: string;
             trial: number;
             user: string;
             /**

@@ -76,6 +76,9 @@ class ShareChange(Shape):
     lends = serializers.IntegerField(required=False, allow_null=True)
 
 
+RESOURCE = (
+    "`running_trials` and `devices` are of this installation: trials that run elsewhere (ask and tell) do not count."
+)
 PRIORITY = "From -100 to 100, 0 if left out: beyond the guarantees teams of higher priority come first."
 
 
@@ -126,7 +129,7 @@ class Quota(Shape):
     id = serializers.IntegerField()
     project = serializers.CharField(source="project.slug", allow_null=True, default=None)
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    resource = serializers.ChoiceField(QuotaRow.Resource.choices)
+    resource = serializers.ChoiceField(QuotaRow.Resource.choices, help_text=RESOURCE)
     pool = serializers.CharField(allow_blank=True, help_text="Whose devices are limited; empty for all else.")
     limit = serializers.IntegerField()
     used = serializers.FloatField(
@@ -140,7 +143,7 @@ class QuotaRequest(Shape):
     user = serializers.CharField(
         required=False, allow_null=True, help_text="Without project and user it is a limit of the installation."
     )
-    resource = serializers.ChoiceField(QuotaRow.Resource.choices)
+    resource = serializers.ChoiceField(QuotaRow.Resource.choices, help_text=RESOURCE)
     pool = serializers.CharField(required=False, allow_blank=True)
     limit = serializers.IntegerField()
 

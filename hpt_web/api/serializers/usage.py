@@ -17,6 +17,10 @@ class UsageEntry(Shape):
     id = serializers.IntegerField()
     project = serializers.CharField(source="project_slug")
     user = serializers.CharField(source="user.username")
+    team = serializers.CharField(
+        allow_blank=True, help_text="That the project was in when the attempt ended; empty if it was in none."
+    )
+    priority = serializers.IntegerField(help_text="That this team had then, 0 without one.")
     job = serializers.CharField(source="job_name")
     trial = serializers.IntegerField(source="trial_number")
     attempt = serializers.IntegerField(source="attempt_number")
@@ -64,8 +68,8 @@ class UsageOfJob(UsageSum):
 class Usage(Shape):
     total = UsageTotal()
     by_project = UsageSum(many=True)
-    by_team = UsageSum(many=True, help_text="By the team of each project now; empty for those that are in none.")
-    by_priority = UsageSum(many=True, help_text="By the priority of that team now, 0 without one.")
+    by_team = UsageSum(many=True, help_text="By the team that each project was in then; empty for none.")
+    by_priority = UsageSum(many=True, help_text="By the priority that this team had then, 0 without one.")
     by_user = UsageSum(many=True)
     by_job = UsageOfJob(
         many=True, help_text="The key is `project/job`. Deleted jobs are apart from others of the same name."

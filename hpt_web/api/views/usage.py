@@ -35,8 +35,8 @@ MOST_REFUSALS = 200
 _PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 _KEYS = {
     "by_project": F("project_slug"),
-    "by_team": Coalesce("project__team__name", Value("")),
-    "by_priority": Coalesce("project__team__priority", Value(0)),
+    "by_team": F("team"),
+    "by_priority": F("priority"),
     "by_user": F("user__username"),
     "by_job": Concat("project_slug", Value("/"), "job_name"),
     "by_outcome": F("outcome"),
@@ -46,6 +46,7 @@ _COLUMNS = {
     "id": "id", "project": "project_slug", "user": "user__username", "job": "job_name", "trial": "trial_number",
     "attempt": "attempt_number", "pool": "pool", "devices": "devices", "seconds": "seconds",
     "gpu_seconds": "gpu_seconds", "cost": "cost", "waited": "waited", "outcome": "outcome", "ended_at": "ended_at",
+    "team": "team", "priority": "priority",
 }  # fmt: skip
 FILTERS = [
     query("user", "Only of jobs of this person."),

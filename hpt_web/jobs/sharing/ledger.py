@@ -74,11 +74,12 @@ def entering(attempt: Attempt, state: TrialState, outcome: str, *, ended: str) -
     # From the rows, as their times are the database's; the attempt's row is locked, as it has been ended just now.
     sql = f"""
         INSERT INTO jobs_usageentry (
-            attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, user_id,
-            pool, devices, seconds, gpu_seconds, cost, waited, outcome, ended_at
+            attempt_id, attempt_number, trial_number, job_id, job_name, project_id, project_slug, team, priority,
+            user_id, pool, devices, seconds, gpu_seconds, cost, waited, outcome, ended_at
         )
         SELECT
-            a.id, a.number, t.number, j.id, j.name, p.id, p.slug, j.created_by_id, a.pool, a.device_count,
+            a.id, a.number, t.number, j.id, j.name, p.id, p.slug,
+            COALESCE(m.name, ''), COALESCE(m.priority, 0), j.created_by_id, a.pool, a.device_count,
             held.seconds, held.seconds * %s,
             held.seconds * a.device_count * a.share / 3600
                 * COALESCE((SELECT price FROM accounts_pool WHERE name = a.pool), 0),
@@ -86,7 +87,8 @@ def entering(attempt: Attempt, state: TrialState, outcome: str, *, ended: str) -
         FROM {ended} a
         JOIN jobs_trial t ON t.id = a.trial_id
         JOIN jobs_tuningjob j ON j.id = t.job_id
-        JOIN accounts_project p ON p.id = j.project_id,
+        JOIN accounts_project p ON p.id = j.project_id
+        LEFT JOIN accounts_team m ON m.id = p.team_id,
         LATERAL (SELECT GREATEST(0, EXTRACT(EPOCH FROM a.ended_at - a.created_at)) AS seconds) held
     """  # noqa: S608
     return sql, [gpus_of(attempt), used]

@@ -27,6 +27,7 @@ def entry(world: World, number: int, **more: Any) -> UsageEntry:
         "attempt_number": 1, "trial_number": number, "job": world.job, "job_name": "first", "project": world.lab,
         "project_slug": "lab", "user": world.alice, "pool": "cpu", "devices": 1, "seconds": 10.0 * number,
         "gpu_seconds": 0.0, "waited": 3.0 * number, "outcome": "completed", "ended_at": MONDAY + timedelta(days=number),
+        "team": "vision", "priority": 3,
     }  # fmt: skip
     return UsageEntry.objects.create(**{**values, **more})
 
@@ -48,8 +49,9 @@ def ledger(world: World) -> World:
         job=None,
         job_name="second",
     )
-    Team.objects.create(name="vision", priority=3).projects.add(world.lab)
-    entry(world, 40, project=other, project_slug="other", user=world.charlie, job=None, job_name="theirs")
+    Team.objects.create(name="speech", priority=9).projects.add(world.lab)  # it has moved since
+    theirs: dict[str, Any] = {"project": other, "project_slug": "other", "user": world.charlie, "job_name": "theirs"}
+    entry(world, 40, job=None, team="", priority=0, **theirs)
     return world
 
 
@@ -85,8 +87,8 @@ def test_every_figure_is_the_sum_of_the_rows_listed(ledger: World, who: str, pat
     assert found["total"] == total(rows)
     keys = {
         "by_project": lambda row: row["project"],
-        "by_team": lambda row: "vision" if row["project"] == "lab" else "",
-        "by_priority": lambda row: "3" if row["project"] == "lab" else "0",
+        "by_team": lambda row: row["team"],
+        "by_priority": lambda row: str(row["priority"]),
         "by_user": lambda row: row["user"],
         "by_job": lambda row: f"{row['project']}/{row['job']}",
         "by_outcome": lambda row: row["outcome"],
@@ -139,7 +141,8 @@ def test_the_rows_are_the_newest_first(ledger: World, alice: Api) -> None:
     assert rows[0] | {"id": 0} == {
         "id": 0, "project": "lab", "user": "alice", "job": "second", "trial": 9, "attempt": 1, "pool": "a100",
         "devices": 4, "seconds": 90.0, "gpu_seconds": 360.0, "cost": 0.25, "waited": 27.0, "outcome": "early_stopped",
-        "ended_at": "2026-03-11T00:00:00.000Z", "saved_seconds": 0.0, "saved_gpu_seconds": 0.0,
+        "ended_at": "2026-03-11T00:00:00.000Z", "saved_seconds": 0.0, "saved_gpu_seconds": 0.0, "team": "vision",
+        "priority": 3,
     }  # fmt: skip
 
 

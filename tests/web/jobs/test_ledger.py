@@ -11,7 +11,8 @@ from django.db.models import Sum
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from hpt_web.accounts.models import Pool
+from hpt_web.accounts.models import Pool, Project
+from hpt_web.accounts.models import Team as AccountsTeam
 from hpt_web.jobs import rows
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Attempt, TuningJob, UsageEntry
@@ -62,6 +63,26 @@ def test_each_end_is_entered(
     assert attempt.ended_at is not None
     assert entry.seconds == pytest.approx((attempt.ended_at - attempt.created_at).total_seconds(), abs=1e-5)
     assert (entry.gpu_seconds, entry.ended_at) == (0, attempt.ended_at)
+
+
+def test_a_row_tells_the_team_and_its_priority_as_they_were(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower
+) -> None:
+    lab = Project.objects.filter(slug="lab")
+    vision, speech = (AccountsTeam.objects.create(name=name, priority=5) for name in ("vision", "speech"))
+    new_job(limits={"max_trials": 3, "max_parallel": 1})
+    end_all(backend, follower)
+    lab.update(team=vision)
+    end_all(backend, follower)
+    lab.update(team=speech)
+    AccountsTeam.objects.update(priority=7)
+    end_all(backend, follower)
+    rows = UsageEntry.objects.order_by("id").values_list("team", "priority")
+    assert list(rows) == [("", 0), ("vision", 5), ("speech", 7)]
+    UsageEntry.objects.update(team="", priority=0)
+    with connection.cursor() as cursor:  # what the migration makes of rows that there were
+        cursor.execute(import_module("hpt_web.jobs.migrations.0016_ledger_teams").FROM_NOW)
+    assert set(rows.all()) == {("speech", 7)}
 
 
 def test_a_trial_that_was_lost_and_runs_again_is_entered_twice(
