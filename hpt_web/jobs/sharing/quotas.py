@@ -104,17 +104,17 @@ def refuse_more_jobs(user: User, project: Project) -> None:
 def place_faults(user: User, project: Project, spec: JobSpec) -> list[Fault]:
     """A pool that is not there or not for this job; trials that need more GPUs than there are, or more of their
     memory, and could never start."""
-    if spec.resources is None:
+    if spec.resources is None or (spec.resources.pool is None and not spec.resources.gpus):
         return []
     resources, found = asdict(spec.resources), pools()
+    terms = capacity.terms_for(user, project)
     if spec.resources.pool is not None:
-        terms = capacity.terms_for(user, project)
         able = placing.choices(resources, found, terms)
         pool = next((pool for pool in found if pool.name == spec.resources.pool), None)
         if problem := _problem_with(pool, spec.resources, terms):
             shown = f"{spec.resources.pool!r}, {problem}; {_remedy(able)}"
             return [Fault("resources.pool", f"is {shown}", "unknown" if pool is None else "invalid")]
-    return _device_faults(spec.resources, found)
+    return _device_faults(spec.resources, found) or _share_faults(spec.resources, found, terms)
 
 
 def _problem_with(pool: PoolInfo | None, resources: Resources, terms: Terms) -> str:
@@ -153,6 +153,16 @@ def _device_faults(resources: Resources, found: Sequence[PoolInfo]) -> list[Faul
     else:
         return []
     return [Fault("resources.gpus", message, "unsupported")]
+
+
+def _share_faults(resources: Resources, found: Sequence[PoolInfo], terms: Terms) -> list[Fault]:
+    """Of trials with GPUs whose pool is not named: of each pool in which they fit the project may hold too little."""
+    if not resources.gpus or resources.pool is not None or placing.choices(asdict(resources), found, terms):
+        return []
+    fit = [pool.name for pool in found if pool.has_gpus and placing.fits(asdict(resources), pool)]
+    may = ", ".join(f"{terms.most.get(name, 0)} of pool {name!r}" for name in fit)
+    remedy = "ask for less, or have an administrator raise that share or limit"
+    return [Fault("resources.gpus", f"is {resources.gpus}; the project may hold {may} at once: {remedy}", "quota")]
 
 
 def _limits(user: User, project: Project) -> QuerySet[Quota]:

@@ -182,7 +182,7 @@ class Table:
         meets first, else of the pool."""
         rooms = list(self.rooms_of(demand, demand.pool, demand.devices))
         if demand.pool not in self._pool:
-            rooms.append((Room(Bound(Kind.POOL, demand.pool), 0), demand.devices))
+            rooms.append((Room(Bound(Kind.POOL, demand.pool), 0, gone=True), demand.devices))
         missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
         for room, amount in rooms:
             never = self._never_lent(demand, room, amount)

@@ -40,11 +40,12 @@ class Kept(NamedTuple):
 @dataclass(slots=True)
 class Room:
     """One bound while a plan is made: `size` units at most, of which `free` are left (less than none if it was lowered
-    below what runs). `hosted` is the pool of this host's own slots."""
+    below what runs). `hosted` is the pool of this host's own slots; one that is `gone` is not there (any more)."""
 
     bound: Bound
     size: int
     hosted: bool = False
+    gone: bool = False
     free: float = field(init=False)
     holders: dict[tuple[str, str], float] = field(default_factory=dict)  # units, by project and job
     kept: Kept | None = None  # what is free is kept for whoever needs more
@@ -114,6 +115,10 @@ def why(project: str, room: Room, missing: int, devices: float, *, kept: bool, b
 
 def never(room: Room, missing: int, needed: float, back: float = 0) -> str:
     """Why the trials of a job can never start while things stand as they do."""
+    if room.gone:
+        where = f"there is no pool {room.bound.pool} any more"
+        remedy = "Clone it for another pool, or have an administrator make one of this name"
+        return f"{count(missing, 'more trial')} could run, but {where}: none can start. {remedy}."
     text = f"{count(missing, 'more trial')} could run, but each takes {number(needed)} at once"
     if back:
         return f"{text}, and {_bound(room)}, of which other teams never lend {number(back)}: none can start."

@@ -120,6 +120,45 @@ def test_a_pool_that_is_not_for_the_job_is_refused_with_those_that_are(
     assert fault.field == "resources.pool" and says in fault.message, fault.message
 
 
+def test_a_trial_larger_than_what_the_project_may_hold_of_any_pool_is_refused_with_the_numbers(
+    new_job: NewJob, team: Team, root: User
+) -> None:
+    set_quota(actor=root, resource="devices", pool=LARGE, limit=1)
+    job = new_job(resources={"gpus": 2})
+    assert capacity.situation().places[job.pk].pool == SMALL
+    sharing.create_team(actor=root, name="vision", projects=["lab"])
+    sharing.set_share(actor=root, team="vision", pool=SMALL, cap=1)
+    with pytest.raises(Invalid) as refused:
+        new_job(name="second", resources={"gpus": 2})
+    (fault,) = refused.value.faults
+    assert (fault.field, fault.code) == ("resources.gpus", "quota")
+    assert fault.message == (
+        "is 2; the project may hold 1 of pool 'gpu-80gb', 1 of pool 'gpu-24gb' at once: "
+        "ask for less, or have an administrator raise that share or limit"
+    )
+    assert new_job(name="second", resources={"gpus": 1}).state == "Pending"
+    set_quota(actor=root, resource="devices", pool="cpu", limit=1)
+    assert new_job(name="third").state == "Pending", "of the CPU slots a trial takes one"
+
+
+def test_a_job_whose_pool_is_withdrawn_says_so_and_what_to_do(new_job: NewJob, root: User) -> None:
+    sharing.declare_pool(actor=root, name="tmp", devices=1)
+    job = new_job(resources={"gpus": 1, "pool": "tmp"}, limits={"max_trials": 3, "max_parallel": 2})
+    assert len(held(job)) == 1
+    sharing.withdraw_pool(actor=root, name="tmp")
+    later()
+    dispatch.advance(job.pk)
+    job.refresh_from_db()
+    assert job.reason == (
+        "1 more trial could run, but there is no pool tmp any more: none can start. "
+        "Clone it for another pool, or have an administrator make one of this name."
+    )
+    sharing.declare_pool(actor=root, name="tmp", devices=2)
+    later()
+    dispatch.advance(job.pk)
+    assert len(held(job)) == 2, "there it is again"
+
+
 def test_trials_that_share_a_gpu_hold_their_part_of_its_pool(
     new_job: NewJob, team: Team, root: User, backend: ScriptedBackend, follower: Follower
 ) -> None:
