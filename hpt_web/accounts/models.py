@@ -255,7 +255,7 @@ class Quota(models.Model):
     """
 
     class Resource(models.TextChoices):
-        RUNNING_TRIALS = "running_trials"
+        RUNNING_TRIALS = "running_trials"  # on this host: those that run elsewhere take nothing that others lack
         DEVICES = "devices"  # of `pool`, at once
         QUEUED_JOBS = "queued_jobs"
         TRIALS_PER_JOB = "trials_per_job"

@@ -51,7 +51,10 @@ interface ResourceWords {
 }
 
 export const RESOURCES: Record<Resource, ResourceWords> = {
-  running_trials: { label: "Trials that run at once", beyond: "More trials wait." },
+  running_trials: {
+    label: "Trials that run here at once",
+    beyond: "More trials wait. Trials that run elsewhere (ask and tell) are not counted.",
+  },
   devices: { label: "Places of a pool at once", beyond: "More trials wait." },
   queued_jobs: { label: "Jobs that are not over", beyond: "One more job is refused." },
   trials_per_job: { label: "Trials of one job", beyond: "A job that asks for more is refused." },
