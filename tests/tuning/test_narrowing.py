@@ -55,7 +55,10 @@ def test_the_documents_example_is_narrowed_to_the_many_trees():
     leaves = one(found, "min-weight-fraction-leaf")
     assert leaves.after["min"] == 0 and leaves.after["max"] < 0.4
     assert not one(found, "max-depth").changed
-    assert one(found, "max-depth").reason == "Kept: the 12 good trials are spread like any 12 trials."
+    assert (
+        one(found, "max-depth").reason
+        == "Kept: the 12 good trials are spread like any 12 that were run when they were."
+    )
     assert found.excluded > 10 and found.best_excluded < 0.9 and 0.1 < found.volume < 0.6
 
 
@@ -79,6 +82,53 @@ def test_the_habit_of_a_search_is_no_evidence():
         own.append(Observation(number, {"x": x, "y": y}, TrialState.COMPLETED, -((x - 0.5) ** 2)))
     found = answer(space, History(Goal.MAXIMIZE, tuple(own)))
     assert one(found, "x").changed and not one(found, "y").changed
+
+
+def closing_in(rng, objective, space, trials=60):
+    """A search that looks closer and closer around one point in every hyperparameter, whatever it finds."""
+    own = []
+    for number in range(1, trials + 1):
+        width = 1.0 - 0.9 * number / trials
+        config = {
+            p.name: p.values[int(rng.random() * len(p.values) * (width if number > trials / 3 else 1.0))]
+            if isinstance(p, Categorical)
+            else float(0.4 * (1.0 - width) + width * rng.random())
+            for p in space.parameters
+        }
+        own.append(Observation(number, config, TrialState.COMPLETED, objective(config)))
+    return History(Goal.MAXIMIZE, tuple(own))
+
+
+def test_a_search_that_closes_in_is_no_evidence_that_the_rest_is_bad():
+    """The good trials come late, when all axes are looked at in one corner only: those without effect as well."""
+    space = SearchSpace(
+        (*(Float(name, 0.0, 1.0) for name in ("x", "idle", "idler")), Categorical("c", ("a", "b", "c", "d")))
+    )
+    narrowed = {"x": 0, "idle": 0, "idler": 0, "c": 0}
+    for seed in range(40):
+        found = narrow(space, closing_in(np.random.default_rng(seed), lambda c: -abs(c["x"] - 0.4), space))
+        for parameter in found.parameters if isinstance(found, Narrowing) else ():
+            narrowed[parameter.name] += parameter.changed
+    assert narrowed["x"] >= 36
+    assert narrowed["idle"] + narrowed["idler"] + narrowed["c"] <= 9  # 6 of 120 are to be expected
+
+
+def test_what_does_not_matter_is_seldom_narrowed_after_a_search_that_learns():
+    """A strategy draws all axes together where it found good points: of all trials drawn at random, none would do."""
+    space = SearchSpace(tuple(Float(name, 0.0, 1.0) for name in ("a", "b", "i", "j", "k", "l")))
+    matter = inert = 0
+    for seed in range(8):
+        history = simulate(
+            strategies.create("tpe", {}),
+            space,
+            lambda c: -((c["a"] - 0.3) ** 2) - (c["b"] - 0.6) ** 2,
+            60,
+            seed=seed,
+        )
+        found = narrow(space, history)
+        changed = [one.changed for one in found.parameters] if isinstance(found, Narrowing) else [False] * 6
+        matter, inert = matter + sum(changed[:2]), inert + sum(changed[2:])
+    assert inert <= 5 and matter >= 7
 
 
 @pytest.mark.parametrize("goal", Goal)

@@ -1,9 +1,15 @@
 """Smaller ranges for a child job, suggested from finished trials: where the good ones lie, with a margin.
 
-A range is narrowed only where the good trials lie closer together than as many trials drawn at random from all that
-were tried, and a value of a categorical hyperparameter is dropped only if it was tried often enough that a good trial
-with it was to be expected. Both are permutation tests: they need no model, and where a search has itself looked in one
-corner they do not take its habit for evidence. The best trial is never excluded.
+A range is narrowed only where the good trials lie closer together than as many trials drawn at random from those that
+were run at about the same time, and a value of a categorical hyperparameter is dropped only if it was tried then often
+enough that a good trial with it was to be expected. Both are permutation tests within blocks of six trials in a row of
+a job. They need no model, and hardly take the habit of a search for evidence: one that learns has most of its good
+trials late, when it looks in one corner of the space, in hyperparameters without effect as well, and late trials lie
+closer together than others whether they are good or not. The price is that less is found: where nearly all of the late
+trials are good, there is nothing of that time to compare them with, and the range is kept.
+
+So of hyperparameters without effect one in 20 is narrowed after a random search, and about as many after others, as far
+as the trials of a block were chosen in the same way (measured: docs/bench.md). The best trial is never excluded.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +32,9 @@ from tuning.space import SearchSpace, Value
 
 _LEAST_FINISHED, _LEAST_GOOD = 15, 5
 _COVERED = 0.9  # of the good trials: a straggler must not keep a range wide
-_CHANCE = 0.05  # that a hyperparameter without effect is narrowed
+_CHANCE = 0.05  # that a hyperparameter without effect is narrowed, if the trials of a block were chosen alike
 _SHUFFLES = 200
+_BLOCK = 6  # trials in a row that a search is taken to have chosen in the same way
 _MARGIN = 0.1  # of the good region's width at each side, at least
 _NARROWEST = 0.05  # of the range
 _WIDEST = 0.9  # of the range: to leave out less than the rest is not worth while
@@ -84,7 +92,7 @@ def narrow(space: SearchSpace, history: History, *, share: float = 0.2, seed: in
         return Unavailable(reason, {"trials": len(finished), "needed": _LEAST_FINISHED})
     best = best_of(history.goal, tuple(finished))
     assert best is not None
-    evidence = _Evidence(space, good, [*finished, *history.failed], best)
+    evidence = _Evidence(space, good, _in_order([*finished, *history.failed]), best)
     rng = np.random.default_rng([seed, len(finished)])
     found = [_narrowed(parameter, evidence, rng) for parameter in space.parameters]
     after = conditioned(space.parameters, [parameter for parameter, _, _ in found])
@@ -116,23 +124,64 @@ def narrow(space: SearchSpace, history: History, *, share: float = 0.2, seed: in
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """The n ``values`` of a hyperparameter in the order in which they were tried, where it was active.
+
+    ``good`` (n,) tells which of them are of good trials; ``blocks`` (n,), never falling, which were tried together.
+    """
+
+    values: list[Value]
+    good: NDArray[np.bool_]
+    blocks: NDArray[np.intp]
+
+    def counts(self, which: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """How many of ``which`` (n,) there are in each block."""
+        return np.bincount(self.blocks, which, minlength=int(self.blocks.max()) + 1).astype(np.intp)
+
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Indices of as many trials as are good, from each block as many, drawn at random; shape (shuffles, good)."""
+        # Sorted by block and then by chance, the first of each block are chosen.
+        shuffled = np.argsort(self.blocks + rng.random((_SHUFFLES, len(self.values))), axis=1)
+        within = np.arange(len(self.blocks)) - np.searchsorted(self.blocks, self.blocks)
+        return shuffled[:, within < self.counts(self.good)[self.blocks]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Evidence:
+    """``tried`` are the trials of each job in their order, job by job."""
+
     space: SearchSpace
     good: list[Observation]
     tried: list[Observation]
     best: Observation
 
-    def values(self, name: str) -> tuple[list[Value], list[Value]]:
-        """The values of a hyperparameter in the good trials and in all; of a conditional one, where it was active."""
-        good, tried = (
-            [active[name] for trial in trials if name in (active := self.space.project(trial.config))]
-            for trials in (self.good, self.tried)
-        )
-        return good, tried
+    def seen(self, name: str) -> _Seen:
+        best = {(trial.inherited_from, trial.number) for trial in self.good}
+        values: list[Value] = []
+        good: list[bool] = []
+        jobs: list[str] = []
+        for trial in self.tried:
+            active = self.space.project(trial.config)
+            if name in active:
+                values.append(active[name])
+                good.append((trial.inherited_from, trial.number) in best)
+                jobs.append(trial.inherited_from or "")
+        return _Seen(values, np.array(good, dtype=bool), _blocks(jobs))
 
     def decides(self, name: str) -> bool:
         """Whether other hyperparameters are active by this one's value."""
         return any(p.when is not None and p.when.parameter == name for p in self.space.parameters)
+
+
+def _in_order(trials: list[Observation]) -> list[Observation]:
+    return sorted(trials, key=lambda trial: (trial.inherited_from or "", trial.number))
+
+
+def _blocks(jobs: list[str]) -> NDArray[np.intp]:
+    """The index of its block for each trial, of six in a row of the same job."""
+    blocks = [(job, place // _BLOCK) for job, of_it in groupby(jobs) for place, _ in enumerate(of_it)]
+    found: NDArray[np.intp] = np.cumsum([0, *(one != other for one, other in pairwise(blocks))])[: len(jobs)]
+    return found
 
 
 _Found = tuple[Parameter, str, dict[str, Number]]
@@ -160,25 +209,27 @@ def _narrowed(parameter: Parameter, evidence: _Evidence, rng: np.random.Generato
         return _fewer_values(parameter, evidence)
     if evidence.decides(parameter.name):
         return parameter, "Kept: other hyperparameters depend on its values.", {}
-    good, tried = evidence.values(parameter.name)
-    if len(good) < _LEAST_GOOD:
-        return parameter, f"Kept: it is active in {len(good)} of the good trials only.", {"good": len(good)}
-    return _smaller_range(parameter, good, tried, evidence.best.config.get(parameter.name), rng)
+    seen = evidence.seen(parameter.name)
+    if (count := int(seen.good.sum())) < _LEAST_GOOD:
+        return parameter, f"Kept: it is active in {count} of the good trials only.", {"good": count}
+    return _smaller_range(parameter, seen, evidence.best.config.get(parameter.name), rng)
 
 
-def _smaller_range(
-    parameter: Parameter, good: list[Value], tried: list[Value], best: Value | None, rng: np.random.Generator
-) -> _Found:
-    at, everywhere = (np.array([parameter.encode(v) for v in values]) for values in (good, tried))
+def _smaller_range(parameter: Parameter, seen: _Seen, best: Value | None, rng: np.random.Generator) -> _Found:
+    everywhere = np.array([parameter.encode(value) for value in seen.values])
+    at = everywhere[seen.good]
     covered = max(math.ceil(_COVERED * len(at)), min(len(at), _LEAST_GOOD))
     low, high = (float(end[0]) for end in _shortest(at[None, :], covered))
     (held,) = _held(everywhere, np.array([low]), np.array([high]))
-    drawn = np.argpartition(rng.random((_SHUFFLES, len(everywhere))), len(at) - 1, axis=1)[:, : len(at)]
-    by_chance = _held(everywhere, *_shortest(everywhere[drawn], covered)) <= held
+    by_chance = _held(everywhere, *_shortest(everywhere[seen.drawn(rng)], covered)) <= held
     chance = (int(np.count_nonzero(by_chance)) + 1) / (_SHUFFLES + 1)
     numbers: dict[str, Number] = {"good": len(at), "tried": len(everywhere), "chance": round(chance, 4)}
     if chance > _CHANCE:
-        return parameter, f"Kept: the {len(at)} good trials are spread like any {len(at)} trials.", numbers
+        return (
+            parameter,
+            f"Kept: the {len(at)} good trials are spread like any {len(at)} that were run when they were.",
+            numbers,
+        )
     if best is not None:
         low, high = min(low, parameter.encode(best)), max(high, parameter.encode(best))
     # A sample's range falls short of that of what it was drawn from by one gap at each side.
@@ -223,33 +274,32 @@ def _to_next_tried(everywhere: Floats, low: float, high: float, margin: float) -
 
 def _fewer_values(parameter: Categorical, evidence: _Evidence) -> _Found:
     """Without the values that have no good trial although one was to be expected."""
-    good, tried = evidence.values(parameter.name)
-    if len(good) < _LEAST_GOOD:
-        return parameter, f"Kept: it is active in {len(good)} of the good trials only.", {"good": len(good)}
-    counts = {value: tried.count(value) for value in parameter.values}
-    dropped = [
-        value
-        for value in parameter.values
-        if value not in good
-        and _chance_of_none(len(tried), len(good), counts[value]) <= _CHANCE / len(parameter.values)
-    ]
-    numbers: dict[str, Number] = {"good": len(good), "tried": len(tried)}
+    seen = evidence.seen(parameter.name)
+    good, tried = int(seen.good.sum()), len(seen.values)
+    if good < _LEAST_GOOD:
+        return parameter, f"Kept: it is active in {good} of the good trials only.", {"good": good}
+    having = {value: np.array([one == value for one in seen.values]) for value in parameter.values}
+    counts = {value: int(which.sum()) for value, which in having.items()}
+    chance = _CHANCE / len(parameter.values)
+    dropped = [value for value, which in having.items() if _chance_of_none(seen, which) <= chance]
+    numbers: dict[str, Number] = {"good": good, "tried": tried}
     if not dropped:
         return parameter, "Kept: every value has a good trial, or was tried too seldom to tell.", numbers
     reason = (
-        f"None of the {len(good)} good trials has "
+        f"None of the {good} good trials has "
         + " or ".join(f"{value} ({counts[value]} trials)" for value in dropped)
-        + f", of {len(tried)} trials in all."
+        + f", of {tried} trials in all."
     )
     kept = tuple(value for value in parameter.values if value not in dropped)
     return replace(parameter, values=kept), reason, {**numbers, "left_out": sum(counts[value] for value in dropped)}
 
 
-def _chance_of_none(tried: int, good: int, count: int) -> float:
-    """The chance that none of ``good`` trials drawn from ``tried`` is one of ``count`` certain ones."""
-    if count > tried - good:
-        return 0.0
-    return math.comb(tried - count, good) / math.comb(tried, good)
+def _chance_of_none(seen: _Seen, which: NDArray[np.bool_]) -> float:
+    """The chance that none of the good trials is one of ``which`` (n,), drawn from each block; 1 where one is."""
+    if (seen.good & which).any():
+        return 1.0
+    per_block = zip(*(seen.counts(one).tolist() for one in (seen.good | True, seen.good, which)), strict=True)
+    return math.prod(math.comb(tried - count, good) / math.comb(tried, good) for tried, good, count in per_block)
 
 
 def _shown(before: Parameter, after: Parameter, reason: str, numbers: dict[str, Number]) -> Narrowed:
