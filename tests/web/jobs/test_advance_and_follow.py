@@ -264,6 +264,12 @@ def test_stop_trial_lets_the_job_go_on(
             "Failed",
             "more processes than a trial may (HPT_TRIAL_PROCESSES = ",
         ),
+        (
+            "score=0.5\n[hpt] the channel 'train' cannot\n",
+            {"exit_code": None, "signal": 9, "ended_by": "pipes"},
+            "Failed",
+            "A channel could not be given through its pipe to the end",
+        ),
         ("score=0.5", {}, "Completed", ""),  # the last line needs no line end
         ("score=0.5\n", {"log_lost_bytes": 1234}, "Completed", "1,234 bytes could not be written, as on a full disk."),
         ("nothing\n", {"log_lost_bytes": 9}, "Failed", "matched the regex. Some output is missing: 9 bytes"),
