@@ -109,12 +109,16 @@ class Completion(Shape):
         required=False, allow_null=True, help_text="A value of the objective that is good enough."
     )
     max_not_improving = serializers.IntegerField(
-        required=False, allow_null=True, help_text="So many trials since the best one, none of them better."
-    )
+        required=False, allow_null=True,
+        help_text="So many trials since the best one, none of them better; failed ones count.",
+    )  # fmt: skip
     converged = serializers.IntegerField(
         required=False, allow_null=True, help_text="So many last trials moved the best by no more than `tolerance`."
     )
-    tolerance = serializers.FloatField(required=False, help_text="Relative to the best before them; 0.01 if left out.")
+    tolerance = serializers.FloatField(
+        required=False,
+        help_text="Relative to the best before them; 0.01 if left out. It goes with `converged`.",
+    )
     max_completed = serializers.IntegerField(
         required=False, allow_null=True, help_text="So many trials ran to their own end."
     )
@@ -159,8 +163,10 @@ class JobDocument(Shape):
     limits = Limits(required=False)
     completion = Completion(required=False)
     profile = serializers.ChoiceField(
-        list(PROFILES), required=False, allow_null=True, help_text="Hold the job to the rules of this service."
-    )
+        list(PROFILES), required=False, allow_null=True,
+        help_text="Hold the job to the rules of this service, and take its defaults where the document is silent: of "
+        "`sagemaker` the scale `auto` too, as its Python SDK does (its API reference names no default).",
+    )  # fmt: skip
     warm_start = WarmStart(required=False, allow_null=True)
     runs_in = serializers.ChoiceField(
         list(RUNS_IN), required=False, allow_null=True, help_text="Null: as the algorithm says."
