@@ -115,7 +115,8 @@ class Trial(models.Model):
     origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="copies")
     continues = models.BooleanField(default=False)
     seed = models.BigIntegerField(null=True)
-    # The newest attempt when a person had it run again: what was lost up to there counts no more for max_attempts.
+    # The newest attempt when a person had it run again: what was lost up to there counts no more for max_attempts, nor
+    # does what ran for trial_seconds.
     retried_after = models.PositiveSmallIntegerField(default=0)
     # The newest attempt when it was to begin anew: checkpoints are kept in another folder from there on.
     fresh_after = models.PositiveSmallIntegerField(default=0)
