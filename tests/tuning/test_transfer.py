@@ -225,7 +225,7 @@ def test_the_second_trial_is_another_point_than_the_parents_best():
     features = MIXED.unit_features(MIXED.encode_all([one.config for one in (first, second, third)]))
     apart = np.sqrt(((features[:, None] - features[None]) ** 2).sum(-1))
     assert apart[np.triu_indices(3, 1)].min() > 0.15
-    assert "one of the best of parent that lie apart" in second.reason
+    assert "one of the best of parent, far from" in second.reason
 
 
 def test_however_many_trials_run_at_a_time_parents_choose_three_before_there_are_results():

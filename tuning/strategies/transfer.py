@@ -96,11 +96,12 @@ def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> t
     tests = len(taken) == _TEST_AT
     scores = [np.abs(source.posterior.targets) if tests else source.posterior.targets for source in sources]
     ordered = [np.argsort(one, kind="stable") for one in scores]
-    spread = len(taken) > 0 and not tests
-    chosen = [
-        _different(source.features, order, _APART * _TOP ** (-1.0 / len(space))) if spread else order[:_TOP]
-        for source, order in zip(sources, ordered, strict=True)
-    ]
+    chosen = [order[:_TOP] for order in ordered]
+    if len(taken) and not tests:
+        apart = _APART * _TOP ** (-1.0 / len(space))
+        others = space.unit_features(taken)
+        found = zip(sources, ordered, strict=True)
+        chosen = [_elsewhere(source.features, order, others, apart) for source, order in found]
     units = np.vstack([source.units[indices] for source, indices in zip(sources, chosen, strict=True)])
     names = [source.parent for source, indices in zip(sources, chosen, strict=True) for _ in indices]
     features = space.unit_features(units)
@@ -108,24 +109,31 @@ def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> t
         expected = np.mean([source.posterior.predict(features)[0] for source in sources], axis=0)
         best = int(np.argmin(expected))
         return units[best], f"what the parents expect most of, tried by {names[best]}"
-    others = space.unit_features(taken)
-    distance = np.sqrt(((features[:, None] - others[None]) ** 2).sum(-1)).min(1)
-    furthest = int(np.argmax(distance))
+    furthest = int(np.argmax(_distances(features, space.unit_features(taken))))
     if tests:
         return units[furthest], f"a middling one of {names[furthest]}, to test the parents with"
-    return units[furthest], f"one of the best of {names[furthest]} that lie apart, far from the trials so far"
+    return units[furthest], f"one of the best of {names[furthest]}, far from the trials so far"
 
 
-def _different(features: Floats, order: NDArray[np.intp], apart: float) -> NDArray[np.intp]:
-    """Of the trials in this ``order`` those that lie ``apart`` from all better ones: the better half, at most 10.
+def _elsewhere(features: Floats, order: NDArray[np.intp], others: Floats, apart: float) -> NDArray[np.intp]:
+    """The ten best trials by ``order``; where none lies ``apart`` from ``others``, the best that do from each other.
 
-    The ten best of a search by a model are one point, and none of them tells what the best of them does not.
+    The ten best of a search by a model are one point, and none of them tells what another does not. Of the trials apart
+    from all better ones, the better half is taken, at most 10.
     """
+    if _distances(features[order[:_TOP]], others).max() >= apart:
+        return order[:_TOP]
     kept = order[:1]
     for index in order[1:].tolist():
-        if ((features[kept] - features[index]) ** 2).sum(-1).min() >= apart**2:
+        if _distances(features[[index]], features[kept])[0] >= apart:
             kept = np.append(kept, index)
     return kept[: max(2, min(_TOP, (len(kept) + 1) // 2))]
+
+
+def _distances(features: Floats, others: Floats) -> Floats:
+    """The distance (n,) of each of ``features`` (n, D) from the nearest of ``others`` (k, D)."""
+    found: Floats = np.sqrt(((features[:, None] - others[None]) ** 2).sum(-1)).min(1)
+    return found
 
 
 def transferred(sources: tuple[Source, ...], features: Floats, targets: Floats, groups: gp.Groups) -> Transferred:
