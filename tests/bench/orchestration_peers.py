@@ -192,7 +192,13 @@ class Peer:
         self._warm_up = PEER_WARM_UP
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=log.parent,  # some write into it
+                start_new_session=True,
             )
         self.version = self._hear("ready")["version"]
 
@@ -320,7 +326,7 @@ def medians(turns: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    pythons = {name: options.venvs / name.partition("-")[0] / "bin" / "python" for name in options.systems}
+    pythons = {name: options.venvs.absolute() / name.partition("-")[0] / "bin" / "python" for name in options.systems}
     names = [name for name in options.systems if name == HPT or pythons[name].exists()]
     began, longest, turns = time.monotonic(), 0.0, []
     with tempfile.TemporaryDirectory(prefix="hpt-bench-") as folder:
