@@ -245,7 +245,7 @@ def soak(every: float, sudden: list[Fault], lasting: Mapping[str, Lasting], long
             with Underway() as underway:
                 while time.monotonic() < end and not scene.is_over():
                     next_at = time.monotonic() + every
-                    chosen = scene.dice.choice([*sudden, *lasting])
+                    chosen = scene.dice.choice([*sudden, *lasting, *lasting])  # there are few of those
                     # What it is for may be down already, or what would undo it.
                     with contextlib.suppress(redis.RedisError, psycopg.Error, httpx.TransportError, psutil.Error):
                         underway.end_due()

@@ -87,8 +87,7 @@ RANDOM = [
     faults.cut_connections,
     *(wardens.strike_warden for _ in range(4)),  # trials die more often than what stands over them
     wardens.strike_nursery,
-    faults.strike_trial,
-    faults.stop_some_trial,
+    *(2 * [faults.strike_trial, faults.stop_some_trial]),
 ]
 LASTING: dict[str, Lasting] = {
     **{f"{part} stands still": lasting.still(part) for part in ("worker", "follower", "web")},
