@@ -24,6 +24,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,16 +149,17 @@ TASKS: dict[str, tuple[SearchSpace, Objective]] = {
 }
 
 
-def search(tuner: Tuner, objective: Objective, trials: int) -> list[float]:
-    for _ in range(trials):
-        (trial,) = tuner.ask()
-        tuner.tell(trial, objective(trial.config))
+def search(tuner: Tuner, objective: Objective, trials: int, parallel: int = 1) -> list[float]:
+    while (left := trials - len(tuner.trials)) > 0:
+        for trial in tuner.ask(min(parallel, left)):
+            tuner.tell(trial, objective(trial.config))
     return [trial.value for trial in tuner.trials if trial.value is not None]
 
 
-def parent(space: SearchSpace, objective: Objective, seed: int, name: str) -> list[Observation]:
-    """A job of 25 random trials and 25 of TPE, on another scale than the child's."""
-    tuner = Tuner(space, "minimize", "tpe", seed + 1000, n_initial_points=25)
+def parent(space: SearchSpace, objective: Objective, seed: int, name: str, searcher: str = "tpe") -> list[Observation]:
+    """A job on another scale than the child's; of TPE, the first 25 trials are random."""
+    options: dict[str, Any] = {"n_initial_points": 25} if searcher == "tpe" else {}
+    tuner = Tuner(space, "minimize", searcher, seed + 1000, **options)
     search(tuner, lambda config: 100.0 * objective(config) + 7.0, PARENT_TRIALS)
     return [Observation(t.number, t.config, t.state, t.value, inherited_from=name) for t in tuner.trials]
 
@@ -177,18 +179,18 @@ def mirrored(space: SearchSpace, objective: Objective) -> Objective:
     return elsewhere
 
 
-def parents(kind: str, space: SearchSpace, objective: Objective, seed: int) -> list[Observation]:
+def parents(kind: str, space: SearchSpace, objective: Objective, seed: int, searcher: str = "tpe") -> list[Observation]:
     if kind == "mirrored":
-        return parent(space, mirrored(space, objective), seed, "parent")
+        return parent(space, mirrored(space, objective), seed, "parent", searcher)
     if kind == "reversed":
-        return parent(space, lambda config: -objective(config), seed, "parent")
-    honest = parent(space, objective, seed, "parent")
+        return parent(space, lambda config: -objective(config), seed, "parent", searcher)
+    honest = parent(space, objective, seed, "parent", searcher)
     values = [trial.value or 0.0 for trial in honest]
     if kind == "shuffled":
         return with_values(honest, list(np.random.default_rng(seed).permutation(values)))
     if kind == "negated":
         return with_values(honest, [-value for value in values])
-    return honest + (parent(space, lambda c: -objective(c), seed, "other") if kind == "beside" else [])
+    return honest + (parent(space, lambda c: -objective(c), seed, "other", searcher) if kind == "beside" else [])
 
 
 def reached(values: list[float], level: float) -> int:
@@ -200,6 +202,8 @@ def main() -> None:
     arguments.add_argument("--strategy", default="bayesian")
     arguments.add_argument("--seeds", type=int, default=4)
     arguments.add_argument("--tasks", default=",".join(TASKS))
+    arguments.add_argument("--parallel", type=int, default=1, help="trials of the child at a time")
+    arguments.add_argument("--searcher", default="tpe", help="strategy of the parents")
     arguments.add_argument("--kinds", default="same,shuffled,mirrored,negated,reversed,beside")
     given = arguments.parse_args()
     trials: dict[str, list[int]] = {"cold": [], **{kind: [] for kind in given.kinds.split(",")}}
@@ -209,9 +213,9 @@ def main() -> None:
         runs: dict[str, list[list[float]]] = {kind: [] for kind in trials}
         for seed in range(given.seeds):
             for kind in trials:
-                inherited = [] if kind == "cold" else parents(kind, space, objective, seed)
+                inherited = [] if kind == "cold" else parents(kind, space, objective, seed, given.searcher)
                 tuner = Tuner(space, "minimize", given.strategy, seed, inherited=inherited, comparable=not inherited)
-                runs[kind].append(search(tuner, objective, TRIALS))
+                runs[kind].append(search(tuner, objective, TRIALS, given.parallel))
         level = float(np.median([min(values[:LEVEL_AT]) for values in runs["cold"]]))
         for kind, found in runs.items():
             trials[kind] += [reached(values, level) for values in found]
