@@ -123,6 +123,21 @@ def test_a_parent_that_explains_nothing_is_left_out_altogether():
     assert found.believe(random_features(2)).predict_gradient(random_features(3))[2].shape == (3, features.shape[1])
 
 
+def test_the_doubts_of_a_parent_that_is_of_no_use_are_not_the_childs():
+    """F12: else a child that has forgotten a parent is unsure wherever that parent was, and looks there to the end."""
+
+    def doubt(objective, trials):
+        found, _, _ = model(parent(objective), bowl, trials=trials)
+        return float(found.basis.doubt[0] * found.basis.scale[0] ** 2)
+
+    def useless(config):
+        return -abs(float(config["momentum"]) - 0.1)
+
+    assert doubt(useless, 30) < 0.08 < doubt(useless, 3)
+    for useful in (bowl, lambda config: -bowl(config)):  # upside down as well
+        assert doubt(useful, 30) > 0.7
+
+
 def test_many_trials_of_a_parent_are_thinned_out_and_the_best_kept():
     trials = parent(trials=60) + parent(trials=300, seed=4, name="large")
     sources = sources_of(MIXED, History(Goal.MAXIMIZE, inherited=trials, comparable=False))

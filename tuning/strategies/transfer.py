@@ -150,8 +150,12 @@ def transferred(sources: tuple[Source, ...], features: Floats, targets: Floats, 
     start, spread = np.full(count, _TRUST / count), np.full(count, _TRUST_SD / math.sqrt(count))
     # Rough weights, by ridge regression, are good enough to learn the residual's length scales with.
     ridge = np.diag(_ROUGH_NOISE / spread**2)
-    rough = start + np.linalg.solve(standard.T @ standard + ridge, standard.T @ (targets - standard @ start))
-    basis = Basis(sources, shift, scale, start, spread, (rough**2 + spread**2) / scale**2)
+    known = np.linalg.inv(standard.T @ standard + ridge)
+    rough = start + known @ (standard.T @ (targets - standard @ start))
+    # A child differs from a parent that it believes as much as before it had results. Of one that these speak against
+    # no more is in doubt than they leave open: else the child were unsure of all that such a parent has never tried.
+    in_doubt = np.minimum(spread**2, (spread / start * rough) ** 2 + _ROUGH_NOISE * np.diag(known))
+    basis = Basis(sources, shift, scale, start, spread, (rough**2 + in_doubt) / scale**2)
 
     def kernel(levels: Floats) -> gp.Kernel:
         return _residual(sources, levels, features, targets - standard @ (levels * rough), groups)
