@@ -12,6 +12,7 @@ import psycopg
 
 from hpt_web.crash import Step
 from tests.chaos.bounds import Bounds, Pool
+from tests.chaos.interrupts import undisturbed
 from tests.chaos.stages import Stage
 from tests.chaos.watching import Census
 from tests.chaos.work import Work
@@ -71,8 +72,9 @@ class Scene:
         """Have it happen when some process comes to this step next."""
         assert self.stage.crash_points is not None
         draft = self.stage.crash_points / f".{step}"
-        draft.write_text(order)
-        draft.rename(self.stage.crash_points / step)
+        with undisturbed():  # or the draft would be left there
+            draft.write_text(order)
+            draft.rename(self.stage.crash_points / step)
 
     def disarm(self) -> None:
         """What nobody came to does not happen any more."""
