@@ -134,7 +134,10 @@ class Person:
 
     def wait_for_job(self, project: str, name: str, states: tuple[str, ...] = ("Completed",)) -> Any:
         def reached() -> Any:
-            job = self.job(project, name)
+            try:
+                job = self.job(project, name)
+            except httpx.TransportError:  # the web server was killed on purpose, and is on its way back
+                return None
             return job if job["state"] in states else None
 
         return wait_for(reached, 120, f"job {name} is {' or '.join(states)}")
