@@ -27,7 +27,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -357,8 +357,13 @@ def main() -> None:
     parser.add_argument("--sql", type=Path, help="leave the statements of 20 trials here")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    tell(measure, options)
+
+
+def tell(measured: Callable[[argparse.Namespace], dict[str, Any]], options: argparse.Namespace) -> None:
+    """Print what was measured, with the machine's load before and after, and leave it in `options.out`, too."""
     load = round(os.getloadavg()[0], 2)
-    result = {"cores": os.cpu_count(), "load_before": load, **measure(options), "load_after": os.getloadavg()[0]}
+    result = {"cores": os.cpu_count(), "load_before": load, **measured(options), "load_after": os.getloadavg()[0]}
     text = json.dumps(result, indent=2)
     print(text)
     if options.out:

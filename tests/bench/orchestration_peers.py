@@ -50,6 +50,7 @@ from tests.bench.orchestration import (
     Meter,
     cpu_seconds,
     floor,
+    tell,
 )
 from tests.service import Service, wait_for
 
@@ -359,12 +360,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a system leaves alone is still ours to count
-    load = round(os.getloadavg()[0], 2)
-    result = {"cores": os.cpu_count(), "load_before": load, **measure(options), "load_after": os.getloadavg()[0]}
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.write_text(text + "\n")
+    tell(measure, options)
 
 
 if __name__ == "__main__":
