@@ -218,6 +218,7 @@ def resource_config() -> dict[str, Any]:
 
 
 RESOURCE_CONFIG = json.dumps(resource_config())
+INSTANCE_GROUPS = {group["instance_group_name"]: group for group in resource_config()["instance_groups"]}
 
 
 def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
@@ -269,7 +270,7 @@ def environment(spec: LaunchSpec, base: str, cpus: int) -> dict[str, str]:
         "SM_NUM_NEURONS": "0",
         "SM_LOG_LEVEL": "20",
         "SM_RESOURCE_CONFIG": RESOURCE_CONFIG,
-        "SM_TRAINING_ENV": json.dumps(_training_env(spec, base, values, cpus, gpus)),
+        "SM_TRAINING_ENV": json.dumps(_training_env(spec, base, values, cpus, gpus, script)),
         "HPT_ATTEMPT": spec.attempt,
     }
     return (
@@ -289,7 +290,9 @@ def entry_point(spec: LaunchSpec) -> str:
     return next((file for file in files if file.endswith(".py")), spec.command[0].removeprefix("./"))
 
 
-def _training_env(spec: LaunchSpec, base: str, values: Mapping[str, object], cpus: int, gpus: int) -> dict[str, object]:
+def _training_env(
+    spec: LaunchSpec, base: str, values: Mapping[str, object], cpus: int, gpus: int, script: str
+) -> dict[str, object]:
     return {
         "job_name": spec.names.get("trial", spec.attempt),
         "hyperparameters": values,
@@ -308,8 +311,8 @@ def _training_env(spec: LaunchSpec, base: str, values: Mapping[str, object], cpu
         "num_gpus": gpus,
         "num_neurons": 0,
         "log_level": 20,
-        "user_entry_point": entry_point(spec),
-        "module_name": entry_point(spec).removesuffix(".py"),
+        "user_entry_point": script,
+        "module_name": script.removesuffix(".py"),
     }
 
 

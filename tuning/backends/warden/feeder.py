@@ -90,9 +90,8 @@ def feed(name: bytes, source: bytes) -> "NoReturn":
         current = b"%b%d" % (name, epoch)
         epoch += 1
         posix.mkfifo(b"%b%d" % (name, epoch), 0o600, dir_fd=PLACE)  # first: a reader may go on before we are awake
-        pipe = posix.open(
-            current, posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=PLACE
-        )  # until it is read
+        # Returns when somebody opens it to read.
+        pipe = posix.open(current, posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=PLACE)
         if posix.fstat(pipe).st_mode & FORMAT != FIFO:
             raise OSError(f"{current.decode()} is no pipe any more")
         try:
