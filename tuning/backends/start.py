@@ -1,4 +1,4 @@
-# ruff: noqa: PTH120, PTH211 - as in skeletons
+# ruff: noqa: PTH115, PTH120, PTH211 - as in skeletons
 """Making an attempt's folder ready, and having a warden started over it."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _environment(folder: Path, spec: LaunchSpec) -> dict[str, str]:
 
 
 def _order(folder: Path, spec: LaunchSpec) -> bytes:
-    limits, checkpoints = spec.limits, os.fsencode(os.path.realpath(spec.checkpoints))
+    limits, checkpoints = spec.limits, os.fsencode(os.readlink(f"{folder}/checkpoints"))
     variables = "\0".join(f"{name}={value}" for name, value in _environment(folder, spec).items())
     return pack(
         Order(

@@ -10,47 +10,63 @@ from .order import Order
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterator
     from typing import NoReturn
 else:
     import _signal as signal  # signal imports enum, which costs as much as the interpreter's start
 
 NICE = 10  # the service must answer, and the warden reach the processor, whatever the trials do with it
-FORK_ROOM = 8192  # processes and threads of the user beyond those running now, before a fork fails: see set_limits
+FORK_ROOM = 8192  # processes and threads of the user beyond those running now, before a fork fails: see limits
 SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+ALL_SIGNALS = tuple(signal.valid_signals())
 
 
-def become_command(order: Order, output: int, warden: int) -> "NoReturn":
-    """In the fork: from here to exec the trial's own process. Ends with 127 or 126, as a shell does, if it cannot."""
-    try:
-        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or a warden that hides itself could not write what is in /proc/self
-        if posix.getppid() != warden:
-            posix._exit(126)  # it died before the line above
-        posix.setpgid(0, 0)
-        posix.dup2(output, 1)
-        posix.dup2(output, 2)
-        protect(order.read_only)
-        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)  # a setuid program could not be killed afterwards
-        set_limits(order)
-        signal.set_wakeup_fd(-1)
-        for number in signal.valid_signals():  # what has a handler loses it with exec
-            if signal.getsignal(number) == signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)  # also what our parents ignored, as `nohup` and a shell's `&` do
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        posix.chdir(order.cwd)
-        environment = dict(entry.split(b"=", 1) for entry in order.environment)
+class Command:
+    """What the trial's process begins with, made ready before the fork: a fork copies each page that it writes to."""
+
+    def __init__(self, order: Order) -> None:
+        self.argv = order.argv
+        self.environment = dict(entry.split(b"=", 1) for entry in order.environment)
+        self.cwd = order.cwd
+        self.read_only = order.read_only
+        self.limits = list(limits(order))
+        # What has a handler loses it with exec; not so what our parents ignored, as `nohup` and a shell's `&` do.
+        self.ignored = [number for number in ALL_SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
         program = order.argv[0]
-        folders = [b""] if b"/" in program else environment.get(b"PATH", b"/usr/bin:/bin").split(b":")
-        for folder in folders:
-            try:
-                posix.execve(folder + b"/" + program if folder else program, order.argv, environment)
-            except (FileNotFoundError, NotADirectoryError):
-                pass
-        complain(b"cannot run %b: no such program\n" % program)
-        posix._exit(127)
-    except BaseException as error:
-        complain(f"cannot run the command: {error}\n".encode("utf-8", "replace"))
-    posix._exit(126)
+        folders = [b""] if b"/" in program else self.environment.get(b"PATH", b"/usr/bin:/bin").split(b":")
+        self.programs = [folder + b"/" + program if folder else program for folder in folders]
+
+    def become(self, output: int, warden: int) -> "NoReturn":
+        """In the fork: up to exec of the trial's own process. Ends with 127 or 126, as a shell does, if it cannot."""
+        try:
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or a warden that hides itself could not write what is in /proc/self
+            if posix.getppid() != warden:
+                posix._exit(126)  # it died before the line above
+            posix.setpgid(0, 0)
+            posix.dup2(output, 1)
+            posix.dup2(output, 2)
+            protect(self.read_only)
+            linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)  # a setuid program could not be killed afterwards
+            posix.nice(NICE)
+            for kind, limit in self.limits:
+                resource.setrlimit(kind, limit)
+            be_killed_first()
+            signal.set_wakeup_fd(-1)
+            for number in self.ignored:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            posix.chdir(self.cwd)
+            for program in self.programs:
+                try:
+                    posix.execve(program, self.argv, self.environment)
+                except (FileNotFoundError, NotADirectoryError):
+                    pass
+            complain(b"cannot run %b: no such program\n" % self.argv[0])
+            posix._exit(127)
+        except BaseException as error:
+            complain(f"cannot run the command: {error}\n".encode("utf-8", "replace"))
+        posix._exit(126)
 
 
 def complain(message: bytes) -> None:
@@ -72,27 +88,30 @@ def protect(paths: list[bytes]) -> None:
             linux.libc(b"mount", b"none", path, 0, linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | kept, 0)
 
 
-def set_limits(order: Order) -> None:
-    posix.nice(NICE)
-    limits = [(resource.RLIMIT_CORE, 0)]
+def be_killed_first() -> None:
+    try:
+        linux.write_file("/proc/self/oom_score_adj", b"500")  # rather a trial than the database
+    except OSError:
+        pass  # some containers forbid it
+
+
+def limits(order: Order) -> "Iterator[tuple[int, tuple[int, int]]]":
+    """What setrlimit takes."""
+    wanted = [(resource.RLIMIT_CORE, 0)]
     if order.open_files is not None:
-        limits.append((resource.RLIMIT_NOFILE, order.open_files))
+        wanted.append((resource.RLIMIT_NOFILE, order.open_files))
     if order.file_bytes is not None:
-        limits.append((resource.RLIMIT_FSIZE, order.file_bytes))
+        wanted.append((resource.RLIMIT_FSIZE, order.file_bytes))
     if order.memory_bytes is not None:
         # A backstop that turns one absurd allocation into a MemoryError; the warden watches the limit itself. Not
         # RLIMIT_AS, which counts libraries and what CUDA reserves; and with room for what counts here without being
         # used: the stack and the BLAS buffer of a thread per core.
         reserve = (1 << 30) + (64 << 20) * len(posix.sched_getaffinity(0))
-        limits.append((resource.RLIMIT_DATA, order.memory_bytes + reserve))
+        wanted.append((resource.RLIMIT_DATA, order.memory_bytes + reserve))
     if order.processes is not None:
         # Counts all of the user's processes, so it is no limit for one trial, but the end of a fork bomb's growth.
-        limits.append((resource.RLIMIT_NPROC, linux.tasks() + FORK_ROOM + order.processes))
-    for kind, value in limits:
+        wanted.append((resource.RLIMIT_NPROC, linux.tasks() + FORK_ROOM + order.processes))
+    for kind, value in wanted:
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
-    try:
-        linux.write_file("/proc/self/oom_score_adj", b"500")  # rather a trial than the database
-    except OSError:
-        pass  # some containers forbid it
+        yield kind, (value, value)

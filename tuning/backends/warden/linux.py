@@ -50,7 +50,7 @@ def tasks() -> int:
 
 
 def go_first() -> None:
-    """Be scheduled before a thousand processes that all want the processor. Root only; see set_limits for others."""
+    """Be scheduled before a thousand processes that all want the processor. Root only; others: command.limits."""
     try:
         posix.sched_setscheduler(0, posix.SCHED_RR, posix.sched_param(1))
     except OSError:

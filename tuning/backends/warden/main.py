@@ -9,7 +9,7 @@ import select
 import time
 
 from . import linux
-from .command import SIGNALS, become_command
+from .command import SIGNALS, Command
 from .log import Log
 from .order import Order
 
@@ -98,9 +98,10 @@ class Warden:
             from . import feeder  # the others do without it
 
             self.feeders = feeder.start(self.order, write_end)
+        command = Command(self.order)
         self.pid = posix.fork()
         if self.pid == 0:
-            become_command(self.order, write_end, warden)
+            command.become(write_end, warden)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         posix.close(write_end)
 
