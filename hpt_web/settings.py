@@ -167,13 +167,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: the queue of nudges, the doorbells, the cache ------------------------------------------------------------
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{home.valkey_socket()}?db=0"
-CHANNEL_LAYERS = {
-    "default": {
-        # The pubsub layer, as the queueing one drops the oldest message of a slow client without a word.
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "hpt"},
-    }
-}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

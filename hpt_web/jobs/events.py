@@ -6,17 +6,18 @@ number, in order, never misses one that a slower transaction commits later (as h
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
+import queue
 import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-from channels.layers import get_channel_layer
+import redis
+from django.conf import settings
 from django.db import transaction
 
 from hpt_web.jobs import rows
@@ -35,6 +36,7 @@ _TELLING = """
         FROM taken, json_array_elements(%s::json) WITH ORDINALITY AS entry (item, place)
     )
 """
+SEND_SECONDS = 2.0  # for a ring; after that it is lost
 MOST_CARRIED = 16_384  # characters of events that a ring takes along; sockets read more than that from the database
 
 
@@ -141,9 +143,9 @@ def event_text(seq: int, at: str, kind: str, data: str) -> str:
     return f'{{"seq":{seq},"at":"{at}","kind":"{kind}","data":{data}}}'
 
 
-def group(job_id: int) -> str:
-    """The channel group of those who watch a job."""
-    return f"job.{job_id}"
+def channel(job_id: int) -> str:
+    """Where those who watch a job hear of it, in the queue's server."""
+    return f"hpt:feed:{job_id}"
 
 
 class Ring(NamedTuple):
@@ -153,46 +155,56 @@ class Ring(NamedTuple):
     first: int = 0
     events: str | None = None
 
+    def packed(self) -> str:
+        return f"{self.last} {self.first} {self.events or ''}"
+
+    @classmethod
+    def unpacked(cls, text: str) -> Ring:
+        last, first, events = text.split(" ", 2)
+        return cls(int(last), int(first), events or None)
+
 
 class Doorbell:
     """Tells the sockets, from whatever thread, that a job's feed has grown, and by what.
 
-    Rings travel over one event loop in a thread of its own, because the channel layer keeps its connection per loop.
-    They coalesce: while one is on its way, those that follow for the same job become one. A lost ring loses nothing:
-    what comes after it does not fit, and the sockets look by themselves every few seconds.
+    A thread of its own sends the rings: a queue that hangs keeps nobody from working. They coalesce: while one is on
+    its way, those that follow for the same job become one. A lost ring loses nothing: what comes after it does not fit,
+    and the sockets look by themselves every few seconds.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rings: queue.SimpleQueue[tuple[int, Ring]] = queue.SimpleQueue()
         self._pid = 0
-        self._waiting: dict[int, list[Ring]] = {}
 
     def ring(self, job_id: int, seq: int, events: str | None = None, *, first: int = 0) -> None:
-        with self._lock:
-            loop = self._running_loop()
-            idle = not self._waiting
-            self._waiting.setdefault(job_id, []).append(Ring(seq, first, events))
-        if idle:
-            asyncio.run_coroutine_threadsafe(self._send(), loop)
+        if self._pid != os.getpid():  # a fork has the object, not the thread
+            self._start()
+        self._rings.put((job_id, Ring(seq, first, events)))
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None or self._pid != os.getpid():  # a fork has the object, not the thread
-            self._loop, self._pid, self._waiting = asyncio.new_event_loop(), os.getpid(), {}
-            threading.Thread(target=self._loop.run_forever, name="doorbell", daemon=True).start()
-        return self._loop
-
-    async def _send(self) -> None:
+    def _start(self) -> None:
         with self._lock:
-            rings, self._waiting = self._waiting, {}
-        layer = get_channel_layer()
-        assert layer is not None, "settings.CHANNEL_LAYERS has a default"
-        for job_id, waiting in rings.items():
-            ring = merged(waiting)
-            try:
-                await layer.group_send(group(job_id), {"type": "ring", **ring._asdict()})
-            except Exception as error:
-                logger.warning("Nobody could be told of event %s of job %s: %s", ring.last, job_id, error)
+            if self._pid != os.getpid():
+                self._rings, self._pid = queue.SimpleQueue(), os.getpid()
+                threading.Thread(target=self._run, args=(self._rings,), name="doorbell", daemon=True).start()
+
+    def _run(self, rings: queue.SimpleQueue[tuple[int, Ring]]) -> None:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=SEND_SECONDS, socket_connect_timeout=SEND_SECONDS
+        )
+        while True:
+            waiting: dict[int, list[Ring]] = {}
+            job_id, ring = rings.get()
+            waiting[job_id] = [ring]
+            while not rings.empty():
+                job_id, ring = rings.get()
+                waiting.setdefault(job_id, []).append(ring)
+            for job_id, several in waiting.items():
+                ring = merged(several)
+                try:
+                    client.publish(channel(job_id), ring.packed())
+                except (redis.RedisError, OSError) as error:
+                    logger.warning("Nobody could be told of event %s of job %s: %s", ring.last, job_id, error)
 
 
 def merged(rings: Sequence[Ring]) -> Ring:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
+from django.conf import settings
+from redis import asyncio as valkey
 
-from hpt_web.jobs.events import group
+from hpt_web.jobs.events import Ring, channel
 from hpt_web.live.store import EventStore, Page, Unreachable
 
 logger = logging.getLogger(__name__)
@@ -122,11 +122,13 @@ class Feed:
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, MAX_RETRY_SECONDS)
 
-    def _hear(self, ring: Mapping[str, Any]) -> None:
-        if ring["events"] is None:
+    def _hear(self, ring: Ring) -> None:
+        if ring.last <= self.tail:
+            return
+        if ring.events is None:
             self._blind = True
         else:
-            self._rung.append(Page(ring["first"], ring["last"], ring["events"]))
+            self._rung.append(Page(ring.first, ring.last, ring.events))
         self._ring.set()
 
     def _take_rung(self) -> bool:
@@ -148,32 +150,24 @@ class Feed:
 
     async def _listen(self) -> None:
         """Take the doorbell's rings; while the broker is away, try to subscribe again and again."""
-        layer: Any = get_channel_layer()  # the base class lacks what all layers have
         retry = RETRY_SECONDS
         while True:
-            channel = None
             try:
-                channel = await layer.new_channel("feed.")
-                await layer.group_add(group(self.job_id), channel)
-                self._blind = True  # what happened before anybody listened
-                self._ring.set()
-                retry = RETRY_SECONDS
-                while True:
-                    message = await layer.receive(channel)
-                    if message["last"] > self.tail:
-                        self._hear(message)
-            except Exception as error:  # whatever the layer's client raises: the poll carries on meanwhile
+                async with (
+                    valkey.Redis.from_url(settings.REDIS_URL, socket_timeout=None) as client,
+                    client.pubsub() as subscription,
+                ):
+                    await subscription.subscribe(channel(self.job_id))
+                    async for message in subscription.listen():
+                        if message["type"] == "message":
+                            self._hear(Ring.unpacked(message["data"].decode()))
+                        else:  # it is subscribed, maybe once more: something may have happened before
+                            self._blind, retry = True, RETRY_SECONDS
+                            self._ring.set()
+            except Exception as error:  # whatever the client raises: the poll carries on meanwhile
                 logger.warning("Job %s: no doorbell, trying again in %s s: %r", self.job_id, retry, error)
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, MAX_RETRY_SECONDS)
-            finally:
-                if channel is not None:
-                    await self._leave(layer, channel)
-
-    async def _leave(self, layer: Any, channel: str) -> None:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(1):
-                await layer.group_discard(group(self.job_id), channel)
 
 
 class Hub:

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
+from hpt_web.jobs import events
 from tests import servers
 from tests.web.live_kit import Team, Watcher, WebServer, say, session_of, stored
 
@@ -43,16 +44,13 @@ def valkey() -> Iterator[OwnValkey]:
 
 
 @pytest.fixture
-def alice(db: None, valkey: OwnValkey, tmp_path: Path) -> Iterator[Watcher]:
+def alice(db: None, valkey: OwnValkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
     """alice's page on a server of its own; the test's doorbell rings at the same Valkey."""
     team = Team()
     web = WebServer(tmp_path / "web.log", redis_url=valkey.url)
-    layer = {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [{"address": valkey.url, "socket_timeout": None}], "prefix": "hpt"},
-    }
+    monkeypatch.setattr(events, "doorbell", events.Doorbell())
     with (
-        override_settings(CHANNEL_LAYERS={"default": layer}),
+        override_settings(REDIS_URL=valkey.url),
         Watcher(web, cookie=session_of(team.alice)) as watcher,
     ):
         watcher.team, watcher.web = team, web  # type: ignore[attr-defined]
