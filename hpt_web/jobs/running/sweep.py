@@ -49,8 +49,10 @@ def sweep(backend: Backend, nudge: Callable[[int], None], *, listening: float = 
     without a break: whoever could not be heard of before is not silent yet."""
     owned = backend.list_owned()  # first: what is in it was committed before, so a row is there if it belongs
     live = {attempt.token: attempt for attempt in hosted_attempts()}
-    for token in owned:
-        if token not in live:
+    over = [token for token in owned if token not in live]
+    still = set(backend.list_owned()) if over else set()  # most have ended, and were settled, between both looks
+    for token in over:
+        if token in still:
             logger.warning("Attempt %s runs although it is over; killing it", token)
             backend.stop(token, 0)
     for attempt in live.values():

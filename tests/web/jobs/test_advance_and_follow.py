@@ -211,6 +211,32 @@ def test_what_runs_without_a_live_row_is_killed(new_job: NewJob, backend: Script
     assert backend.stopped[token] == 0
 
 
+def test_what_ends_while_a_sweep_begins_is_not_said_to_run(
+    new_job: NewJob,
+    backend: ScriptedBackend,
+    follower: Follower,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was listed as running, and settled before the sweep read the rows (F82; I4 of docs/chaos.md)."""
+    job = new_job(limits={"max_trials": 1, "max_parallel": 1})
+    (token,) = live(job)
+    backend.prints(token, "score=1\n")
+    look = backend.list_owned
+
+    def look_and_end() -> list[str]:
+        owned = look()
+        if token in owned:
+            backend.ends(token)
+            follower.claim()
+        return owned
+
+    monkeypatch.setattr(backend, "list_owned", look_and_end)
+    sweep(backend, follower.nudge)
+    assert trial(job).state == "Completed"
+    assert "runs although it is over" not in caplog.text and token not in backend.stopped
+
+
 def test_stop_job_stops_its_trials_and_ends(
     new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
 ) -> None:
