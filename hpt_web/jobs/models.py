@@ -3,6 +3,8 @@
 Nothing is counted twice: there are no counters beside the rows they count. The two hot rows are apart on purpose:
 `EventCursor` is locked for the short end of every transaction that says something, `TuningJob` by whoever advances it.
 Rows are locked in the order TuningJob, Attempt, Trial, EventCursor; several of a kind by their keys.
+
+Each index costs every trial: a foreign key has none of its own (`db_index=False`) where another one begins with it.
 """
 
 from django.conf import settings
@@ -105,14 +107,14 @@ class Trial(models.Model):
     `objective` is the last value of the objective metric and `best_objective` the best (F63); both move while it runs.
     """
 
-    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="trials")
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, db_index=False, related_name="trials")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, default=TrialState.QUEUED, choices=[(state, state) for state in TrialState])
     attempt = models.PositiveSmallIntegerField(default=0)  # the newest attempt's number; 0 before the first
     promotions = models.PositiveSmallIntegerField(default=0)  # how often its scheduler let it go on after a pause
     hyperparameters = models.JSONField()
     # Of a trial that runs another one's point again, or `continues` it from its checkpoint: that trial, and its seed.
-    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="copies")
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, db_index=False, related_name="copies")
     continues = models.BooleanField(default=False)
     seed = models.BigIntegerField(null=True)
     # The newest attempt when a person had it run again: what was lost up to there counts no more for max_attempts, nor
@@ -139,6 +141,7 @@ class Trial(models.Model):
         indexes = [
             models.Index(fields=["job", "state"], name="trial_by_state"),
             models.Index(fields=["job", "objective"], name="trial_by_objective"),
+            models.Index(fields=["origin"], condition=Q(origin__isnull=False), name="trial_copies"),
         ]
 
     def __str__(self) -> str:
@@ -172,9 +175,9 @@ class Attempt(models.Model):
         PREEMPT = "preempt"  # somebody else needs its place: it goes on when there is room
         SUSPEND = "suspend"
 
-    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="attempts")
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, db_index=False, related_name="attempts")
     number = models.PositiveSmallIntegerField()
-    token = models.CharField(max_length=64, unique=True)
+    token = models.CharField(max_length=64)
     backend = models.CharField(max_length=32)
     # What it holds: so many devices (of the pool "cpu": slots). Nothing of this host if it runs elsewhere.
     pool = models.CharField(max_length=63, blank=True, default="cpu")
@@ -209,6 +212,7 @@ class Attempt(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["token"], name="attempt_token_unique"),
             models.UniqueConstraint(fields=["trial", "number"], name="attempt_number_unique_per_trial"),
             models.UniqueConstraint(
                 fields=["trial"], condition=Q(ended_at__isnull=True), name="one_live_attempt_per_trial"
@@ -219,7 +223,8 @@ class Attempt(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["lease_until"], condition=Q(ended_at__isnull=True), name="attempt_live"),
+            # Not by their leases: while no index has to follow, those are renewed within the row's page.
+            models.Index(fields=["id"], condition=Q(ended_at__isnull=True), name="attempt_live"),
             models.Index(
                 fields=["id"], condition=Q(ended_at__isnull=False, kept_bytes__isnull=True), name="attempt_to_clear"
             ),
@@ -365,7 +370,7 @@ class Decision(models.Model):
         METRIC = "metric"  # a value that was refused
         WARM_START = "warm_start"
 
-    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, related_name="decisions")
+    job = models.ForeignKey(TuningJob, on_delete=models.CASCADE, db_index=False, related_name="decisions")
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, null=True, related_name="decisions")
     kind = models.CharField(max_length=16, choices=Kind.choices)
     at = models.DateTimeField(db_default=models.functions.Now())
