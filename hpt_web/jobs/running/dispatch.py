@@ -39,6 +39,8 @@ HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 ADMISSION_SECONDS = 15  # between two statements, which take milliseconds
 _ADMISSION = "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)"
+# Nobody waits for the disk: what a crash of the database takes back nobody would be told of after it.
+_TELL_FOLLOWERS = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
 
@@ -64,7 +66,7 @@ def advance(job_id: int) -> list[int]:
         launch(attempt)
         crash.at("child.spawned")
     if started:  # not before: a place that is free would wait while they are leased
-        rows.select("SELECT pg_notify(%s, '')", NEW_ATTEMPTS)
+        rows.select(_TELL_FOLLOWERS, NEW_ATTEMPTS)
     others = capacity.waiting_jobs(besides=job_id) if JobState(job.state).terminal or job.waits or not started else []
     return [*others, job_id] if again else others
 

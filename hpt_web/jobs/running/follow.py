@@ -44,6 +44,7 @@ READ_BYTES = 1024 * 1024  # of one log at a time, so that one loud trial does no
 TAIL_BYTES = 4096
 TAIL_LINES = 50
 REFUSALS_TOLD = 20  # values refused per trial that are worth a row; a script that prints nan for ever says nothing new
+# A lease need not be on the disk: who has lost it to a crash of the database stores nothing, and takes it anew.
 _CLAIM = """
     WITH leased AS (
         UPDATE jobs_attempt SET follower = %s, lease_until = now() + make_interval(secs => %s)
@@ -54,7 +55,7 @@ _CLAIM = """
             ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         ) RETURNING *
     )
-    SELECT {columns} FROM leased AS jobs_attempt
+    SELECT {columns} FROM (SELECT set_config('synchronous_commit', 'off', true)) relaxed, leased AS jobs_attempt
     JOIN jobs_trial ON jobs_trial.id = jobs_attempt.trial_id
     LEFT JOIN jobs_tuningjob ON jobs_tuningjob.id = jobs_trial.job_id AND jobs_tuningjob.id <> ALL(%s)
     ORDER BY jobs_attempt.id
