@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tuning.backends.docker.backend import NOBODY
 from tuning.backends.docker.engine import Engine as Client
 from tuning.backends.docker.hosts import concerns, sound
 from tuning.errors import BackendError
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="of a service that is root")
 
 
 class TestSageMaker:
@@ -48,6 +51,7 @@ class TestSageMaker:
 
 
 class TestRefusals:
+    @AS_ROOT
     def test_what_only_containers_need(self, containers: ContainerTrials, tmp_path: Path) -> None:
         closed = tmp_path / "closed"
         closed.mkdir(mode=0o700)
@@ -70,7 +74,8 @@ class TestRefusals:
         """The engine makes such a container, and cannot start it: nothing of it may stay."""
         monkeypatch.setattr("tuning.backends.docker.container.GPU_USES", ["gpu", "of no driver here"])
         spec = containers.spec("", gpus=("0",))
-        with pytest.raises(BackendError, match="NVIDIA Container Toolkit") as error:
+        remedy = "use a Docker Engine" if containers.backend.engine.is_podman() else "NVIDIA Container Toolkit"
+        with pytest.raises(BackendError, match=remedy) as error:
             containers.launch(spec)
         assert not error.value.retryable
         assert containers.backend.engine.state(containers.backend.name(spec.attempt)) is None
@@ -111,14 +116,17 @@ def test_what_an_administrator_should_know(engine: Engine) -> None:
     told = concerns(client)
     with client.client("asking") as api:
         components = {one["Name"]: one["Version"] for one in api.version()["Components"]}
-    number = tuple(int(part) for part in re.findall(r"\d+", components["runc"])[:3])
+        restores = api.info().get("LiveRestoreEnabled") is not False
+    number = tuple(int(part) for part in re.findall(r"\d+", components.get("runc", "9.9.9"))[:3])  # Podman names none
     assert any("runc" in concern for concern in told) != sound(number)
-    assert not any("live-restore" in concern or "seccomp" in concern for concern in told)
+    assert any("live-restore" in concern for concern in told) != restores
+    assert not any("seccomp" in concern for concern in told)
     client.close()
     versions = [(1, 1, 5), (1, 2, 7), (1, 2, 8), (1, 3, 0), (1, 3, 3), (1, 4, 0)]
     assert [sound(version) for version in versions] == [False, False, True, False, True, True]
 
 
+@AS_ROOT
 class TestEnginesWhoseUsersAreOthers:
     """Whose a trial's folders must be; with real engines of both kinds this was tried by hand (docs/engines.md)."""
 
@@ -155,6 +163,23 @@ class TestEnginesWhoseUsersAreOthers:
         monkeypatch.setattr("os.geteuid", lambda: 1000)
         monkeypatch.setattr("os.getegid", lambda: 1001)
         assert _rootless(f"unix://{socket}", bounded=False) == Account((0, 0), (1000, 1001), bounded=False)
+
+    def test_use_is_read_without_control_groups(
+        self, containers: ContainerTrials, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unbounded = replace(containers.backend._account, bounded=False)
+        monkeypatch.setattr(containers.backend, "_account", unbounded)
+        theirs = "tuning.backends.docker.backend.of_container"
+        monkeypatch.setattr(theirs, lambda _: pytest.fail("those groups are not its own"))
+        attempt = containers.hold()
+        mounted = Path(f"/proc/{containers.warden(attempt)}/mountinfo").read_text()
+        state = containers.backend.engine.state(containers.backend.name(attempt))
+        assert state is not None
+        assert state["Id"] in mounted, "by which its first process is known then"
+        usage = containers.backend.usage(attempt)
+        assert usage is not None
+        assert usage.memory_bytes > 1_000_000
+        assert len(usage.pids) == 2, "the warden and the trial"
 
     def test_what_the_engine_does_not_bound_the_warden_does(self, containers: ContainerTrials, tmp_path: Path) -> None:
         spec = containers.spec("", limits=Limits(memory_bytes=1 << 27, processes=32, cpus=0.5))

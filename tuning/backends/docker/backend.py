@@ -43,7 +43,7 @@ from tuning.backends.docker.pool import KEPT_MARKER, MARKER, Pool
 from tuning.backends.folder import ask_to_stop, launched, locked, log_size_at, read_end, remove
 from tuning.backends.nursery import NotStartedError
 from tuning.backends.processes import Identity
-from tuning.backends.usage import Usage, of_container
+from tuning.backends.usage import Usage, of_container, of_processes
 from tuning.backends.watch import Waiting
 from tuning.errors import BackendError
 
@@ -248,7 +248,11 @@ class DockerBackend(Waiting):
         if self.status(attempt).phase is not Phase.RUNNING:
             return None
         warden = Identity.read(self.folder(attempt) / "warden.json")
-        return of_container(warden.pid) if warden is not None and warden.alive() else None
+        if warden is None or not warden.alive():
+            return None
+        with contextlib.suppress(BackendError):  # the engine is away, and was never asked whether it has control groups
+            return of_container(warden.pid) if self._account.bounded else of_processes(warden.pid)
+        return None
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         try:

@@ -76,6 +76,11 @@ def _at_registry(engine: Engine, reference: str) -> str:
         with engine.client(f"asking the registry for {reference}", registry=True) as client:
             found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
     except BackendError as error:
+        if isinstance(error.__cause__, NotFound) and engine.is_podman():  # to which this request is unknown
+            raise BackendError(
+                f"this engine is Podman, whose Docker socket does not ask registries what {reference} is: name the "
+                f"image by its digest ({_repository(reference)}@sha256:...), or pull it to this host by hand first"
+            ) from error
         if not _unknown_to_us(str(error)):
             raise
         raise BackendError(f"{error}; {REMEDY}") from error

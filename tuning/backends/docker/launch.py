@@ -215,8 +215,10 @@ def _publish(folder: Path, name: str, document: Mapping[str, object]) -> None:
 
 
 def _start_time(pid: int, container_id: str) -> int | None:
+    """None if the number is another process's here. The second file is for engines that have no control groups: they
+    mount files of the container's own, such as /etc/hosts."""
     try:
-        if container_id not in Path(f"/proc/{pid}/cgroup").read_text():
+        if not any(container_id in Path(f"/proc/{pid}/{name}").read_text() for name in ("cgroup", "mountinfo")):
             return None
         return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except OSError:
