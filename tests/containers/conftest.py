@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import engine as engines
+from tests.containers import given
 from tests.containers.harness import BARE, PYTHON, TRAIN, ContainerTrials
 from tests.tuning.backends.harness import Trials
 from tuning.backends.docker import DockerBackend
@@ -17,7 +18,7 @@ from tuning.backends.docker import DockerBackend
 
 @pytest.fixture(scope="session")
 def engine(pytestconfig: pytest.Config) -> Iterator[engines.Engine]:
-    if reason := engines.missing():
+    if given.url() is None and (reason := engines.missing()):
         pytest.skip(reason)
     assert pytestconfig.cache is not None
     cache = pytestconfig.cache.mkdir("hpt-images")
@@ -43,12 +44,13 @@ def _started(cache: Path) -> engines.Engine:
         "opt/ml/code/baked": "b",
     }
     bare = engines.system_image(cache, "bare", ("busybox-static",), files)
-    engine = engines.Engine()
+    url = given.url()
+    engine = engines.Engine() if url is None else given.GivenEngine(url)
     try:
         client = engine.client()
-        client.import_image(str(python), repository=PYTHON.split(":")[0], tag="1")
-        changes = ['ENTRYPOINT ["/usr/bin/entry"]', "ENV BAKED=in LD_PRELOAD=/nowhere.so", "WORKDIR /srv"]
-        client.import_image(str(bare), repository=BARE.split(":")[0], tag="1", changes=changes)
+        client.import_image(str(python), repository=PYTHON)  # Podman wants the tag here
+        changes = ['ENTRYPOINT ["/usr/bin/entry"]', "ENV BAKED=in", "ENV LD_PRELOAD=/nowhere.so", "WORKDIR /srv"]
+        client.import_image(str(bare), repository=BARE, changes=changes)
         client.close()
     except BaseException:
         engine.remove()
@@ -61,6 +63,18 @@ def backend(engine: engines.Engine, tmp_path: Path) -> Iterator[DockerBackend]:
     backend = DockerBackend(tmp_path / "attempts", engine.url)
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def bounded(backend: DockerBackend) -> None:
+    if not backend._account.bounded:
+        pytest.skip("the engine has no control groups: what the warden does instead is in the contract of all backends")
+
+
+@pytest.fixture(scope="session")
+def gpus_of_none(engine: engines.Engine) -> None:
+    if isinstance(engine, given.GivenEngine):
+        pytest.skip("only the engine that the tests start gives out GPUs that there are none of")
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ class TestOfTheWarden:
         containers.launch(containers.spec("", attempt=attempt))
         assert containers.backend.status(attempt).phase is Phase.VANISHED, "it does not run a second time"
 
+    @pytest.mark.usefixtures("bounded")
     def test_for_want_of_memory(self, containers: ContainerTrials, engine: Engine) -> None:
         """Nobody in the container can say why any more. If the engine knows, it is told; else it is lost."""
         script = """
@@ -176,6 +177,7 @@ x = b"x" * (1 << 30)
         client.close()
         assert containers.end(attempt).phase is Phase.VANISHED
 
+    @pytest.mark.usefixtures("bounded")
     def test_a_container_paused_by_hand_still_obeys(self, containers: ContainerTrials, engine: Engine) -> None:
         attempt = containers.hold(DEAF, b"deaf\n")
         client = engine.client()

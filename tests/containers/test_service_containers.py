@@ -69,7 +69,7 @@ def trainer(engine: engines.Engine, pytestconfig: pytest.Config) -> str:
     cache = pytestconfig.cache.mkdir("hpt-images")
     archive = engines.system_image(cache, "resuming-trainer", ("busybox-static",), {"usr/bin/train": TRAIN})
     client = engine.client()
-    client.import_image(str(archive), repository=TRAINER.split(":")[0], tag="1", changes=["ENV PATH=/usr/bin:/bin"])
+    client.import_image(str(archive), repository=TRAINER, changes=["ENV PATH=/usr/bin:/bin"])
     identity = str(client.inspect_image(TRAINER)["Id"])
     client.close()
     return identity
@@ -265,6 +265,7 @@ def attempt_of(lab: Lab, job: str, trial: int) -> tuple[dict[str, Any], list[str
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("gpus_of_none")
 def test_kept_containers_have_the_gpus_of_the_trials_that_they_serve(
     service: Service, lab: Lab, engine: engines.Engine
 ) -> None:

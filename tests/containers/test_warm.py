@@ -163,6 +163,7 @@ class TestMatching:
         same = change == {"gpus": ()}  # no GPUs, and those of the host, are the same container
         assert (warm.served_by(one) == warm.served_by(two)) is same
 
+    @pytest.mark.usefixtures("gpus_of_none")
     def test_the_gpus_that_it_was_made_with(self, warm: WarmTrials) -> None:
         def devices(attempt: str) -> list[str]:
             variables = Path(f"/proc/{warm.served_by(attempt)}/environ").read_bytes().decode().split("\0")
