@@ -120,8 +120,8 @@ async def test_many_rings_at_once_are_one_look(monkeypatch: pytest.MonkeyPatch) 
     reader.cancel()
 
 
-def ring(first: int, last: int, size: int = 10) -> dict[str, Any]:
-    return {"first": first, "last": last, "events": ",".join("x" * size for _ in range(first, last + 1))}
+def ring(first: int, last: int, size: int = 10) -> Ring:
+    return Ring(last, first, ",".join("x" * size for _ in range(first, last + 1)))
 
 
 async def test_what_rings_bring_is_kept_without_a_question() -> None:
@@ -135,17 +135,22 @@ async def test_what_rings_bring_is_kept_without_a_question() -> None:
     assert not feed._take_rung(), "looks by itself when nobody has rung"
 
 
-@pytest.mark.parametrize("brought", [ring(3, 3), ring(1, 2) | {"events": None}], ids=["one is missing", "too many"])
-async def test_what_rings_do_not_bring_is_asked_for(brought: dict[str, Any]) -> None:
+@pytest.mark.parametrize("brought", [ring(3, 3), Ring(2, 1)], ids=["one is missing", "too many"])
+async def test_what_rings_do_not_bring_is_asked_for(brought: Ring) -> None:
     feed = feed_of(store := Store())
     feed._blind = False
-    store.last = brought["last"]
+    store.last = brought.last
     feed._hear(brought)
     assert not feed._take_rung()
     await feed.look()
     feed._hear(ring(store.last + 1, store.last + 1))
     assert feed._take_rung(), "and from there on they fit again"
     assert feed.tail == store.last + 1
+
+
+@pytest.mark.parametrize("one", [Ring(7), Ring(7, 5, '{"seq":5, "reason":"two words"}')])
+def test_a_ring_arrives_as_it_was_sent(one: Ring) -> None:
+    assert Ring.unpacked(one.packed()) == one
 
 
 def test_rings_that_wait_become_one_with_all_events_or_none() -> None:
