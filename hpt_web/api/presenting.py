@@ -188,11 +188,14 @@ def _origin(row: Trial) -> Row | None:
 
 
 def artifacts(row: Attempt) -> Row:
-    items, more = listing(row)
+    found = listing(row)
+    files = [{"path": file.path, "bytes": file.bytes, "modified_at": _moment(file.modified_at)} for file in found.files]
     return {
         "attempt": row.number,
-        "items": [{"path": item.path, "bytes": item.bytes, "modified_at": _moment(item.modified_at)} for item in items],
-        "truncated": more,
+        "items": files,
+        "links": [{"path": link.path, "target": link.target} for link in found.links],
+        "left_out": [{"path": left.path, "reason": left.reason} for left in found.left_out],
+        "truncated": found.truncated,
         "discarded_at": row.trial.discarded_at,
     }
 

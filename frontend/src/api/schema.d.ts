@@ -1524,6 +1524,13 @@ export interface components {
             /** @description Such as model/weights.pt. */
             path: string;
         };
+        /** @description A symbolic link that stays inside model/ or output/data/: it is in the archive, as a link. */
+        ArtifactLink: {
+            /** @description Such as model/latest.pt. */
+            path: string;
+            /** @description Where it leads from its own folder, such as epoch3.pt. */
+            target: string;
+        };
         Artifacts: {
             attempt: number;
             /**
@@ -1532,7 +1539,9 @@ export interface components {
              */
             discarded_at: string | null;
             items: components["schemas"]["Artifact"][];
-            /** @description There are more files than are listed. */
+            left_out: components["schemas"]["LeftOutArtifact"][];
+            links: components["schemas"]["ArtifactLink"][];
+            /** @description There is more than is listed. */
             truncated: boolean;
         };
         AskDocumentRequest: {
@@ -2236,6 +2245,12 @@ export interface components {
             step: number;
             /** Format: double */
             value: number;
+        };
+        /** @description What is in no archive and cannot be downloaded. */
+        LeftOutArtifact: {
+            /** @description Such as model/pipe. */
+            path: string;
+            reason: string;
         };
         Limits: {
             max_attempts: number;

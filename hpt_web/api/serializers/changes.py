@@ -120,10 +120,26 @@ class Artifact(Shape):
     modified_at = serializers.DateTimeField()
 
 
+class ArtifactLink(Shape):
+    """A symbolic link that stays inside model/ or output/data/: it is in the archive, as a link."""
+
+    path = serializers.CharField(help_text="Such as model/latest.pt.")
+    target = serializers.CharField(help_text="Where it leads from its own folder, such as epoch3.pt.")
+
+
+class LeftOutArtifact(Shape):
+    """What is in no archive and cannot be downloaded."""
+
+    path = serializers.CharField(help_text="Such as model/pipe.")
+    reason = serializers.CharField()
+
+
 class Artifacts(Shape):
     attempt = serializers.IntegerField()
     items = Artifact(many=True)
-    truncated = serializers.BooleanField(help_text="There are more files than are listed.")
+    links = ArtifactLink(many=True)
+    left_out = LeftOutArtifact(many=True)
+    truncated = serializers.BooleanField(help_text="There is more than is listed.")
     discarded_at = serializers.DateTimeField(
         allow_null=True, help_text="When what there was was removed, by the rule `keep` or a clean-up."
     )

@@ -1,5 +1,5 @@
 """What an attempt left, as one tar.gz in SageMaker's form: `model.tar.gz` is all of `model/`, `output.tar.gz` all of
-`output/data/`, with names from there on.
+`output/data/`, with names from there on. Links that stay inside are packed as links, as tar and SageMaker do it.
 
 It is packed while it is read, so that a large model needs no room on the disk, nor in memory, and begins at once.
 """
@@ -16,6 +16,7 @@ from typing import BinaryIO
 from hpt_web.accounts.errors import NotVisible
 from hpt_web.jobs.models import Attempt
 from hpt_web.jobs.outputs import artifacts
+from hpt_web.jobs.outputs.artifacts import Artifact, LeftOut, Link
 
 FOLDERS = {"model": "model", "output": "output/data"}
 CHUNK = 1 << 20
@@ -41,10 +42,14 @@ class Archive:
 def open_archive(attempt: Attempt, name: str) -> Archive:
     """Raises NotVisible if there is no such archive, or nothing in it."""
     folder = FOLDERS.get(name)
-    if folder is None or next(artifacts.files(attempt, folder), None) is None:
-        what = f"no archive {name[:200]!r}" if folder is None else f"left nothing in {folder}/"
+    if folder is None or next(_members(attempt, folder), None) is None:
+        what = f"no archive {name[:200]!r}" if folder is None else f"left nothing in {folder}/ that can be packed"
         raise NotVisible(f"Attempt {attempt.number} of trial {attempt.trial.number} has {what}.")
     return Archive(attempt, folder)
+
+
+def _members(attempt: Attempt, folder: str) -> Iterator[Artifact | Link]:
+    return (entry for entry in artifacts.entries(attempt, folder) if not isinstance(entry, LeftOut))
 
 
 def _compressed(attempt: Attempt, folder: str) -> Generator[bytes]:
@@ -56,13 +61,17 @@ def _compressed(attempt: Attempt, folder: str) -> Generator[bytes]:
 
 
 def _packed(attempt: Attempt, folder: str) -> Iterator[bytes]:
-    for found in artifacts.files(attempt, folder):
+    for found in _members(attempt, folder):
+        name = found.path.removeprefix(f"{folder}/")
+        if isinstance(found, Link):
+            yield _link(name, found)
+            continue
         try:
             file, size = artifacts.open_file(attempt, found.path)
         except NotVisible:  # gone meanwhile
             continue
         with file:
-            yield _header(found.path.removeprefix(f"{folder}/"), file, size)
+            yield _header(name, file, size)
             yield from _content(file, size)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
@@ -73,6 +82,13 @@ def _header(name: str, file: BinaryIO, size: int) -> bytes:
     member.size = size
     member.mode = 0o755 if found.st_mode & 0o100 else 0o644
     member.mtime = max(0, found.st_mtime)
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def _link(name: str, link: Link) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.mode = tarfile.SYMTYPE, link.target, 0o777
+    member.mtime = max(0, link.modified_at)
     return member.tobuf(tarfile.PAX_FORMAT)
 
 

@@ -144,6 +144,8 @@ def test_files_are_listed_downloaded_and_counted(
     folder = backend.folder(live())
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "weights.pt").write_bytes(b"123")
+    (folder / "model" / "latest.pt").symlink_to("weights.pt")
+    (folder / "model" / "log").symlink_to("../log")
     (folder / "log").write_text("f1=0.5\n")
     finish(backend, follower)
     retention.clear()
@@ -151,6 +153,9 @@ def test_files_are_listed_downloaded_and_counted(
     listed = vera.get(at).json
     assert (listed["attempt"], listed["truncated"], listed["discarded_at"]) == (1, False, None)
     assert [(item["path"], item["bytes"]) for item in listed["items"]] == [("model/weights.pt", 3)]
+    assert listed["links"] == [{"path": "model/latest.pt", "target": "weights.pt"}]
+    reason = "a link to '../log', which may lead out of its folder"
+    assert listed["left_out"] == [{"path": "model/log", "reason": reason}]
     file = vera.get(f"{at}/file?path=model/weights.pt")
     assert (file.status, file.content) == (200, b"123")
     assert file.headers["Content-Disposition"] == 'attachment; filename="weights.pt"'
@@ -159,15 +164,17 @@ def test_files_are_listed_downloaded_and_counted(
     archive = vera.get(f"{at}/model.tar.gz")
     assert archive.headers["Content-Disposition"] == 'attachment; filename="model.tar.gz"'
     with tarfile.open(fileobj=io.BytesIO(archive.content)) as packed:
-        (member,) = packed.getmembers()
+        link, member = packed.getmembers()
+        assert (link.name, link.linkname) == ("latest.pt", "weights.pt")
         assert (member.name, packed.extractfile(member).read()) == ("weights.pt", b"123")  # type: ignore[union-attr]
     assert vera.get(f"{at}/output.tar.gz").status == vera.get(f"{at}/log.tar.gz").status == 404
     assert charlie.get(f"{at}/model.tar.gz").status == 404
     assert vera.get(f"{at}?attempt=7").status == 404
     assert charlie.get(at).status == 404
-    assert vera.get(JOB).json["bytes"] == {"checkpoints": 0, "outputs": 10}
+    kept = 3 + len("f1=0.5\n") + len("weights.pt") + len("../log")  # a link's text is on the disk too
+    assert vera.get(JOB).json["bytes"] == {"checkpoints": 0, "outputs": kept}
     storage: dict[str, Any] = vera.get("projects/lab/storage").json
-    assert storage["outputs"] == 10 and [job["job"] for job in storage["jobs"]] == ["second"]
+    assert storage["outputs"] == kept and [job["job"] for job in storage["jobs"]] == ["second"]
 
 
 def test_a_job_continues_a_trial_and_says_what_it_cannot(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
+import os
+import socket
+import struct
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -169,6 +175,10 @@ def test_a_trial_whose_files_are_gone_is_retried_from_scratch(
 # --- files to download ------------------------------------------------------------------------------------------------
 
 
+def packed(attempt: Attempt, name: str) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(b"".join(iter(archives.open_archive(attempt, name).read, b""))))
+
+
 def test_files_are_listed_and_opened_and_links_lead_nowhere(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, tmp_path: Path
 ) -> None:
@@ -182,18 +192,20 @@ def test_files_are_listed_and_opened_and_links_lead_nowhere(
     (folder / "model/inner").symlink_to(secret)
     (folder / "model/bad\nname").write_text("x")
     attempt = Attempt.objects.get(token=token)
-    items, more = artifacts.listing(attempt)
-    assert [(item.path, item.bytes) for item in items] == [("model/deep/weights", 100), ("output/data/table.csv", 4)]
-    assert not more
+    found = artifacts.listing(attempt)
+    files = [(file.path, file.bytes) for file in found.files]
+    assert files == [("model/deep/weights", 100), ("output/data/table.csv", 4)]
+    assert (found.links, found.truncated) == ([], False)
+    assert [left.path for left in found.left_out] == ["model/bad\\nname", "model/inner", "model/link"]
     file, size = artifacts.open_file(attempt, "output/data/table.csv")
     with file:
         assert (file.read(), size) == (b"a,b\n", 4)
     (folder / "model/empty").touch()
     (folder / "model/deep/large").write_bytes(bytes(range(256)) * 10_000)
-    with tarfile.open(fileobj=io.BytesIO(b"".join(iter(archives.open_archive(attempt, "model").read, b"")))) as packed:
-        found = {name: packed.extractfile(name).read() for name in packed.getnames()}  # type: ignore[union-attr]
-    assert list(found) == ["deep/large", "deep/weights", "empty"], "no link, and no name that is no text"
-    assert found["deep/large"] == bytes(range(256)) * 10_000
+    with packed(attempt, "model") as archive:
+        content = {name: archive.extractfile(name).read() for name in archive.getnames()}  # type: ignore[union-attr]
+    assert list(content) == ["deep/large", "deep/weights", "empty"], "no link, and no name that is no text"
+    assert content["deep/large"] == bytes(range(256)) * 10_000
     for path in (
         "model/link", "model/inner/key", "model/../log", "log", "code/train.py", "/etc/passwd", "model//deep/weights",
         "model", "model/deep", "", "model/\0", "model/none", f"{secret}/key",
@@ -212,6 +224,105 @@ def test_a_model_folder_that_is_a_link_is_none(
     (tmp_path / "key").write_text("k")
     (folder / "model").symlink_to(tmp_path)
     attempt = Attempt.objects.get(token=token)
-    assert artifacts.listing(attempt) == ([], False)
+    assert artifacts.listing(attempt) == artifacts.Listing()
     with pytest.raises(NotVisible):
         artifacts.open_file(attempt, "model/key")
+
+
+def test_links_that_stay_inside_are_packed_as_links(new_job: NewJob, backend: ScriptedBackend, tmp_path: Path) -> None:
+    """As tar and SageMaker pack them, so that a large model is not there twice (F82, F106)."""
+    new_job()
+    attempt = Attempt.objects.get()
+    model = furnish(attempt.token) / "model"
+    (model / "latest").symlink_to("deep")
+    (model / "latest.pt").symlink_to("latest/weights")
+    (model / "deep/up").symlink_to(".././/latest.pt")
+    (model / "best.pt").symlink_to(model / "deep/weights")  # as a script writes it that joins SM_MODEL_DIR and a name
+    (model / "gone.pt").symlink_to("none")
+    found = artifacts.listing(attempt)
+    links = {link.path: link.target for link in found.links}
+    assert links == {
+        "model/best.pt": "deep/weights", "model/deep/up": "../latest.pt", "model/gone.pt": "none",
+        "model/latest": "deep", "model/latest.pt": "latest/weights",
+    }  # fmt: skip
+    assert found.left_out == []
+    with packed(attempt, "model") as archive:
+        archive.extractall(tmp_path / "fetched", filter="data")
+    for name in ("best.pt", "latest.pt", "deep/up"):
+        assert (tmp_path / "fetched" / name).is_symlink()
+        assert (tmp_path / "fetched" / name).read_bytes() == b"w" * 100
+    assert sorted(path.name for path in (tmp_path / "fetched/latest").iterdir()) == ["up", "weights"]
+    with pytest.raises(NotVisible):
+        artifacts.open_file(attempt, "model/latest.pt")
+
+
+def test_what_is_left_out_is_named_with_why(new_job: NewJob, backend: ScriptedBackend, tmp_path: Path) -> None:
+    """Links that lead away, pipes, and what is too deep or has no printable name (F82)."""
+    new_job()
+    attempt = Attempt.objects.get()
+    model = furnish(attempt.token) / "model"
+    away = {
+        "absolute": "/etc/passwd", "sibling": f"{model}-other/key", "dotted": f"{model}/../log", "log": "../log",
+        "deep/far": "../../log", "through": "deep/top/../../log", "name": "bad\nname",
+    }  # fmt: skip
+    for name, target in away.items():
+        (model / name).symlink_to(target)
+    (model / "deep/top").symlink_to("..")
+    os.mkfifo(model / "pipe")
+    (model / "/".join(["d"] * 33)).mkdir(parents=True)
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening, contextlib.chdir(model):
+        listening.bind("socket")
+    left = {left.path.removeprefix("model/"): left.reason for left in artifacts.listing(attempt).left_out}
+    assert set(left) == {*away, "pipe", "socket", "/".join(["d"] * 33)}
+    assert left["log"] == "a link to '../log', which may lead out of its folder"
+    assert left["pipe"] == "no file, but a pipe, a socket or a device"
+    with packed(attempt, "model") as archive:
+        assert archive.getnames() == ["deep/top", "deep/weights"]
+        assert archive.getmember("deep/top").linkname == ".."
+    alone = model.parent / "output/data"
+    (alone / "table.csv").unlink()
+    (alone / "model").symlink_to("../../model")
+    with pytest.raises(NotVisible, match="left nothing in output/data/ that can be packed"):
+        archives.open_archive(attempt, "output")
+
+
+@pytest.mark.parametrize(
+    ("written", "inside", "target"),
+    [
+        ("a", (), "a"), ("./a//b/", (), "a/b"), (".", (), "."), ("..", ("a",), ".."),
+        ("../../c", ("a", "b"), "../../c"), ("/opt/ml/model/c", ("a", "b"), "../../c"),
+        ("/opt/ml/model", ("a",), ".."), ("/opt/ml/model/", (), "."),
+        ("..", (), None), ("../../c", ("a",), None), ("b/../c", ("a",), None), ("../b/..", ("a",), None),
+        ("/opt/ml/model2/c", (), None), ("/opt/ml/model/../c", (), None), ("/opt/ml", (), None), ("/", (), None),
+        ("a\udcff", (), None), ("a\nb", (), None),
+    ],
+)  # fmt: skip
+def test_where_a_link_leads(written: str, inside: tuple[str, ...], target: str | None) -> None:
+    assert artifacts.link_target(written, inside, "/opt/ml/model") == target
+
+
+def test_what_cannot_be_read_is_named(new_job: NewJob, backend: ScriptedBackend) -> None:
+    """Whoever leaves files that the service's user may not read is told so (F82)."""
+    new_job()
+    attempt = Attempt.objects.get()
+    model = furnish(attempt.token) / "model"
+    (model / "key").touch(mode=0)
+    (model / "closed").mkdir(mode=0)
+    found = without_root(lambda: artifacts.listing(attempt))
+    assert {(left.path, left.reason) for left in found.left_out} == {
+        ("model/closed", "cannot be read"), ("model/key", "cannot be read"),
+    }  # fmt: skip
+    assert [file.path for file in found.files] == ["model/deep/weights", "output/data/table.csv"]
+
+
+def without_root(work: Callable[[], artifacts.Listing]) -> artifacts.Listing:
+    """What it gives in a thread without capabilities: to it, modes apply also if root runs the tests."""
+
+    def bare() -> artifacts.Listing:
+        libc = ctypes.CDLL(None, use_errno=True)
+        header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)  # this thread, and all sets empty (capset(2))
+        assert libc.capset(header, none) == 0, os.strerror(ctypes.get_errno())
+        return work()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(bare).result()

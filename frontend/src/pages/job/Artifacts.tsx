@@ -33,14 +33,14 @@ export function Artifacts({ project, job, row }: { project: string; job: string;
         <Notice tone="bad">{error.message}</Notice>
       ) : !data ? (
         <Loading rows={1} />
-      ) : data.items.length === 0 ? (
+      ) : data.items.length + data.links.length === 0 ? (
         <p className="quiet small">
           {data.discarded_at ? (
             <>
               Removed to save space, <Moment at={data.discarded_at} />.
             </>
           ) : (
-            "None in model/ or output/data/."
+            "None in model/ or output/data/ to download."
           )}
         </p>
       ) : (
@@ -60,11 +60,18 @@ export function Artifacts({ project, job, row }: { project: string; job: string;
                   </td>
                 </tr>
               ))}
+              {data.links.map((link) => (
+                <tr key={link.path}>
+                  <td style={{ paddingLeft: 0, overflowWrap: "anywhere" }} colSpan={3}>
+                    {link.path} → {link.target}
+                  </td>
+                </tr>
+              ))}
             </tbody>
           </table>
           <p className="quiet small">
             {(["model", "output"] as const)
-              .filter((name) => data.items.some((file) => file.path.startsWith(`${name}/`)))
+              .filter((name) => [...data.items, ...data.links].some((one) => one.path.startsWith(`${name}/`)))
               .map((name) => (
                 <a
                   key={name}
@@ -78,9 +85,19 @@ export function Artifacts({ project, job, row }: { project: string; job: string;
           </p>
         </>
       )}
-      {data?.truncated && (
-        <p className="quiet small">The first {plural(data.items.length, "file")}; there are more.</p>
+      {data && data.left_out.length > 0 && (
+        <details className="small">
+          <summary>Left out: {plural(data.left_out.length, "entry", "entries")}</summary>
+          <ul style={{ overflowWrap: "anywhere" }}>
+            {data.left_out.map((one) => (
+              <li key={one.path}>
+                {one.path}: {one.reason}
+              </li>
+            ))}
+          </ul>
+        </details>
       )}
+      {data?.truncated && <p className="quiet small">There is more than is listed.</p>}
     </>
   );
 }
