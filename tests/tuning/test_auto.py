@@ -13,6 +13,7 @@ from tuning.history import History
 from tuning.simulate import simulate
 from tuning.space import Categorical, Float, SearchSpace
 from tuning.states import Goal
+from tuning.tuner import Tuner
 
 
 class TestAuto(StrategySuite):
@@ -108,3 +109,22 @@ def test_a_suggestion_after_ten_thousand_trials_is_quick():
     one = suggest(space, own)
     assert time.process_time() - began < 3
     assert -sum((value - 0.3) ** 2 for value in one.config.values()) > max(trial.value for trial in own)
+
+
+@pytest.mark.parametrize("options", [{}, {"strategy": "bayesian", "kind": "ucb"}, {"strategy": "bayesian", "xi": 0.01}])
+def test_no_decision_says_what_no_objective_like_this_can_be(options):
+    """F48: on a smooth objective the values bunch below the best, and the transform back explodes beyond them."""
+    space = [
+        {"name": "lr", "type": "float", "min": 1e-5, "max": 1, "scale": "log"},
+        {"name": "layers", "type": "integer", "min": 1, "max": 6},
+    ]
+    tuner, seen = Tuner(space, **options), []
+    for _ in range(30):
+        (trial,) = tuner.ask()
+        seen.append(0.95 - 0.05 * (math.log10(trial.config["lr"]) + 3) ** 2 - 0.01 * abs(trial.config["layers"] - 3))
+        if trial.numbers.get("model") == "gp":
+            span = max(seen) - min(seen)
+            assert trial.numbers["sd"] < span
+            assert abs(trial.numbers["mean"] - 0.95) < 2 * span + 0.3
+            assert abs(trial.numbers["acquisition_value"]) < 2
+        tuner.tell(trial, seen[-1])

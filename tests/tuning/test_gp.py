@@ -210,3 +210,44 @@ def test_ascent_beats_scattering():
     acquisition = Acquisition(model, model.incumbent)
     found = propose(acquisition, space, units[:2], set(), np.random.default_rng(1))
     assert found.score > acquisition.score(rng.random((20_000, 6))).max()
+
+
+def test_values_that_no_observation_has_change_nothing_but_are_left_out_of_the_arithmetic():
+    """Of thousands of categories most have not been tried: their columns are 0, and cost nothing."""
+    space = SearchSpace(tuple(Categorical(name, tuple(range(400))) for name in "ab"))
+    rng = np.random.default_rng(0)
+    units = space.encode_all([{"a": int(a), "b": int(b)} for a, b in rng.integers(0, 400, (40, 2)) // 10 * 10])
+    features, targets = space.unit_features(units), rng.normal(size=40)
+    kernel, wide = gp.fit(features, targets, space.groups), gp._WIDE
+    found = gp.condition(kernel, features, targets).predict(space.unit_features(units[::-1]))
+    try:
+        gp._WIDE = features.shape[1]
+        whole = gp.fit(features, targets, space.groups)
+        expected = gp.condition(kernel, features, targets).predict(space.unit_features(units[::-1]))
+    finally:
+        gp._WIDE = wide
+    assert kernel.columns == pytest.approx(whole.columns, rel=1e-4)
+    assert found == pytest.approx(np.array(expected), rel=1e-9)
+
+
+@given(
+    arrays(float, st.integers(1, 30), elements=st.floats(-1e9, 1e9)),
+    st.floats(-6, 6),
+    st.floats(1e-6, 7),
+)
+def test_what_people_read_of_a_prediction_stays_near_what_was_seen(losses, mean, sd):
+    """F48: in the objective's unit, however far the transform explodes beyond the losses that it was learnt from."""
+    targets = Targets.fit(losses)
+    expected, spread = targets.told(mean, sd)
+    seen = np.ptp(losses) + 1e-6 * (1 + abs(losses).max()) + targets.scale
+    assert losses.min() - 15 * seen <= expected <= losses.max() + 15 * seen
+    assert 0 <= spread <= 15 * seen
+    assert targets.told(mean + 0.5)[0] >= targets.told(mean)[0]
+
+
+def test_mean_and_spread_are_the_moments_of_the_transformed_prediction():
+    losses = np.exp(np.random.default_rng(0).normal(0, 1, 60))
+    targets = Targets.fit(losses)
+    drawn = targets.to_loss(np.random.default_rng(1).normal(0.2, 0.3, 200_000))
+    assert targets.told(0.2, 0.3) == pytest.approx((drawn.mean(), drawn.std()), rel=0.02)
+    assert targets.told(0.2)[0] == pytest.approx(float(targets.to_loss(0.2)))

@@ -39,6 +39,7 @@ _SAMPLE = 80  # observations whose optimum is the start for a fit to more than t
 _REFINEMENTS = 8
 _PIECE = 256  # points that are predicted at once
 _BLOCK = 64  # rows that are mirrored at once
+_WIDE = 512  # columns, with more of which most are of values that no observation has; those are left out of products
 _BELOW = np.tri(_BLOCK, k=-1, dtype=bool)
 _LENGTH_SD, _SIGNAL_SD, _NOISE_SD = 1.0, 1.0, 2.0  # of the normal priors on theta
 _NOISE_MEDIAN = 1e-3
@@ -188,7 +189,8 @@ def fit(features: Floats, targets: Floats, groups: Groups, noise: float = _NOISE
         sample = np.linspace(0, len(targets) - 1, _SAMPLE).astype(int)
         stages = [(features[sample], targets[sample], _MAX_ITERATIONS), (features, targets, _REFINEMENTS)]
     for x, y, iterations in stages:
-        objective = partial(_negative_log_posterior, features=x, targets=y, groups=groups, centre=centre, spread=spread)
+        seen, of = (x[:, there], groups[there]) if (there := _present(x)) is not None else (x, groups)
+        objective = partial(_negative_log_posterior, features=seen, targets=y, groups=of, centre=centre, spread=spread)
         start = descend(objective, start, limits[:, 0], limits[:, 1], iterations)
     return _kernel(start, groups)
 
@@ -233,9 +235,15 @@ def _negative_log_posterior(
     return value, gradient + standard / spread
 
 
+def _present(features: Floats) -> NDArray[np.intp] | None:
+    """Of many columns, those that are not 0 in all rows (n, D); None where there are few, to be taken as they are."""
+    return np.flatnonzero(features.any(axis=0)) if features.shape[1] > _WIDE else None
+
+
 def _distance(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """sqrt(5) times the distances between rows, shape (m, n), and their exp(-x)."""
-    root = a @ (-10.0 * b.T)
+    there = _present(b)
+    root = a @ (-10.0 * b.T) if there is None else a[:, there] @ (-10.0 * b[:, there].T)
     root += 5.0 * (a * a).sum(1)[:, None]
     root += 5.0 * (b * b).sum(1)
     np.maximum(root, 0.0, out=root)

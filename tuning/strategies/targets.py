@@ -2,6 +2,9 @@
 
 The power transform is Yeo and Johnson's (Biometrika 87, 2000), its exponent by maximum likelihood. Losses of real
 models have long tails on the bad side; without the transform a few disasters set the scale for everything else.
+
+The inverse is learnt where there are losses. A little beyond them it may explode, or end: what people read goes on in
+straight lines there instead (``told``).
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from tuning.parameters import Floats
 
 _EXPONENTS = np.linspace(-3.0, 3.0, 121)
 _ROOM = 128.0  # a power of 2: what is divided by it keeps its digits
+# Nodes and weights of Gauss-Hermite quadrature with 5 points, for the standard normal distribution.
+_NODES = np.sqrt([5.0 + 10.0**0.5, 5.0 - 10.0**0.5, 0.0, 5.0 - 10.0**0.5, 5.0 + 10.0**0.5]) * [-1, -1, 0, 1, 1]
+_WEIGHTS = np.array([7.0 - 2 * 10.0**0.5, 7.0 + 2 * 10.0**0.5, 32.0, 7.0 + 2 * 10.0**0.5, 7.0 - 2 * 10.0**0.5]) / 60.0
 _CLIP = 30.0  # interquartile ranges above the median; beyond, only "very bad" is worth knowing
 
 
@@ -50,6 +56,29 @@ class Targets:
             loss: Floats = np.nan_to_num(_unbend(bent, self.exponent) * self.scale + self.centre)
         return loss
 
+    def told(self, mean: float, sd: float = 0.0) -> tuple[float, float]:
+        """Mean and standard deviation of the loss whose transformed value is normal with ``mean`` and ``sd``.
+
+        Bounded however unsure the model is: beyond the losses that the transform was learnt from, its inverse goes on
+        as it ended, but not steeper than it is over all of them.
+        """
+        found = self._extended((mean + sd * _NODES) * self.sd + self.mean)
+        middle = float(_WEIGHTS @ found)
+        spread = float(np.sqrt(_WEIGHTS @ (found - middle) ** 2))
+        with np.errstate(over="ignore"):
+            loss, of_loss = np.nan_to_num([middle * self.scale + self.centre, spread * self.scale])
+        return float(loss), float(of_loss)
+
+    def _extended(self, bent: Floats) -> Floats:
+        """The inverse of the bend, in straight lines beyond the values that it was learnt from."""
+        low, high = (end * self.sd + self.mean for end in (self.values.min(), self.values.max()))
+        first, last = _unbend(np.array([low, high]), self.exponent)
+        slope = (last - first) / (high - low) if high > low else 1.0
+        below = min(slope, _slope(first, self.exponent)) * np.minimum(bent - low, 0.0)
+        above = min(slope, _slope(last, self.exponent)) * np.maximum(bent - high, 0.0)
+        extended: Floats = _unbend(np.clip(bent, low, high), self.exponent) + below + above
+        return extended
+
     def gain(self, value: float, better: float) -> float:
         """How far below the transformed ``value`` lies a loss that is less than its own by ``better``."""
         if not better:
@@ -79,6 +108,11 @@ def _bend(x: Floats, exponent: float) -> Floats:
 def _unbend(y: Floats, exponent: float) -> Floats:
     x: Floats = np.where(y >= 0.0, _root(np.maximum(y, 0.0), exponent), -_root(np.maximum(-y, 0.0), 2.0 - exponent))
     return x
+
+
+def _slope(x: float, exponent: float) -> float:
+    """How fast ``x`` grows with its bent value."""
+    return float((1.0 + abs(x)) ** (1.0 - exponent if x >= 0.0 else exponent - 1.0))
 
 
 def _power(x: Floats, exponent: float) -> Floats:
