@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -232,7 +233,8 @@ class TestWiping:
         clean = json.loads(warm.log(warm.first(LOOK, pool="reference", checkpoints=tmp_path / "c1")))
         one = warm.first(DIRTY[dirt], environment={"SECRET": "x"}, checkpoints=tmp_path / "c2")
         two = warm.first(LOOK, checkpoints=tmp_path / "c3")
-        assert warm.served_by(one) == warm.served_by(two)
+        looked_into = dirt != "closed" or os.geteuid() == 0  # what a service cannot look into is not used again
+        assert (warm.served_by(one) == warm.served_by(two)) is looked_into
         assert json.loads(warm.log(two)) == clean
         if dirt == "files":
             assert (tmp_path / "c2/.hidden/deep/y").read_text() == "secret"
@@ -262,6 +264,7 @@ class TestWiping:
         two = warm.first()
         assert warm.served_by(one) != warm.served_by(two)
 
+    @pytest.mark.usefixtures("bounded")
     def test_after_a_child_that_was_killed_for_want_of_memory(self, warm: WarmTrials) -> None:
         limits = Limits(memory_bytes=1 << 27)
         one = warm.first("import os\nif os.fork() == 0: x = b'x' * (1 << 30)\nos.wait()", limits=limits)
