@@ -79,8 +79,7 @@ class Bayesian:
     skill.py), the design goes on in three trials of four. Inherited trials of comparable value are observations like
     the own ones, and shorten the design. With parents whose values are not comparable, the first trials are taken from
     the parents (see transfer.py), three of them; what is asked for beside these before there are results is of the
-    design. So are the trials after these three, to the design's usual number, while the results leave the parents no
-    weight or turn them upside down.
+    design.
     Pending trials are believed to give what the model expects of them. Failed trials count as the worst value seen;
     lost ones, and stopped ones without a value, are ignored. Where trials were stopped or are paused on their way, the
     model is of whole trials, learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these
@@ -121,6 +120,7 @@ class _Search:
         self.pending = list(space.encode_all([trial.config for trial in history.pending]))
         self.inherited = sum(trial.usable for trial in history.inherited)
         self.design_size = options.n_initial_points or min(len(space) + 2, _DESIGN)
+        self._surrogate: Surrogate | None = None
         self._sources: tuple[Source, ...] | None = None
 
     def suggest(self, number: int) -> Suggestion:
@@ -130,10 +130,7 @@ class _Search:
         if self._transfers():
             # Many pending trials and no result yet: the parents are all there is to go by.
             begun = min(own, number - 1) >= STARTERS
-            # What turns parents upside down tells where not to look; a good start without them is the design's.
-            designed = begun and number <= self.design_size and self._trust <= 0.0
-            modelled = begun and not designed
-            suggestion = self._modelled(number, rng) if modelled else self._from_parents(number, rng)
+            suggestion = self._modelled(number, rng) if begun else self._from_parents(number, rng)
         else:
             inherited = self.inherited if self.history.comparable else 0
             size = max(0, self.design_size - inherited)
@@ -172,7 +169,7 @@ class _Search:
         tried = self.space.encode_all([trial.config for trial in self.history.own if trial.state.terminal])
         taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
         if len(taken) >= STARTERS and number > STARTERS:
-            return self._without_parents(number, rng)
+            return self._beside_parents(number, rng)
         unit, why = starter(self._parents(), self.space, taken)
         config = self.space.decode(unit)
         if not free(self.space, config, self.used):
@@ -181,25 +178,23 @@ class _Search:
             config, f"Before own results: {why}.", {"starter": number, "inherited_trials": self.inherited}
         )
 
-    def _without_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
-        """A point of the design while the starters have not told yet what the parents are worth, or speak against them.
+    def _beside_parents(self, number: int, rng: np.random.Generator) -> Suggestion:
+        """A point of the design for a trial that is asked for before the starters have told what the parents are worth.
 
         However many run at a time, a parent that misleads costs so no more than its starters.
         """
         place = number - STARTERS
         config, where = self._design_point(place, rng)
-        numbers: dict[str, Number] = {"design": place, "inherited_trials": self.inherited}
-        if len(self.history.finished) >= STARTERS:
-            numbers["parents_weight"] = self._trust
-            why = f"The results speak against the parents (weight {self._trust:.2f})"
-            return Suggestion(config, f"{why}: point {place} of a space-filling design{where}.", numbers)
         reason = (
             f"Before own results: point {place} of a space-filling design{where}, as the first {STARTERS} trials, "
             "chosen after the parents, have yet to tell what these are worth."
         )
+        numbers: dict[str, Number] = {"design": place, "inherited_trials": self.inherited}
         return Suggestion(config, reason, numbers)
 
     def _modelled(self, number: int, rng: np.random.Generator) -> Suggestion:
+        if self._surrogate is None:
+            self._surrogate = self._fitted()
         pending = np.array(self.pending).reshape(-1, len(self.space))
         model = self._surrogate.model.believe(self.space.unit_features(pending))
         options = self.options
@@ -233,7 +228,7 @@ class _Search:
     @cached_property
     def _skill(self) -> float | None:
         """The skill of a model of enough trials of one length, without parents on another scale; else None."""
-        model = self._surrogate.model
+        model = self._surrogate.model if self._surrogate else None
         if not isinstance(model, Posterior) or len(model.targets) < _JUDGED or self.options.kind == "ucb":
             return None
         return skill(model)
@@ -246,16 +241,10 @@ class _Search:
         best = best_of(self.history.goal, valued)
         return len({self.space.key(trial.config) for trial in valued if best and trial.value == best.value})
 
-    @cached_property
-    def _surrogate(self) -> Surrogate:
+    def _fitted(self) -> Surrogate:
         if self._transfers():
             return with_parents(self.space, self.history, self._parents())
         return (self.fidelities.surrogate if self.fidelities else pooled)(self.space, self.history)
-
-    @property
-    def _trust(self) -> float:
-        """The summed weight that the own results leave the parents, 0 without any; negative: upside down."""
-        return self._surrogate.trust or 0.0
 
     def _transfers(self) -> bool:
         """Whether there is something to learn from parents whose values are not comparable."""
