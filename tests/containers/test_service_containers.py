@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from tests import engine as engines
 from tests.containers.harness import BARE, PYTHON
@@ -231,8 +232,9 @@ def test_a_job_whose_image_does_not_come_holds_no_place(
         client.tag(TRAINER, repository, "1")
         client.push(repository, tag="1")
         pinned = resolve(DockerBackend(tmp_path / "unused", engine.url).engine, f"{repository}:1")
-    client.remove_image(pinned)
     client.remove_image(f"{repository}:1")
+    with contextlib.suppress(ImageNotFound):
+        client.remove_image(pinned)
     client.close()
     algorithm(lab, "away", source={"image": f"{repository}:1"})
     lab.post("/projects/lab/jobs", document("away", "away", trials=1, image=pinned, static={"pause": 0}))
