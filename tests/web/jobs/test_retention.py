@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import tarfile
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -284,6 +285,46 @@ def test_what_is_left_out_is_named_with_why(new_job: NewJob, backend: ScriptedBa
     (alone / "model").symlink_to("../../model")
     with pytest.raises(NotVisible, match="left nothing in output/data/ that can be packed"):
         archives.open_archive(attempt, "output")
+
+
+def test_a_trial_that_swaps_its_files_while_they_are_packed_shows_nothing_of_others(
+    new_job: NewJob, backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    """A file, a folder, a pipe and links that lead away, in turns under one name (F82)."""
+    new_job()
+    attempt = Attempt.objects.get()
+    folder = furnish(attempt.token)
+    secret = tmp_path / "secret"
+    (secret / "in").mkdir(parents=True)
+    (secret / "in/weights").write_bytes(b"secret" * 1000)
+    kinds = [folder / f"kind-{number}" for number in range(4)]
+    kinds[0].write_bytes(b"own" * 1000)
+    (kinds[1] / "in").mkdir(parents=True)
+    (kinds[1] / "in/weights").write_bytes(b"own" * 1000)
+    os.mkfifo(kinds[2])
+    kinds[3].symlink_to(secret)
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            for kind in kinds:
+                kind.rename(folder / "model/swapped")
+                (folder / "model/swapped").rename(kind)
+
+    seen: set[str] = set()
+    with ThreadPoolExecutor(1) as pool:
+        swapping = pool.submit(swap)
+        try:
+            for _ in range(300):
+                with packed(attempt, "model") as archive:
+                    for member in archive.getmembers():
+                        assert member.isreg(), member.name
+                        assert b"secret" not in archive.extractfile(member).read()  # type: ignore[union-attr]
+                        seen.add(member.name)
+        finally:
+            over.set()
+    swapping.result()
+    assert seen - {"deep/weights"}, "the swapped one was met"
 
 
 @pytest.mark.parametrize(
