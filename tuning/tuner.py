@@ -138,9 +138,11 @@ class Tuner:
         self._repeats = read.repeats
         self._trials = Trials(read.goal, read.inherited.observations, read.comparable)
         self._judged: dict[int, int] = {}  # how many reports of a trial
+        self._verdicts: dict[int, Verdict] = {}  # the last of each trial that runs
         self._stopped: dict[int, Verdict] = {}
         self._failures: dict[int, str] = {}
         self._spent: Completion | None = None
+        self._short = False  # whether the strategy gave fewer points than were asked for
         self._ended: Completion | None = None
         self._begun: float | None = None
         self._lock = RLock()
@@ -149,7 +151,7 @@ class Tuner:
         # Copies, as other threads may go on while these are written. A clock of this process tells another nothing.
         with self._lock:
             state = {name: value for name, value in self.__dict__.items() if name != "_lock"}
-            state |= {name: dict(getattr(self, name)) for name in ("_judged", "_stopped", "_failures")}
+            state |= {name: dict(getattr(self, name)) for name in ("_judged", "_verdicts", "_stopped", "_failures")}
             state["_trials"] = copy(self._trials)
             state["_begun"] = None if self._begun is None else monotonic() - self._begun
             return state
@@ -259,6 +261,7 @@ class Tuner:
             point = Point(one.config)
             self._trials.put(Observation(number, point, TrialState.RUNNING))
             asked.append(Trial(number, dict(point), one.reason, one.numbers, static=self.static, _point=point))
+        self._short = len(asked) < most and self._scheduler is None
         if not asked and not self._trials.running:
             raise SpaceExhausted("The strategy suggests nothing more.")
         return asked
@@ -277,9 +280,10 @@ class Tuner:
             self._trials.put(replace(now, curve=(*kept, (at, reported))))
 
     def should_stop(self, trial: Trial | Observation) -> Verdict:
-        """Whether ``early_stopping`` gives the trial up, and why: at one of its reports since this was last asked, else
-        at the last one. A trial told after that is EarlyStopped; or Paused, if the verdict says ``pause``. A verdict to
-        stop stands, whatever is reported after it.
+        """Whether ``early_stopping`` gives the trial up, and why: at one of its reports since this was last asked. Each
+        is judged once; without a new one the last verdict stands. A trial told after one to stop is EarlyStopped; or
+        Paused, if it says ``pause``. A verdict to stop stands, whatever is reported after it. A report that is not
+        finite (the training diverged) is one like the others, and worse than any.
         """
         with self._lock:
             now = self._trials.find(trial)
@@ -289,9 +293,12 @@ class Tuner:
                 return Verdict(False, "The trial has reported nothing yet.")
             if now.number in self._stopped:
                 return self._stopped[now.number]
-            judged = min(self._judged.get(now.number, 0), len(now.curve) - 1)
-            verdict = earlystop.judge_reports(self._policy, now.number, self.history, judged)
+            judged = self._judged.get(now.number, 0)
+            if judged == len(now.curve) and now.number in self._verdicts:
+                return self._verdicts[now.number]
+            verdict = earlystop.judge_reports(self._policy, now.number, self.history, min(judged, len(now.curve) - 1))
             self._judged[now.number] = len(now.curve)
+            self._verdicts[now.number] = verdict
             if verdict.stop:
                 self._stopped[now.number] = verdict
             return verdict
@@ -324,17 +331,37 @@ class Tuner:
             if broken is None and (final is None or not math.isfinite(final)):
                 broken = "It ended without a value." if final is None else f"Its value is {final}."
             ended = _end(self._stopped.pop(now.number, None), broken is not None)
+            self._verdicts.pop(now.number, None)
             if broken is not None:
                 self._failures[now.number] = broken
             recorded = replace(
                 now,
                 state=ended,
                 value=final if ended not in (TrialState.FAILED, TrialState.PAUSED) else None,
-                curve=tuple(point for point in points if math.isfinite(point[1])),
+                curve=points,
             )
             self._trials.put(recorded)
-            self._completed()
+            if not self._completed():
+                self._look_ahead()
             return recorded
+
+    def _look_ahead(self) -> None:
+        """Find out once nothing runs, and not when the next trial is asked for, that the space is exhausted.
+
+        The strategy is asked, which may take long, only where that is likely.
+        """
+        begun, size = len(self._trials), self.space.size
+        if self._spent or self._trials.running or begun == self.max_trials:
+            return
+        used = size is not None and len(self.history.used_keys(self.space)) >= size
+        if not (used or self._short):
+            return
+        try:
+            self._strategy.suggest(self.space, self.history, [begun + 1], self.seed)
+        except StrategyFailed:
+            pass  # to be told by ask
+        except SpaceExhausted as error:
+            self._spent = Completion("space_exhausted", error.reason)
 
     @property
     def failures(self) -> dict[int, str]:

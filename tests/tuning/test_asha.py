@@ -99,3 +99,10 @@ def test_a_max_resource_below_min_resource_is_refused():
     assert [(fault.field, fault.code) for fault in caught.value.faults] == [
         ("early_stopping.options.max_resource", "range")
     ]
+
+
+def test_what_is_not_finite_at_a_rung_is_not_among_the_best_there():
+    """F59: even where only one of ten trials has a value, and four go on."""
+    trials = history((0.5,), *[(float("nan"),)] * 9)
+    assert [n for n in range(1, 11) if asha().judge(n, trials).stop] == list(range(2, 11))
+    assert not asha().judge(2, history((0.9, 0.9, float("inf")), (0.1, 0.1, 0.1))).stop

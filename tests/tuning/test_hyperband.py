@@ -357,3 +357,17 @@ def test_bad_options_are_refused():
         with pytest.raises(InvalidSpec) as caught:
             strategies.create("hyperband", options)
         assert [fault.field for fault in caught.value.faults] == [f"strategy.options.{field}"]
+
+
+def test_a_trial_that_diverged_is_stopped_at_its_rung_and_counts_there():
+    """F59: as successive halving has it."""
+    policy = strategies.create("hyperband", {"max_resource": 9})
+    nan = float("nan")
+    own = [
+        Observation(n, {"x": n}, TrialState.RUNNING, None, ((1, value),))
+        for n, value in enumerate([0.5, nan, 0.4, float("inf"), nan], 1)
+    ]
+    trials = History(Goal.MAXIMIZE, tuple(own))
+    assert [n for n in range(1, 6) if policy.judge(n, trials).stop] == [2, 4, 5]
+    verdict = policy.judge(2, trials)
+    assert verdict.numbers == {"resource": 1, "rung": 1, "trials": 5, "better": 2, "places": 2}

@@ -71,3 +71,13 @@ def test_unknown_policies_are_refused():
         earlystop.create("mean", {})
     assert caught.value.faults[0].field == "early_stopping.name"
     assert "choose one of median" in caught.value.faults[0].message
+
+
+def test_what_is_not_finite_is_in_no_average_and_the_best_stays():
+    """F59, F67: a report like the others, that says nothing of the values before it."""
+    nan, inf = float("nan"), float("inf")
+    verdict = MEDIAN.judge(3, history((0.4, nan), (0.6, inf), (0.55, nan)))
+    assert (verdict.stop, verdict.numbers) == (False, {"interval": 2, "best": 0.55, "median": 0.55, "trials": 3})
+    verdict = MEDIAN.judge(2, history((0.4, 0.4), (nan, -inf)))
+    assert verdict.stop and verdict.numbers == {"interval": 2, "median": 0.4, "trials": 1}
+    assert "its best value (not a finite number) is worse than 0.4" in verdict.reason

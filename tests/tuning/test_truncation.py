@@ -69,3 +69,11 @@ def test_a_parent_trial_of_the_same_number_is_another_trial():
         1, History(Goal.MAXIMIZE, (trial(1, (0.1,)),), parents)
     )
     assert verdict.stop and verdict.numbers["trials"] == 3
+
+
+def test_more_trials_diverged_than_are_stopped_and_each_goes():
+    """F59, F68: of equals all go on, but nobody is kept for being as broken as others."""
+    diverged = (float("nan"),)
+    policy = earlystop.create("truncation", {"truncation_percentage": 20})
+    trials = history(*[(0.5 + n / 100,) for n in range(7)], *[diverged] * 3)
+    assert [n for n in range(1, 11) if policy.judge(n, trials).stop] == [8, 9, 10]

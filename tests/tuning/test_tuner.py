@@ -93,7 +93,7 @@ def test_without_a_policy_nothing_is_stopped():
         ({"failure": "out of memory"}, "Failed", None, ()),
         ({"failure": RuntimeError("CUDA")}, "Failed", None, ()),
         ({"value": math.nan}, "Failed", None, ()),
-        ({"curve": [0.1, math.inf]}, "Failed", None, ((1, 0.1),)),
+        ({"curve": [0.1, math.inf]}, "Failed", None, ((1, 0.1), (2, math.inf))),
         ({}, "Failed", None, ()),
     ],
 )

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 
 import pytest
@@ -266,3 +267,55 @@ def test_the_best_point_goes_by_the_mean_of_its_runs():
     assert best.config == tuner.trials[2].config == tuner.trials[3].config
     tuner.tell(tuner.ask()[0], failure="out of memory")
     assert tuner.best_point().number == 5
+
+
+def test_a_report_is_judged_once_and_only_as_the_newest():
+    """F59, F64: a diverged training is stopped for it, and no older report is judged again by what came later."""
+    tuner = Tuner(FLOAT, strategy="random", early_stopping="median")
+    first, second, third = tuner.ask(3)
+    tuner.report(first, 0.5)
+    before = tuner.should_stop(first)
+    for value in (0.9, 0.9):
+        tuner.report(second, value)
+        tuner.report(third, value)
+    assert tuner.should_stop(first) == before and not before.stop
+    tuner.report(first, math.nan)
+    verdict = tuner.should_stop(first)
+    assert verdict.stop and verdict.numbers["interval"] == 2
+    for one in (second, third):
+        assert not tuner.should_stop(one).stop
+    tuner.tell(first)
+    tuner.report(second, math.inf)
+    tuner.tell(second, 0.9)
+    assert [value for _, value in tuner.trials[1].curve] == [0.9, 0.9, math.inf]
+
+
+def test_a_saved_tuner_keeps_its_last_verdicts():
+    tuner = Tuner(FLOAT, strategy="random", early_stopping="median")
+    first, second = tuner.ask(2)
+    tuner.report(first, 0.5)
+    verdict = tuner.should_stop(first)
+    again = pickle.loads(pickle.dumps(tuner))
+    again.report(second, 0.9)
+    assert again.should_stop(first) == verdict
+
+
+@pytest.mark.parametrize("asked", [1, 3, 9])
+@pytest.mark.parametrize("options", [{}, {"strategy": "grid"}, {"strategy": "random", "repeats": 2}])
+def test_the_last_result_of_a_space_ends_the_search(asked, options):
+    """Nobody has to ask once more to be told that there is nothing."""
+    tuner, last = Tuner(THREE, **options), 3 * options.get("repeats", 1)
+    while len(tuner.trials) < last or tuner.history.pending:
+        assert not tuner.done
+        for trial in tuner.ask(asked):
+            tuner.tell(trial, 1.0)
+    assert tuner.done and tuner.completion.rule == "space_exhausted" and len(tuner.trials) == last
+
+
+def test_the_budget_of_trials_comes_before_the_end_of_the_space():
+    tuner = Tuner(THREE, max_trials=3)
+    trials = tuner.ask(9)
+    for trial in trials:
+        assert not tuner.done
+        tuner.tell(trial, 1.0)
+    assert tuner.done and tuner.completion.rule == "trials_started"

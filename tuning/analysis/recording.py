@@ -102,18 +102,19 @@ class Recording:
 class Tables:
     """``values``, ``bests`` and ``averages``, each (trials, reports): of report n, and up to report n; then NaN.
 
-    Only finite reports are in them; ``finite[place][count]`` is how many of a trial's first ``count`` reports are.
+    As policies compare them (``earlystop.curves``): a value that is not finite is the worst, and in no average, which
+    is NaN where there is no other.
     """
 
     trials: Sequence[Observation]
     values: Floats
     bests: Floats
     averages: Floats
-    finite: Sequence[Sequence[int]]
 
     @classmethod
     def of(cls, goal: Goal, trials: Sequence[Observation]) -> Tables:
-        found = [curves.values(trial) for trial in trials]
+        reported = [curves.values(trial) for trial in trials]
+        found = [[curves.judged(goal, value) for value in values] for values in reported]
         width = max((len(values) for values in found), default=0)
         better: Callable[[float, float], float] = max if goal is Goal.MAXIMIZE else min
         return cls(
@@ -121,8 +122,7 @@ class Tables:
             _table(found, width),
             _table([list(accumulate(values, better)) for values in found], width),
             # Not a running sum: its last bit may differ from that of the mean that a policy takes.
-            _table([[fmean(values[:n]) for n in range(1, len(values) + 1)] for values in found], width),
-            [list(accumulate((math.isfinite(value) for _, value in t.curve), initial=0)) for t in trials],
+            _table([_averages(values) for values in reported], width),
         )
 
 
@@ -154,15 +154,12 @@ class RecordedBoard:
 
     def report(self, place: int, count: int) -> None:
         """The trial makes its ``count``-th report."""
-        number = self._tables.finite[place][count]
-        if number == self._counts[place]:
-            return
         if self._sound[place]:
             self._reported += int(self._counts[place] == 0)
-            self._raise_top(place, number)
-        self._counts[place] = number
-        self._bests[number - 1 :, place] = self._tables.bests[place, number - 1]
-        self._averages[number - 1 :, place] = self._tables.averages[place, number - 1]
+            self._raise_top(place, count)
+        self._counts[place] = count
+        self._bests[count - 1 :, place] = self._tables.bests[place, count - 1]
+        self._averages[count - 1 :, place] = self._tables.averages[place, count - 1]
 
     def end(self, place: int, state: TrialState) -> None:
         self._over[place] = True
@@ -199,7 +196,7 @@ class RecordedBoard:
     def earlier_average(self, number: int, interval: int) -> tuple[float, int]:
         far = (self._counts >= interval) | (self._over & (self._counts > 0))
         found = self._averages[interval - 1][far & self._sound & (self._numbers < number)]
-        return _median(found, len(found)) if len(found) else (math.nan, 0)
+        return _median(found, len(found) - int(np.count_nonzero(np.isnan(found))))
 
     def best(self, interval: int) -> tuple[float, int]:
         return (self._top[interval - 1], self._reported) if self._reported else (math.nan, 0)
@@ -243,12 +240,24 @@ class RecordedHistory:
 
 
 def _median(found: Floats, count: int) -> tuple[float, int]:
-    """The median of the first ``count`` by size (NaN are the largest)."""
+    """The median of the first ``count`` by size (NaN are the largest); (NaN, 0) of none."""
+    if not count:
+        return math.nan, 0
     middle = count // 2
     if count % 2:
         return float(np.partition(found, middle)[middle]), count
     pair = np.partition(found, (middle - 1, middle))
     return (float(pair[middle - 1]) + float(pair[middle])) / 2, count
+
+
+def _averages(values: list[float]) -> list[float]:
+    """The averages up to each report; NaN where nothing is finite yet."""
+    finite: list[float] = []
+    found: list[float] = []
+    for value in values:
+        finite += [value] if math.isfinite(value) else []
+        found.append(fmean(finite) if finite else math.nan)
+    return found
 
 
 def _table(rows: Sequence[Sequence[float]], width: int) -> Floats:

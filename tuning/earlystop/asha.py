@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
+from tuning.earlystop import curves
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.errors import Fault
 from tuning.history import History
@@ -80,12 +82,18 @@ class SuccessiveHalving:
             return Verdict(False, f"Not judged at report {interval}: {following}.", {"interval": interval})
         better, trials = board.values_better_than(number, value, rung)
         places = -int(-trials // self.reduction_factor)
-        stop = better >= places
+        # What is not finite is not among the best, even where more places are left than others are better.
+        stop = better >= places or (not math.isfinite(value) and better > 0)
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at rung {rung}: {better} of the {trials} trials that reached it are "
-            f"better than its {value:.6g} there; the best {places} go on."
+            f"better than its {curves.shown(value)} there; the best {places} go on."
         )
-        numbers: dict[str, Number] = {"interval": interval, "rung": rung, "value": value, "trials": trials}
+        numbers: dict[str, Number] = {
+            "interval": interval,
+            "rung": rung,
+            **curves.finite(value=value),
+            "trials": trials,
+        }
         return Verdict(stop, reason, {**numbers, "better": better, "places": places})
 
     def _rung_from(self, interval: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuning.contracts import Verdict
+from tuning.contracts import Number, Verdict
 from tuning.earlystop import curves, intervals
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
@@ -40,11 +40,12 @@ class Automatic:
         middle, trials = board.earlier_average(number, interval)
         if not trials:
             reason = f"Goes on at report {interval}: no earlier trial has come as far."
-            return Verdict(False, reason, {"interval": interval, "value": value, "trials": 0})
+            return Verdict(False, reason, {"interval": interval, **curves.finite(value=value), "trials": 0})
         stop = curves.clearly_better(board.goal, middle, value)
         reason = (
-            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its value {value:.6g} is "
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its value {curves.shown(value)} is "
             f"{'worse' if stop else 'not worse'} than {middle:.6g}, the median of the running averages of "
             f"{trials} earlier trials."
         )
-        return Verdict(stop, reason, {"interval": interval, "value": value, "median": middle, "trials": trials})
+        numbers: dict[str, Number] = {"interval": interval, **curves.finite(value=value, median=middle)}
+        return Verdict(stop, reason, {**numbers, "trials": trials})

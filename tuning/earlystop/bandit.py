@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
@@ -84,7 +85,10 @@ class Bandit:
         best, trials = board.best(interval)
         if not trials or board.goal.better(own, best):  # the judged trial counts even if it is over, and broken
             best = own
-        numbers: dict[str, Number] = {"interval": interval, "best": own, "best_of_all": best, "trials": trials}
+        numbers: dict[str, Number] = {"interval": interval, **curves.finite(best=own, best_of_all=best)}
+        numbers["trials"] = trials
+        if not math.isfinite(best):
+            return Verdict(False, f"Goes on at report {interval}: no trial has reported a finite number yet.", numbers)
         if self.slack_amount is None and best <= 0:
             reason = (
                 f"Not judged at report {interval}: slack_factor is a ratio to the best value, and that is {best:.6g}, "
@@ -95,7 +99,7 @@ class Bandit:
         stop = curves.clearly_better(board.goal, bar, own, scale=max(abs(best), self.slack_amount or 0.0))
         side = "below" if board.goal is Goal.MAXIMIZE else "above"
         reason = (
-            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {own:.6g} is "
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {curves.shown(own)} is "
             f"{side if stop else f'not {side}'} {bar:.6g}, the best value {best:.6g} of {trials} trials with "
             f"{slack}."
         )

@@ -6,9 +6,10 @@ from curves that it plays on: to rebuild everything at each of a hundred thousan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from statistics import fmean, median
+from statistics import median
 from typing import Protocol, runtime_checkable
 
 from tuning.contracts import Verdict
@@ -19,9 +20,9 @@ from tuning.states import Goal
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """An own trial's finite reports so far: how many (``interval``), the ``last`` and the ``best``.
+    """An own trial's reports so far: how many (``interval``), the ``last`` and the ``best``.
 
-    The values are NaN where there is no report yet.
+    The values are NaN where there is no report yet; one that is not finite is ``curves.worst``.
     """
 
     interval: int
@@ -32,8 +33,9 @@ class Reports:
 class Board(Protocol):
     """The curves of own trials, and of inherited ones where values are comparable, at one moment.
 
-    *Sound* trials are those that have not failed or been lost. Reports are finite ones; a statistic "up to report N" is
-    of a trial's reports 1 to N, as many as it has.
+    *Sound* trials are those that have not failed or been lost. A statistic "up to report N" is of a trial's reports 1
+    to N, as many as it has. Averages are of finite values (a trial without any has none);
+    else a value that is not finite is worse than any that is.
     """
 
     @property
@@ -44,7 +46,7 @@ class Board(Protocol):
         ...
 
     def median_average(self, interval: int) -> tuple[float, int]:
-        """The median of all trials' averages up to report ``interval``, and of how many; there must be one."""
+        """The median of all trials' averages up to report ``interval``, and of how many; (NaN, 0) if there is none."""
         ...
 
     def earlier_average(self, number: int, interval: int) -> tuple[float, int]:
@@ -56,7 +58,7 @@ class Board(Protocol):
     def best(self, interval: int) -> tuple[float, int]:
         """The best value up to report ``interval`` of the sound trials that have reported, and how many these are.
 
-        (NaN, 0) if there is none.
+        (NaN, 0) if there is none; ``curves.worst`` if none has a finite value by then.
         """
         ...
 
@@ -92,22 +94,20 @@ class HistoryBoard:
         found = curves.values(self.history.trial(number))
         if not found:
             return Reports(0, float("nan"), float("nan"))
-        return Reports(len(found), found[-1], curves.best(self.goal, found))
+        return Reports(len(found), curves.judged(self.goal, found[-1]), curves.best(self.goal, found))
 
     def median_average(self, interval: int) -> tuple[float, int]:
         others = self.history.inherited if self.history.comparable else ()
         reported = (curves.values(trial)[:interval] for trial in chain(self.history.own, others))
-        averages = [fmean(found) for found in reported if found]
-        return median(averages), len(averages)
+        return _median(curves.average(found) for found in reported)
 
     def earlier_average(self, number: int, interval: int) -> tuple[float, int]:
-        averages = [
-            fmean(found[:interval])
+        return _median(
+            curves.average(found[:interval])
             for trial in curves.sound(self.history)
             if trial.inherited_from is not None or trial.number < number
             if len(found := curves.values(trial)) >= (1 if trial.state.terminal else interval)
-        ]
-        return (median(averages), len(averages)) if averages else (float("nan"), 0)
+        )
 
     def best(self, interval: int) -> tuple[float, int]:
         reported = [found[:interval] for trial in curves.sound(self.history) if (found := curves.values(trial))]
@@ -124,7 +124,7 @@ class HistoryBoard:
         return sum(self.goal.better(other, value) for other in others), len(others) + 1
 
     def values_better_than(self, number: int, value: float, interval: int) -> tuple[int, int]:
-        others = [found[interval - 1] for found, _ in self._others(number, interval)]
+        others = [curves.judged(self.goal, found[interval - 1]) for found, _ in self._others(number, interval)]
         return sum(self.goal.better(other, value) for other in others), len(others) + 1
 
     def _others(self, number: int, interval: int) -> list[tuple[list[float], bool]]:
@@ -135,3 +135,8 @@ class HistoryBoard:
             if not (trial.number == number and trial.inherited_from is None)
             and len(found := curves.values(trial)) >= interval
         ]
+
+
+def _median(averages: Iterable[float | None]) -> tuple[float, int]:
+    found = [average for average in averages if average is not None]
+    return (median(found), len(found)) if found else (float("nan"), 0)

@@ -1,10 +1,16 @@
-"""The reported values that policies compare: alike for every policy."""
+"""The reported values that policies compare: alike for every policy.
+
+Each report of the objective is an interval (F59), one that is not finite too: a training that diverged. No value is
+worse than it, whatever its sign; in averages, where one would leave nothing of the others, it is passed over.
+"""
 
 from __future__ import annotations
 
 import math
 from itertools import chain
+from statistics import fmean
 
+from tuning.contracts import Number
 from tuning.history import History, Observation
 from tuning.states import Goal, TrialState
 
@@ -13,8 +19,34 @@ _BROKEN = frozenset({TrialState.FAILED, TrialState.LOST})
 
 
 def values(trial: Observation | None) -> list[float]:
-    """The finite values of a trial in the order of reporting; empty for an unknown trial."""
-    return [value for _, value in trial.curve if math.isfinite(value)] if trial else []
+    """The values of a trial in the order of reporting, NaN and infinities among them; empty for an unknown trial."""
+    return [value for _, value in trial.curve] if trial else []
+
+
+def worst(goal: Goal) -> float:
+    """What a value that is not finite counts as."""
+    return -math.inf * goal.sign
+
+
+def judged(goal: Goal, value: float) -> float:
+    """The value as it is compared."""
+    return value if math.isfinite(value) else worst(goal)
+
+
+def average(found: list[float]) -> float | None:
+    """The mean of the finite ones; None if there is none."""
+    finite = [value for value in found if math.isfinite(value)]
+    return fmean(finite) if finite else None
+
+
+def shown(value: float) -> str:
+    """A value in a reason."""
+    return f"{value:.6g}" if math.isfinite(value) else "(not a finite number)"
+
+
+def finite(**numbers: float) -> dict[str, Number]:
+    """Those of a verdict's numbers that are: JSON has no others."""
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
 def sound(history: History) -> list[Observation]:
@@ -28,8 +60,8 @@ def sound(history: History) -> list[Observation]:
 
 
 def best(goal: Goal, found: list[float]) -> float:
-    """The best of at least one value."""
-    return max(found, key=lambda value: goal.sign * value)
+    """The best of at least one value; ``worst`` if none is finite."""
+    return max((judged(goal, value) for value in found), key=lambda value: goal.sign * value)
 
 
 def clearly_better(goal: Goal, a: float, b: float, *, scale: float = 0.0) -> bool:

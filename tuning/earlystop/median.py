@@ -40,10 +40,15 @@ class MedianStopping:
         if reason := intervals.not_due(interval, self.evaluation_interval, self.delay_evaluation):
             return Verdict(False, reason, {"interval": interval})
         middle, trials = board.median_average(interval)
+        if not trials:
+            reason = f"Goes on at report {interval}: no trial has reported a finite number yet."
+            return Verdict(False, reason, {"interval": interval, "trials": 0})
         stop = curves.clearly_better(board.goal, middle, best)
         relation = "worse than" if stop else "not worse than"
         reason = (
-            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {best:.6g} is {relation} "
-            f"{middle:.6g}, the median of the running averages of {trials} trials."
+            f"{'Stopped' if stop else 'Goes on'} at report {interval}: its best value {curves.shown(best)} is "
+            f"{relation} {middle:.6g}, the median of the running averages of {trials} trials."
         )
-        return Verdict(stop, reason, {"interval": interval, "best": best, "median": middle, "trials": trials})
+        return Verdict(
+            stop, reason, {"interval": interval, **curves.finite(best=best), "median": middle, "trials": trials}
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from tuning.contracts import Number, Verdict
-from tuning.earlystop import intervals
+from tuning.earlystop import curves, intervals
 from tuning.earlystop.board import Board, HistoryBoard
 from tuning.history import History
 from tuning.registry import Info, Option
@@ -65,11 +67,13 @@ class Truncation:
             return Verdict(False, reason, {"interval": interval})
         better, trials = board.bests_better_than(number, value, interval, running=self.exclude_finished)
         quota = trials * self.truncation_percentage // 100
-        stop = trials - better <= quota
+        # What is not finite is among the worst even if it shares that with more trials than are stopped.
+        diverged = not math.isfinite(value) and better > 0 and quota > 0
+        stop = trials - better <= quota or diverged
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at report {interval}: {better} of {trials} trials are "
-            f"better than its best value {value:.6g} up to there; the worst {self.truncation_percentage} %, {quota}, "
-            "are stopped."
+            f"better than its best value {curves.shown(value)} up to there; the worst "
+            f"{self.truncation_percentage} %, {quota}, are stopped."
         )
-        numbers: dict[str, Number] = {"interval": interval, "best": value, "trials": trials}
+        numbers: dict[str, Number] = {"interval": interval, **curves.finite(best=value), "trials": trials}
         return Verdict(stop, reason, {**numbers, "better": better, "quota": quota})

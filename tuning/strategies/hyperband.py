@@ -15,6 +15,7 @@ from typing import Literal
 from tuning import rungs
 from tuning.contracts import Number, Promotion, Strategy, Suggestion, Verdict
 from tuning.documents import shown
+from tuning.earlystop import curves
 from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.history import History, Observation
 from tuning.registry import Info, Option
@@ -228,20 +229,21 @@ class Hyperband:
             return Verdict(False, f"Not judged at step {reached}: {following}.", {"resource": reached})
         value = trial.curve[-1][1]
         others = [
-            found
+            rungs.value_at(other, level)
             for other in rungs.sound(history)
             if not (other.number == trial.number and other.inherited_from is None)
-            and (found := rungs.value_at(other, level)) is not None
+            and (rungs.resource(other) >= level or rungs.value_at(other, level) is not None)
         ]
         count = len(others) + 1
         places = -int(-count // self.factor)
-        better = sum(not math.isfinite(value) or history.goal.better(other, value) for other in others)
-        stop = better >= places
+        diverged = not math.isfinite(value)
+        better = sum(other is not None and (diverged or history.goal.better(other, value)) for other in others)
+        stop = better >= places or (diverged and better > 0)
         reason = (
             f"{'Stopped' if stop else 'Goes on'} at rung {level}: {better} of the {count} trials that reached it are "
-            f"better than its {value:.6g} there; the best {places} go on."
+            f"better than its {curves.shown(value)} there; the best {places} go on."
         )
-        numbers: dict[str, Number] = {"resource": reached, "rung": level, "value": value, "trials": count}
+        numbers: dict[str, Number] = {"resource": reached, "rung": level, **curves.finite(value=value), "trials": count}
         return Verdict(stop, reason, {**numbers, "better": better, "places": places})
 
     def promote(self, history: History, room: int) -> list[Promotion]:

@@ -7,6 +7,7 @@ One that has evaluation_interval and delay_evaluation inherits IntervalSuite.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -80,6 +81,22 @@ class PolicySuite:
         for number in (1, 2, 3, 4):
             assert self.make().judge(number, up).stop == self.make().judge(number, down).stop
 
+    @pytest.mark.parametrize("goal", list(Goal))
+    @pytest.mark.parametrize("told", [math.nan, math.inf, -math.inf])
+    def test_a_trial_that_diverged_from_the_start_is_worse_than_any_other(self, goal: Goal, told: float) -> None:
+        """F59: whatever is reported is an interval, and nothing is worse than what is not finite."""
+        poor = [tuple(self.mirrored(value) for value in POOR) if goal is Goal.MINIMIZE else POOR] * 4
+        trials = history(*poor, (told,) * 8, goal=goal)
+        assert any(self.make().judge(5, history(*poor, (told,) * n, goal=goal)).stop for n in range(1, 9))
+        assert not any(self.make().judge(number, trials).stop for number in (1, 2, 3, 4))
+        for number in (1, 5):
+            assert json.dumps(self.make().judge(number, trials).numbers, allow_nan=False)
+
+    def test_trials_that_have_all_diverged_go_on(self) -> None:
+        """There is nothing that they are worse than."""
+        for number in (1, 2, 3):
+            assert not self.make().judge(number, history(*[(math.nan,) * 8] * 3)).stop
+
     def test_unknown_and_bad_options_are_refused_all_at_once(self) -> None:
         bad = {
             option.name: object() for info in earlystop.catalogue() if info.name == self.name for option in info.options
@@ -107,6 +124,13 @@ class IntervalSuite(PolicySuite):
             if policy.judge(4, trials).stop:
                 stopped.append(count)
         assert stopped == [6, 8, 10]
+
+    def test_reports_that_are_not_finite_count(self) -> None:
+        """F59, F64: at interval 5, the fifth report is judged, and no other for it."""
+        policy = self.make(evaluation_interval=5)
+        told = (0.1, math.nan, 0.1, 0.1, math.inf, 0.1)
+        stopped = [n for n in range(1, 7) if policy.judge(4, history(*[(0.9,) * 7] * 3, told[:n])).stop]
+        assert stopped == [5]
 
     def test_a_verdict_that_is_not_due_says_when_it_is(self) -> None:
         policy = self.make(evaluation_interval=2, delay_evaluation=5)
