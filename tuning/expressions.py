@@ -6,12 +6,17 @@ The others are plain kinds under another name (space_document.py): choice is Cat
 to upper - 1, uniform is Float, loguniform is Float on a log scale from exp(low) to exp(high).
 
 A unit coordinate u is the cumulative probability of X, so that uniform units have exactly these distributions. Normal
-ones end at 6 standard deviations, beyond which lies one value in 500 million.
+ones end at 6 standard deviations, beyond which lies one value in 500 million: none is suggested from there, but one
+that is given (a first point, an earlier trial) is a value like any other, next to the end for models.
+
+Where that reaches beyond what a float64 holds, exp(-700) to exp(700), or 2^53 times q, the distribution is truncated
+there: the greater part of it must lie within.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,9 +26,11 @@ import numpy as np
 from tuning import normal as standard_normal
 from tuning.errors import Fault
 from tuning.parameter_rules import (
+    DIGITS,
     MAX_INTEGER,
     Condition,
     Value,
+    digits_within,
     is_multiple,
     is_number,
     name_faults,
@@ -32,7 +39,7 @@ from tuning.parameter_rules import (
     order_faults,
     raise_faults,
 )
-from tuning.scales import Floats
+from tuning.scales import SCALES, Floats
 
 # type: (normal instead of uniform, exponential, rounded to multiples of q)
 FORMS: dict[str, tuple[bool, bool, bool]] = {
@@ -44,6 +51,8 @@ FORMS: dict[str, tuple[bool, bool, bool]] = {
     "qlognormal": (True, True, True),
 }
 _SIGMAS = 6.0
+_EXPONENT = 700.0  # of e; a float64 holds little more
+_LEAST_KEPT = 0.5  # of the probability, where a distribution is truncated
 _NEAR_STEPS = 5
 
 
@@ -91,23 +100,56 @@ class Expression:
         if faults:
             return faults
         low, high = self._exponents()
-        if exponential and not (low >= -700 and high <= 700):
-            at = second if high > 700 else first
-            message = f"makes exp({high:g})" if high > 700 else f"makes exp({low:g})"
+        outside = exponential and (low < -_EXPONENT or high > _EXPONENT)
+        if outside and normal and self._kept(-_EXPONENT, _EXPONENT) < _LEAST_KEPT:
+            at = "mu" if abs(self.a) >= _EXPONENT else "sigma"
+            message = (
+                f"is {self.a if at == 'mu' else self.b:g}, an exponent of e: most values would lie beyond exp(700)"
+            )
+            faults.append(Fault(at, f"{message} or exp(-700); give one nearer to 0", "range"))
+        elif outside and not normal:
+            at = second if high > _EXPONENT else first
+            message = f"makes exp({high:g})" if high > _EXPONENT else f"makes exp({low:g})"
             faults.append(Fault(at, f"{message}: exponents are of e, and must lie within -700 and 700", "range"))
         elif not math.isfinite(high - low):
             faults.append(Fault(second, "is too large; narrow the range", "range"))
-        elif self.q is not None and max(abs(end) for end in self._ends()) / self.q > MAX_INTEGER:
-            faults.append(Fault("q", f"is {self.q!r}, too fine for this range; give a larger one", "range"))
+        elif self.q is not None and self._kept(*self._held()) < _LEAST_KEPT:
+            message = f"is {self.q!r}, too fine for this range: most values are beyond 2^53 times that"
+            faults.append(Fault("q", f"{message}; give a larger one", "range"))
         return faults
 
     def _exponents(self) -> tuple[float, float]:
-        """The ends of X before the exponential."""
+        """The ends of X before the exponential, wherever a float64 can hold the values."""
         spread = _SIGMAS * self.b
         return (self.a - spread, self.a + spread) if FORMS[self.form][0] else (self.a, self.b)
 
-    def _ends(self) -> tuple[float, float]:
+    def _held(self) -> tuple[float, float]:
+        """The ends of X within which the values can be held: by a float64, and as multiples of q."""
+        exponential = FORMS[self.form][1]
+        most = math.inf if self.q is None else MAX_INTEGER * self.q
+        if not exponential:
+            return -most, most
+        return -_EXPONENT, min(_EXPONENT, math.log(most) if most < math.inf else math.inf)
+
+    def _probability(self, x: float) -> float:
+        """The probability that X is less than ``x``, before it is truncated."""
+        if FORMS[self.form][0]:
+            return float(standard_normal.cdf(np.array([(x - self.a) / self.b]))[0])
+        return float(x > self.a) if self.a == self.b else min(max((x - self.a) / (self.b - self.a), 0.0), 1.0)
+
+    def _kept(self, low: float, high: float) -> float:
+        """The probability of X within ``low`` to ``high``."""
+        within = self.a == self.b and low <= self.a <= high
+        return 1.0 if within else self._probability(high) - self._probability(low)
+
+    def _cut(self) -> tuple[float, float, bool]:
+        """The ends of X, and whether it is truncated to them."""
         low, high = self._exponents()
+        least, most = self._held()
+        return max(low, least), min(high, most), low < least or high > most
+
+    def _ends(self) -> tuple[float, float]:
+        low, high, _ = self._cut()
         return (math.exp(low), math.exp(high)) if FORMS[self.form][1] else (low, high)
 
     def _multiples(self, q: float) -> tuple[int, int]:
@@ -137,6 +179,10 @@ class Expression:
         return high - low + 1
 
     @property
+    def digits(self) -> int:
+        return DIGITS if self.q is not None else digits_within(*self._ends())
+
+    @property
     def width(self) -> int:
         return 1
 
@@ -148,9 +194,12 @@ class Expression:
         """X at cumulative probabilities ``u``."""
         normal, exponential, _ = FORMS[self.form]
         u = np.clip(u, 0.0, 1.0)
-        low, high = self._exponents()
-        if normal:
-            t: Floats = self.a + self.b * np.clip(standard_normal.quantile(u), -_SIGMAS, _SIGMAS)
+        low, high, truncated = self._cut()
+        if normal and truncated:
+            below, share = self._probability(low), self._kept(low, high)
+            t: Floats = np.clip(self.a + self.b * standard_normal.quantile(below + u * share), low, high)
+        elif normal:
+            t = self.a + self.b * np.clip(standard_normal.quantile(u), -_SIGMAS, _SIGMAS)
         else:
             t = np.clip((1.0 - u) * low + u * high, low, high)
         return np.exp(t) if exponential else t
@@ -158,11 +207,14 @@ class Expression:
     def _u(self, x: Floats) -> Floats:
         """The cumulative probability of ``x``."""
         normal, exponential, _ = FORMS[self.form]
-        low, high = self._exponents()
+        low, high, truncated = self._cut()
         if exponential:
             x = np.log(np.maximum(x, 1e-320))
         if normal:
-            return standard_normal.cdf((x - self.a) / self.b)
+            units = standard_normal.cdf((x - self.a) / self.b)
+            if truncated:
+                units = np.clip((units - self._probability(low)) / self._kept(low, high), 0.0, 1.0)
+            return units
         return np.full_like(x, 0.5) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
 
     def _centres(self, k: Floats) -> Floats:
@@ -190,9 +242,8 @@ class Expression:
         low, high = self._ends()
         if low == high:
             return low
-        digits = 8 - math.floor(math.log10(high - low))
-        short = float(f"{value:.9g}") if FORMS[self.form][1] else round(value, digits)
-        return min(max(short, low), high)
+        scale = SCALES["log" if FORMS[self.form][1] else "linear"]
+        return min(max(scale.short(value, high - low), low), high) + 0.0
 
     def snap(self, u: Floats) -> Floats:
         return np.clip(u, 0.0, 1.0) if self.q is None else self._centres(self._k(u))
@@ -227,18 +278,30 @@ class Expression:
     def problem_with(self, value: object) -> str | None:
         if not is_number(value):
             return f"{self.name} is {value!r}, not a number"
-        if not self.low <= value <= self.high:
-            return f"{self.name} is {value!r}, outside {self.low:g} to {self.high:g}"
+        low, high = self._possible()
+        if not low <= value <= high:
+            unbounded = FORMS[self.form][:2] == (True, True) and value <= high
+            where = f"below {low:g}: a {self.form} has none there" if unbounded else f"outside {low:g} to {high:g}"
+            return f"{self.name} is {value!r}, {where}"
         if self.q is not None and not is_multiple(value, self.q, value):
             return f"{self.name} is {value!r}, not a multiple of {self.q!r}"
         return None
+
+    def _possible(self) -> tuple[float, float]:
+        """The ends of what is a value at all: a normal has none but those of numbers."""
+        normal, exponential, _ = FORMS[self.form]
+        if not normal:
+            return self.low, self.high
+        most = sys.float_info.max if self.q is None else MAX_INTEGER * self.q
+        least = -most if not exponential else sys.float_info.min if self.q is None else 0.0
+        return min(least, self.low), max(most, self.high)
 
     def canonical(self, value: Value) -> Value:
         number = number_in(value)
         if number is None:
             return value
         if self.q is None:
-            return float(number)
+            return float(number) + 0.0
         return number if self.problem_with(number) else self._rung(round(number / self.q))
 
     def to_json(self) -> dict[str, object]:

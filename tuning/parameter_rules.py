@@ -19,6 +19,9 @@ MAX_NAME = 255
 MAX_VALUES = 1000
 MAX_TEXT = 1024
 STEP_TOLERANCE = 1e-6  # of a step: how far a value may lie off the lattice by rounding
+DIGITS = 12  # significant ones by which values are told apart
+_OF_THE_RANGE = 9  # digits that a decoded value has of its range (Scale.short)
+ALL_DIGITS = 17  # of a float64
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() would also read 1_0, and inf
 _PRINTED = 1e-14  # of a value: what printing it with 15 digits may change it by, twice
 _FINEST = 1e-10  # of the ends: a finer step makes values that print alike
@@ -64,12 +67,30 @@ def number_in(value: object) -> float | None:
 
 
 def same_value(a: Value, b: Value) -> bool:
-    """True if the two are the same to a script: 1, 1.0 and '1' are, and what differs by rounding. Texts are as they
-    stand."""
+    """True if the two are the same to a script: 1, 1.0 and '1' are, and what differs by rounding, which whole numbers
+    never do. Texts are as they stand."""
     if type(a) is type(b) and (a == b or isinstance(a, str)):
         return a == b
     one, other = number_in(a), number_in(b)
-    return one is not None and other is not None and format(float(one), ".12g") == format(float(other), ".12g")
+    return one is not None and other is not None and number_text(one) == number_text(other)
+
+
+def number_text(value: float, digits: int = DIGITS) -> str:
+    """``value`` to so many significant digits; a whole number with all of its own. -0 is 0."""
+    if -(10**DIGITS) < value < 10**DIGITS or not float(value).is_integer():
+        return format(value + 0.0, f".{digits}g")
+    return str(int(value))
+
+
+def digits_within(low: float, high: float) -> int:
+    """How many significant digits tell the values of a continuous range apart: DIGITS, or more where the ends differ
+    only in their last ones.
+    """
+    span, largest = high - low, max(abs(low), abs(high))
+    if not 0.0 < span < largest:
+        return DIGITS
+    needed = _OF_THE_RANGE + math.floor(math.log10(largest)) - math.floor(math.log10(span))
+    return min(max(needed, DIGITS), ALL_DIGITS)
 
 
 def is_multiple(distance: float, step: float, value: float) -> bool:
@@ -173,7 +194,7 @@ def values_faults(values: tuple[object, ...]) -> list[Fault]:
             faults.append(Fault(field, f"is {value}; whole numbers must lie within -2^53 and 2^53", "range"))
             continue
         # 1, 1.0 and '1' reach a script as one and the same thing.
-        text = value if isinstance(value, str) else format(float(value), ".17g")
+        text = value if isinstance(value, str) else format(float(value) + 0.0, ".17g")
         if text in seen:
             faults.append(Fault(field, f"is {value!r}, the same as values[{seen[text]}]; list each once", "duplicate"))
         seen.setdefault(text, index)

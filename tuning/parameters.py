@@ -8,7 +8,8 @@ interval, so that a uniform u is a uniform value on the parameter's scale.
 What every kind has: ``name``, ``kind`` (float, integer or categorical: what its values are), ``when`` (its condition),
 ``size`` (number of values, None if continuous), ``width`` (columns that it takes as model features), ``nominal`` (its
 values have no order), ``encode`` (and ``encode_all``, for many values at once), ``decode``, ``snap``, ``features``,
-``grid``, ``near``, ``problem_with``, ``canonical``, ``to_json``.
+``grid``, ``near``, ``digits`` (significant ones by which its values are told apart), ``problem_with``, ``canonical``,
+``to_json``.
 
 ``canonical`` gives a value from outside the form that ``decode`` would have given it: no script is told 2.0 where it
 expects 2. A number's text is read as the number, and the number as the text if that is listed; what is no value of the
@@ -20,20 +21,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
 import numpy as np
 
 from tuning.expressions import Expression
 from tuning.parameter_rules import (
+    ALL_DIGITS,
+    DIGITS,
     MAX_INTEGER,
     STEP_TOLERANCE,
     Condition,
     Value,
+    digits_within,
     is_multiple,
     is_number,
     name_faults,
     number_in,
+    number_text,
     raise_faults,
     range_faults,
     same_value,
@@ -56,6 +62,8 @@ __all__ = [
     "Value",
     "name_faults",
 ]
+
+_NOISE = 1e-15  # of the numbers that were added: what rounding may leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,10 @@ class Float:
         return None if self.step is None else self._lattice(self.step).count
 
     @property
+    def digits(self) -> int:
+        return DIGITS if self.step is not None else digits_within(self.low, self.high)
+
+    @property
     def width(self) -> int:
         return 1
 
@@ -94,7 +106,18 @@ class Float:
         return Lattice(self.low, step, count, SCALES[self.scale])
 
     def _rung(self, lattice: Lattice, k: int) -> float:
-        return min(max(float(f"{self.low + k * lattice.step:.15g}"), self.low), self.high)
+        value = float(f"{self.low + k * lattice.step:.15g}")
+        if self.low < 0.0:
+            value = self._cancelled(lattice.step, k, value)
+        return min(max(value, self.low), self.high) + 0.0
+
+    def _cancelled(self, step: float, k: int, value: float) -> float:
+        """``value``, low + k * step, without what rounding left next to 0, where digits cancel out: 0, not 5.6e-17."""
+        exact = Decimal(repr(float(self.low))) + k * Decimal(repr(float(step)))
+        noise = _NOISE * max(-self.low, abs(value))
+        short = round(exact, math.floor(-math.log10(noise)))
+        meant = len(short.normalize().as_tuple().digits) <= DIGITS and abs(short - exact) <= noise
+        return float(short) if meant else value
 
     def encode(self, value: Value) -> float:
         return float(self.encode_all((value,))[0])
@@ -116,15 +139,15 @@ class Float:
         if self.step is not None and self.low < self.high:
             lattice = self._lattice(self.step)
             return self._rung(lattice, lattice.place(u))
-        # The ends are returned exactly: exp(log(x)) is not always x.
+        # The ends are returned exactly: exp(log(x)) is not always x. (+ 0.0: no value is -0.)
         if u <= 0.0 or self.low == self.high:
-            return self.low
+            return self.low + 0.0
         if u >= 1.0:
-            return self.high
+            return self.high + 0.0
         scale = SCALES[self.scale]
         low, high = scale.forward(np.array([self.low, self.high]))
         value = float(scale.inverse((1.0 - u) * low + u * high))
-        return min(max(scale.short(value, self.high - self.low), self.low), self.high)
+        return min(max(scale.short(value, self.high - self.low), self.low), self.high) + 0.0
 
     def snap(self, u: Floats) -> Floats:
         """The unit coordinates of the values that ``u`` decodes to; shape kept."""
@@ -139,7 +162,7 @@ class Float:
     def grid(self, points: int) -> Iterator[Value]:
         """At most ``points`` values, evenly spaced on the scale, both ends included (one point: the middle)."""
         if self.low == self.high:
-            yield self.low
+            yield self.low + 0.0
         elif self.step is not None:
             lattice = self._lattice(self.step)
             yield from (self._rung(lattice, k) for k in lattice.spread(points))
@@ -147,7 +170,8 @@ class Float:
             yield self.decode(0.5)
         else:
             # Where the ends are next to each other, fewer values can be told apart (by ``SearchSpace.key``).
-            values = {f"{value:.12g}": value for value in (self.decode(i / (points - 1)) for i in range(points))}
+            found = (self.decode(i / (points - 1)) for i in range(points))
+            values = {number_text(value, self.digits): value for value in found}
             yield from values.values()
 
     def near(self, u: float) -> Floats:
@@ -171,7 +195,7 @@ class Float:
         if number is None:
             return value
         if self.step is None or self.problem_with(number):
-            return float(number)
+            return float(number) + 0.0
         lattice = self._lattice(self.step)
         return self._rung(lattice, round((number - self.low) / self.step))
 
@@ -192,6 +216,7 @@ class Integer:
     when: Condition | None = None
     kind: ClassVar[str] = "integer"
     nominal: ClassVar[bool] = False
+    digits: ClassVar[int] = DIGITS
 
     def __post_init__(self) -> None:
         raise_faults(name_faults(self.name) + range_faults(self.low, self.high, self.scale, self.step, whole=True))
@@ -272,6 +297,11 @@ class Categorical:
     @property
     def size(self) -> int | None:
         return len(self.values)
+
+    @property
+    def digits(self) -> int:
+        numbers = [value for value in self.values if not isinstance(value, str)]
+        return DIGITS if len({number_text(value) for value in numbers}) == len(numbers) else ALL_DIGITS
 
     @property
     def width(self) -> int:

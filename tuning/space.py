@@ -17,6 +17,7 @@ from tuning.errors import Fault, InvalidSpec, SpaceExhausted
 from tuning.feasible import Feasible
 from tuning.focus import narrowed
 from tuning.grids import COUNTED, Combinations, GridPoints
+from tuning.parameter_rules import number_text
 from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
 from tuning.space_document import read_parameter
 from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
@@ -66,6 +67,8 @@ class SearchSpace:
         faults = faults or constraint_faults(self.parameters, self.constraints, "space.constraints")
         if faults:
             raise InvalidSpec(faults)
+        if self._conditional:
+            object.__setattr__(self, "parameters", _with_own_values(self.parameters))
         if self.constraints:
             self._require_feasible()
 
@@ -322,18 +325,23 @@ class SearchSpace:
     def key(self, config: Config) -> str:
         """The identity of a point: equal for configurations that are the same to a script.
 
-        Parameters in the order of the space (nothing where not active); numbers to 12 significant digits, so that
-        rounding on the way through JSON or a database makes no new point.
+        Parameters in the order of the space (nothing where not active); whole numbers as they are, others to 12
+        significant digits (more where a range needs them), so that rounding on the way through JSON or a database
+        makes no new point.
         """
         return self.keys((config,))[0]
 
     def keys(self, configs: Sequence[Config]) -> list[str]:
         """``key`` of each configuration."""
-        names = [parameter.name for parameter in self.parameters]
+        named = self._digits
         if self._conditional:
             active = [self.project(config) for config in configs]
-            return [",".join(_canonical(config[n]) if n in config else "" for n in names) for config in active]
-        return [",".join([_canonical(config[name]) for name in names]) for config in configs]
+            return [",".join(_canonical(config[n], d) if n in config else "" for n, d in named) for config in active]
+        return [",".join([_canonical(config[name], digits) for name, digits in named]) for config in configs]
+
+    @cached_property
+    def _digits(self) -> tuple[tuple[str, int], ...]:
+        return tuple((parameter.name, parameter.digits) for parameter in self.parameters)
 
     def problem_with(self, config: Mapping[str, object]) -> str | None:
         """A sentence on everything that keeps ``config`` from being a point of this space; None if it is one."""
@@ -343,9 +351,11 @@ class SearchSpace:
         for parameter in self.parameters:
             expected = parameter.when is None or parameter.when.met_by(active)
             if parameter.name in config and expected:
-                active[parameter.name] = config[parameter.name]
-                if problem := parameter.problem_with(config[parameter.name]):
+                active[parameter.name] = value = config[parameter.name]
+                if problem := parameter.problem_with(value):
                     problems.append(problem)
+                elif isinstance(value, (int, float, str)):  # for its conditions: it is what a script will be told
+                    active[parameter.name] = parameter.canonical(value)
             elif expected:
                 problems.append(f"{parameter.name} is missing")
             elif parameter.name in config:
@@ -365,8 +375,18 @@ class SearchSpace:
             raise InvalidSpec([Fault("space.constraints", message, "range")])
 
 
-def _canonical(value: Value) -> str:
-    return json.dumps(value) if isinstance(value, str) else format(float(value), ".12g")
+def _canonical(value: Value, digits: int) -> str:
+    return json.dumps(value) if isinstance(value, str) else number_text(value, digits)
+
+
+def _with_own_values(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """``parameters``, whose conditions name the values of their parents as those suggest them: 0.3, not 0.1 * 3."""
+    named = {parameter.name: parameter for parameter in parameters}
+
+    def meant(when: Condition) -> Condition:
+        return replace(when, values=tuple(dict.fromkeys(map(named[when.parameter].canonical, when.values))))
+
+    return tuple(p if p.when is None else replace(p, when=meant(p.when)) for p in parameters)
 
 
 def _parameters(doc: object, field: str) -> tuple[Parameter, ...]:

@@ -163,7 +163,7 @@ def test_grid_points_are_even_on_the_scale():
     assert list(Float("x", 1e-4, 1.0, "log").grid(5)) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
     assert list(Float("x", 0.0, 1.0).grid(3)) == [0.0, 0.5, 1.0]
     assert list(Float("x", 0.0, 1.0).grid(1)) == [0.5]
-    assert list(Float("x", 1.0, 1.0 + 1e-15).grid(5)) == [1.0 + 1e-15]  # all the same to a reader
+    assert len(list(Float("x", 1.0, 1.0 + 1e-15).grid(9))) == 6  # as many as there are
     assert list(Integer("n", 1, 3).grid(5)) == [1, 2, 3]
     assert list(Integer("n", 0, 100).grid(5)) == [0, 25, 50, 75, 100]
 

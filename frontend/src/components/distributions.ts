@@ -59,6 +59,9 @@ export const formsOf = (kind: string): Form[] =>
 /** Beyond this lies one value in 500 million, and the service draws none. */
 const SIGMAS = 6;
 const NEARLY_ALL = 1.96;
+/** Wider expressions are cut to what a float holds: exp(-700) to exp(700), and 2^53 times q. */
+const EXPONENT = 700;
+const MULTIPLES = 2 ** 53;
 
 /** Which values an expression gives, in a sentence; "" while its numbers cannot be read. */
 export function meaningOf(form: Form, args: Readonly<Record<string, unknown>>): string {
@@ -71,11 +74,12 @@ export function meaningOf(form: Form, args: Readonly<Record<string, unknown>>): 
   const exponential = form.includes("log");
   if (normal ? b <= 0 : a > b) return "";
   if (form.startsWith("q") && q <= 0) return "";
+  const end = heldWithin(exponential, q);
   const value = (x: number) => rounded(exponential ? Math.exp(x) : x, q);
   const between = (low: number, high: number) =>
-    `${formatNumber(value(low))} to ${formatNumber(value(high))}`;
+    `${formatNumber(value(Math.max(low, end.low)))} to ${formatNumber(value(Math.min(high, end.high)))}`;
+  if (!Number.isFinite(value(normal ? a : b))) return "";
   const [low, high] = normal ? [a - SIGMAS * b, a + SIGMAS * b] : [a, b];
-  if (!Number.isFinite(value(high))) return "";
   const every = q ? `, in steps of ${formatNumber(q)}` : "";
   if (!normal) {
     return exponential
@@ -85,7 +89,14 @@ export function meaningOf(form: Form, args: Readonly<Record<string, unknown>>): 
   const most = between(a - NEARLY_ALL * b, a + NEARLY_ALL * b);
   const exponents = exponential ? "Mu and sigma are exponents of e: " : "";
   const half = `half below ${formatNumber(value(a))}, 95 % from ${most}${every}`;
-  return sentence(`${exponents}${half}; none outside ${between(low, high)}.`);
+  return sentence(`${exponents}${half}; none suggested outside ${between(low, high)}.`);
+}
+
+function heldWithin(exponential: boolean, q: number): { low: number; high: number } {
+  const most = q ? MULTIPLES * q : Number.MAX_VALUE;
+  return exponential
+    ? { low: -EXPONENT, high: Math.min(EXPONENT, Math.log(most)) }
+    : { low: -most, high: most };
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -9,12 +9,21 @@ describe("what an expression's numbers mean (F35-F38)", () => {
     ["quniform", { low: 0, high: 10, q: 2.5 }, "Values from 0 to 10, in steps of 2.5."],
     // Halves go to the even multiple: 2.5 / 1 is 2, 3.5 is 4.
     ["quniform", { low: 2.5, high: 3.5, q: 1 }, "Values from 2 to 4, in steps of 1."],
-    ["normal", { mu: 10, sigma: 3 }, "Half below 10, 95 % from 4.12 to 15.88; none outside -8 to 28."],
+    [
+      "normal",
+      { mu: 10, sigma: 3 },
+      "Half below 10, 95 % from 4.12 to 15.88; none suggested outside -8 to 28.",
+    ],
   ] as const)("%s %o", (form, args, text) => expect(meaningOf(form, args)).toBe(text));
 
   it("says of exponential ones that they are", () => {
     expect(meaningOf("lognormal", { mu: 0, sigma: 1 })).toContain("exponents of e: half below 1");
     expect(meaningOf("qloguniform", { low: 0, high: 5, q: 10 })).toContain("from 0 to 150, in steps of 10");
+  });
+
+  it("cuts wide ones to what a float holds", () => {
+    expect(meaningOf("qlognormal", { mu: 10, sigma: 5, q: 1 })).toContain("outside 0 to 9.007e15");
+    expect(meaningOf("lognormal", { mu: 0, sigma: 120 })).toContain("outside 9.86e-305 to 1.014e304");
   });
 
   it("says nothing of numbers that cannot be: the server tells what is wrong with them", () => {
