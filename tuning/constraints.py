@@ -16,6 +16,7 @@ import keyword
 import math
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ MAX_NODES = 100
 
 _Result = float | str | bool
 _QUOTED = re.compile(r"`([^`]*)`")
+_TEXT_OR_WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?P<word>\w+)""")
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -193,11 +195,15 @@ def _parsed(text: object) -> tuple[ast.expr, dict[str, str]]:
         raise _invalid(f"has {len(text)} characters; use at most {MAX_LENGTH}", "limit")
     quoted: dict[str, str] = {}
 
-    def stand_in(match: re.Match[str]) -> str:
-        quoted.setdefault(match[1], f"_quoted_{len(quoted)}")
-        return f" {quoted[match[1]]} "
+    def stand_in(name: str) -> str:
+        return f" {quoted.setdefault(name, f'_quoted_{len(quoted)}')} "
 
-    readable = _QUOTED.sub(stand_in, text).strip()
+    def kept(match: re.Match[str]) -> str:
+        word = match["word"]
+        return stand_in(word) if word and word.isidentifier() and _respelt(word) else match[0]
+
+    readable = _QUOTED.sub(lambda match: stand_in(match[1]), text)
+    readable = _TEXT_OR_WORD.sub(kept, readable).strip()
     try:
         tree = ast.parse(readable, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -209,6 +215,11 @@ def _parsed(text: object) -> tuple[ast.expr, dict[str, str]]:
     if any(isinstance(value, str) and "_quoted_" in value for value in constants):
         raise _invalid("has a backtick inside a text; backticks stand around names only, as in `batch-size`")
     return tree, {identifier: name for name, identifier in quoted.items()}
+
+
+def _respelt(name: str) -> bool:
+    """Whether Python reads ``name`` as another one, as it does µ, which is no Greek letter."""
+    return unicodedata.normalize("NFKC", name) != name
 
 
 def _type(node: ast.expr) -> str:
@@ -274,6 +285,6 @@ def _numeric_operands(node: ast.AST) -> list[ast.expr]:
 def _written(tree: ast.expr, quoted: Mapping[str, str]) -> str:
     text = ast.unparse(tree)
     for identifier, name in sorted(quoted.items(), reverse=True):  # _quoted_10 before _quoted_1
-        plain = name.isidentifier() and not keyword.iskeyword(name)
+        plain = name.isidentifier() and not keyword.iskeyword(name) and not _respelt(name)
         text = text.replace(identifier, name if plain else f"`{name}`")
     return text

@@ -126,6 +126,17 @@ def test_constraints_have_one_canonical_form():
     assert Constraint("max(`max`, a) < 3").names == {"max", "a"}
 
 
+def test_a_name_keeps_its_letters():
+    """Python reads \N{MICRO SIGN} as the Greek letter, and \N{LATIN SMALL LIGATURE FI} as two letters; texts stay."""
+    for name in ("\N{MICRO SIGN}", "\N{LATIN SMALL LIGATURE FI}t"):
+        parameters = (Float(name, 0, 1), Categorical("b", (name, "z")))
+        for text in (f"{name} < 0.5 or b == '{name}'", f"`{name}` < 0.5 or b == '{name}'"):
+            space = SearchSpace(parameters, (Constraint(text),))
+            assert space.constraints[0].names == {name, "b"}
+            assert SearchSpace.from_json(space.document()) == space
+            assert space.allows({name: 0.9, "b": name}) and not space.allows({name: 0.9, "b": "z"})
+
+
 @pytest.mark.parametrize(
     "text",
     [
