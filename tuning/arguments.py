@@ -77,7 +77,7 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     max_trials = doc.whole("max_trials", low=1, high=_MOST_TRIALS, optional=True)
     repeats = search_rules.read_repeats(doc)
     criteria = _criteria(doc)
-    space = doc.sub(lambda: _space(given["space"]))
+    space = doc.sub(lambda: _space(given["space"], given["static"]))
     static = search_rules.read_static(doc, space)
     strategy = doc.sub(lambda: _strategy(given["strategy"], options, static, given.keys()))
     policy = doc.sub(lambda: _policy(given["early_stopping"], strategy))
@@ -162,8 +162,16 @@ def _listed(items: object) -> object:
     return list(items) if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) else items
 
 
-def _space(space: object) -> SearchSpace:
-    return space if isinstance(space, SearchSpace) else SearchSpace.from_json(space)
+def _space(space: object, static: object) -> SearchSpace:
+    if isinstance(space, SearchSpace):
+        return space
+    try:
+        return SearchSpace.from_json(space)
+    except InvalidSpec as error:
+        members = space if isinstance(space, Mapping) else {"parameters": space}
+        parts = (members.get("parameters"), members.get("constraints"))
+        known = static if isinstance(static, Mapping) else {}
+        raise InvalidSpec([search_rules.about_static(fault, *parts, known) for fault in error.faults]) from None
 
 
 def _criteria(doc: Document) -> Criteria:

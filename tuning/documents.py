@@ -79,6 +79,9 @@ class Document:
         return value
 
     def choice(self, name: str, choices: Collection[str], *, default: str | None = None) -> str:
+        if default is None and self.raw(name) is None:
+            self.fault(name, f"is missing; choose one of {', '.join(choices)}", "required")
+            return ""
         value = self.text(name, default=default)
         if value and value not in choices:
             self.fault(name, f"is {shown(value)}; choose one of {', '.join(choices)}", "unknown")

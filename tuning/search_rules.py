@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from tuning.completion import TOLERANCE, Criteria
 from tuning.constraints import Constraint
@@ -45,18 +46,27 @@ def read_space(doc: Document) -> SearchSpace | None:
 
 def _in_the_job(fault: Fault, space: object, constraints: object, static: Mapping[object, object]) -> Fault:
     """A space's fault as one of the job's document, where the space's two members stand apart, beside the statics."""
-    field = _renamed(fault.field)
-    message = _renamed(fault.message)
-    if fault.field.startswith("space.constraints[") and isinstance(constraints, (list, tuple)):
-        named = _static_names(constraints[int(field.removeprefix("constraints[").rstrip("]"))], static)
+    fault = about_static(fault, space, constraints, static)
+    return Fault(_renamed(fault.field), _renamed(fault.message), fault.code)
+
+
+def about_static(fault: Fault, space: object, constraints: object, static: Mapping[object, object]) -> Fault:
+    """A space's fault; where a constraint or a condition names what is static, it says so, and what to do."""
+    message = fault.message
+    if match := re.search(r"\bconstraints\[(\d+)]$", fault.field):
+        named = _static_names(_at(constraints, match[1]), static)
         if named:
             values = ", ".join(f"{name} is {shown(static[name])}" for name in named)
             message = f"names what is static ({values}); write the value instead, or search it"
-    elif field.endswith(".when.parameter") and isinstance(space, (list, tuple)):
-        name = _parent(space[int(field.removeprefix("space[").partition("]")[0])])
-        if name in static:
+    elif match := re.search(r"\[(\d+)]\.when\.parameter$", fault.field):
+        name = _parent(_at(space, match[1]))
+        if isinstance(name, str) and name in static:
             message = f"is {shown(name)}, which is static; leave the condition out, or search {name}"
-    return Fault(field, message, fault.code)
+    return replace(fault, message=message)
+
+
+def _at(items: object, index: str) -> object:
+    return items[int(index)] if isinstance(items, (list, tuple)) else None
 
 
 def _renamed(text: str) -> str:

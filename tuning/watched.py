@@ -15,6 +15,7 @@ from functools import lru_cache
 from tuning.contracts import Number, Policy, Promotion, Scheduler, Strategy, Suggestion, Verdict
 from tuning.errors import SpaceExhausted, StrategyFailed, Unusable
 from tuning.history import History
+from tuning.plain import plain
 from tuning.registry import Info
 from tuning.space import SearchSpace
 
@@ -54,7 +55,7 @@ class WatchedStrategy:
 
     def suggest(self, space: SearchSpace, history: History, numbers: Sequence[int], seed: int) -> list[Suggestion]:
         try:
-            found = list(self.strategy.suggest(space, history, numbers, seed))
+            found = [_plain(one) for one in self.strategy.suggest(space, history, numbers, seed)]
             wrong = _wrong(found, space, history, numbers)
         except SpaceExhausted:
             raise
@@ -145,6 +146,14 @@ def _wrong(found: list[Suggestion], space: SearchSpace, history: History, number
     if len(set(keys)) < len(keys) or not set(keys).isdisjoint(space.key(trial.config) for trial in history.own):
         return "it suggested a point for the second time"
     return None
+
+
+def _plain(suggestion: Suggestion) -> Suggestion:
+    """``suggestion`` with numpy's numbers as Python's; what is none after all, as it is."""
+    if not isinstance(suggestion, Suggestion):
+        return suggestion
+    config, numbers = plain(suggestion.config), plain(suggestion.numbers)
+    return replace(suggestion, config=config, numbers=numbers)  # type: ignore[arg-type]
 
 
 def _sound(said: object, kind: type[Suggestion] | type[Verdict] | type[Promotion]) -> bool:

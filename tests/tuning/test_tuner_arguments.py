@@ -7,7 +7,7 @@ import pytest
 
 from tests.tuning.strategy_suite import SMALL
 from tuning import Tuner
-from tuning.contracts import Verdict
+from tuning.contracts import Suggestion, Verdict
 from tuning.errors import InvalidSpec
 from tuning.history import Observation
 from tuning.states import TrialState
@@ -213,6 +213,28 @@ def test_faults_are_named_by_argument():
         with pytest.raises(InvalidSpec) as caught:
             Tuner(SMALL, **arguments)
         assert [fault.field for fault in caught.value.faults] == [field]
+
+
+def test_what_names_a_static_says_what_to_do():
+    """As in a job's document."""
+    hanging = {**FLOAT, "name": "y", "when": {"parameter": "n", "in": [1]}}
+    said = faults([FLOAT, hanging], static={"n": 1})
+    assert said == {"space[1].when.parameter": "is 'n', which is static; leave the condition out, or search n"}
+    said = faults({"parameters": [FLOAT], "constraints": ["x < n"]}, static={"n": 1})
+    assert said == {"space.constraints[0]": "names what is static (n is 1); write the value instead, or search it"}
+
+
+def test_an_objective_that_is_missing_is_one_of_two():
+    assert faults([FLOAT], None) == {"objective": "is missing; choose one of maximize, minimize"}
+
+
+def test_a_strategy_of_ones_own_may_suggest_numpys_numbers():
+    class Numpy:
+        def suggest(self, space, history, numbers, seed):
+            return [Suggestion({"n": np.int64(n)}, "In order.", {"place": np.int64(n)}) for n in numbers]
+
+    (trial,) = Tuner([{"name": "n", "type": "integer", "min": 1, "max": 9}], strategy=Numpy()).ask()
+    assert repr((trial.config, trial.numbers)) == "({'n': 1}, {'place': 1})"
 
 
 def test_a_faulty_space_hides_no_other_fault():
