@@ -20,10 +20,11 @@ trials on CPUs does not come first for GPUs as well. Without one on the slots, t
 What a team does not lend of its guarantee is there for it at any moment: nobody else starts if less would be left.
 
 A trial gets all of its devices or none. If it is the turn of one that needs more than is free, what is free is kept for
-it, else smaller trials would pass it for ever: this is the only way in which anything stays idle that is wanted. It is
-not kept from those who have used less lately, so that large and small trials take turns and neither waits for nothing;
-nor if others may claim so much as guaranteed to them that it would never be enough. Between teams claims come before
-that: who is within a guarantee passes who is not, and nobody beyond one passes a team that is short of its own.
+it, else smaller trials would pass it for ever: this is the only way in which anything stays idle that is wanted. Where
+GPUs are shared, those are kept that come free for it first, and no others (`allotting`). It is not kept from those who
+have used less lately, so that large and small trials take turns and neither waits for nothing; nor if others may claim
+so much as guaranteed to them that it would never be enough. Between teams claims come before that: who is within a
+guarantee passes who is not, and nobody beyond one passes a team that is short of its own.
 
 The cost is O((n + starts) log n) for n jobs, and for each trial that is pre-empted the number of running spot trials.
 """
@@ -36,6 +37,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hpt_web.jobs.sharing import waiting
+from hpt_web.jobs.sharing.allotting import Floor
 from hpt_web.jobs.sharing.demands import (
     CPU,
     ENTRY_SECONDS,
@@ -76,12 +78,13 @@ def plan(
     limits: Sequence[Limit] = (),
     usage: Usage | None = None,
     spent: Sequence[Spent] = (),
+    floor: Floor | None = None,
 ) -> dict[int, Grant]:
-    """The grant of each job, by its id.
+    """The grant of each job, by its id. Of jobs that need GPUs, only those start that get theirs on the `floor`.
 
     The grants hold together: if every job starts what it is granted, no limit is exceeded that is not exceeded already.
     """
-    table = Table(pools, shares or {}, limits, usage or {})
+    table = Table(pools, shares or {}, limits, usage or {}, floor)
     grants = {demand.job: Grant(0, running=demand.live) for demand in demands}
     able = []
     for demand in demands:
@@ -91,10 +94,13 @@ def plan(
             missing = demand.wanted - demand.live
             reason = waiting.spent(missing, out.project, out.user, out.used, out.limit, out.period, out.ends)
             grants[demand.job] = replace(grants[demand.job], reason=reason, missing=missing, starts_in=out.ends_in)
+    hopeless = [never for one in able if one.wanted > one.live and (never := table.never(one))]
+    out_of_line = {found.demand.job for found in hopeless}  # what can never start wants nothing that others could have
+    able = [replace(one, wanted=one.live) if one.job in out_of_line else one for one in able]
     for demand in able:
         table.seat(demand)
     blocked = _serve(_lines(able, table), table)
-    _explain(grants, blocked, table)
+    _explain(grants, [*hopeless, *blocked], table)
     for job, found in preemptions(able, blocked, table).items():
         reason = f"{grants[job].reason} {waiting.giving_way(len(found))}"
         grants[job] = replace(grants[job], reason=reason, preempts=tuple(found))
@@ -145,27 +151,34 @@ def _serve(lines: list[_Line], table: Table) -> list[Blocked]:
 def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table) -> None:
     """Write into the grants what starts, and why nothing more does."""
     for turn, (job, started) in enumerate(table.started.items()):
-        grants[job] = replace(grants[job], start=started, turn=turn)
+        given = table.floor.given.get(job, ()) if table.floor is not None else ()
+        grants[job] = replace(grants[job], start=started, turn=turn, devices=tuple(given))
     in_line: dict[str, list[Blocked]] = {}
     for found in blocked:
         if found.lacking:
             in_line.setdefault(found.demand.pool, []).append(found)
         else:
-            reason = waiting.never(found.room, found.missing, found.needs, found.back)
+            reason = found.told or waiting.never(found.room, found.missing, found.needs, found.back)
             grants[found.demand.job] = replace(grants[found.demand.job], reason=reason, missing=found.missing)
     for members in in_line.values():
         first = -math.inf  # the highest priority of the teams that stand before it, beyond their guarantees
+        hours = table.floor.hours() if table.floor is not None and any(found.told for found in members) else None
         for place, found in enumerate(members, 1):
             demand = found.demand
             outranks = first if first > demand.priority and _beyond(demand, table) else None
             if _beyond(demand, table):
                 first = max(first, demand.priority)
-            times = [room.opens_after(amount) for room, amount in found.lacking]
+            times = [] if found.told else [room.opens_after(amount) for room, amount in found.lacking]
+            if hours is not None and (wish := table.wish(demand)) is not None:
+                times.append(hours.next(wish, demand.typical).left)
             known = [time for time in times if time is not None]
             grants[demand.job] = replace(
                 grants[demand.job],
-                reason=waiting.why(
-                    demand.project, found.room, found.missing, demand.devices, kept=found.kept, back=found.back
+                reason=(
+                    found.told
+                    or waiting.why(
+                        demand.project, found.room, found.missing, demand.devices, kept=found.kept, back=found.back
+                    )
                 )
                 + ("" if outranks is None else f" {waiting.outranked(outranks, demand.priority)}"),
                 missing=found.missing,

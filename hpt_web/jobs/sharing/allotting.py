@@ -1,105 +1,140 @@
-"""What of a plan the devices have room for: pure functions of what is held of each GPU, by its id.
+"""The devices while a plan is made: which GPUs a trial would get beside what is held of each; no database.
 
-The plan counts devices, and a whole one may be wanted where only parts of several are free. Whoever is cut down here
-waits for those devices that come free for it first, and they are kept for it: whose turn is later leaves them alone,
-else trials that take a part of a GPU would pass one that wants a whole one as long as there are any.
+The plan counts devices, but a whole one may be wanted where only parts of several are free. So nothing starts that no
+device has room for: it is blocked with that reason, and what is free goes on to the next. Those devices that come free
+for it first are kept for it, and no others: else trials that take a part of a GPU would pass one that wants a whole one
+as long as there are any, or wait where they keep nobody out.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from hpt_web.jobs.sharing import waiting
-from hpt_web.jobs.sharing.demands import Demand, Grant
+from hpt_web.jobs.sharing.demands import Demand
 from tuning.backends import gpus
 from tuning.backends.gpus import Device, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What each trial of a job asks for, and the devices that it may get."""
+    """What each trial of a job asks for, and the devices that it may get; `planned` are those of each that starts."""
 
     request: Request
     devices: Sequence[Device]
+    planned: Sequence[Sequence[str]] = ()
 
-    def without(self, barred: Iterable[str]) -> Wish:
-        out = set(barred)
-        return Wish(self.request, [device for device in self.devices if device.id not in out])
+    def only(self, ids: Collection[str]) -> Wish:
+        return Wish(self.request, [device for device in self.devices if device.id in ids])
+
+    def without(self, ids: Collection[str]) -> Wish:
+        return Wish(self.request, [device for device in self.devices if device.id not in ids]) if ids else self
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a trial holds, or is about to: of which job, if that is known, and for how many seconds yet."""
+    """What a trial holds, or is about to: of which job and attempt, if that is known, and for how many seconds yet. One
+    that is `ending` was asked to stop."""
 
     grant: gpus.Grant
     demand: Demand | None = None
     left: float | None = None
+    attempt: int = 0
+    ending: bool = False
 
 
-def fitting(wish: Wish, taken: Iterable[gpus.Grant], most: int) -> list[gpus.Grant]:
-    """Up to `most` grants beside those that are `taken`."""
-    held = list(taken)
-    found: list[gpus.Grant] = []
-    while len(found) < most and (grant := gpus.allocate(wish.devices, [*held, *found], wish.request)):
-        found.append(grant)
-    return found
+def lacking(device: Device, held: Iterable[gpus.Grant], request: Request) -> float:
+    """The part of a device that is not free, and would have to be for one more trial."""
+    parts = [
+        1.0 if one.memory_bytes is None else one.memory_bytes / device.memory_bytes
+        for one in held
+        if device.id in one.devices
+    ]
+    needed = 1.0 if request.memory_bytes is None else request.memory_bytes / device.memory_bytes
+    return max(0.0, sum(parts) + needed - 1.0)
 
 
-def bounded(
-    grants: Mapping[int, Grant], wishes: Mapping[int, Wish | None], demands: Sequence[Demand], taken: Sequence[Taken]
-) -> dict[int, Grant]:
-    """The grants cut down to what the devices of each job have room for, in the order of their turns, with the reason:
-    who holds what, the place in line and the estimate. Who is cut down is the next in its pool's line."""
-    found, known = dict(grants), {demand.job: demand for demand in demands}
-    starting = [(job, wish) for job, wish in wishes.items() if wish is not None and grants[job].start]
-    seated, barred, cut = list(taken), set[str](), list[int]()
-    for job, wish in sorted(starting, key=lambda pair: grants[pair[0]].turn):
-        demand, left = known[job], wish.without(barred)
-        got = fitting(left, (one.grant for one in seated), grants[job].start)
-        found[job] = replace(found[job], start=len(got), barred=frozenset(barred))
-        seated += [Taken(grant, demand, demand.typical) for grant in got]
-        if wish.request.memory_bytes is None:  # what a later one needs only a part of it finds elsewhere
-            barred.update(identity for grant in got for identity in grant.devices)
-        if missing := grants[job].start - len(got):
-            missing += grants[job].missing
-            found[job] = replace(found[job], missing=missing, reason=_why(demand, wish, left, missing, seated))
-            cut += [] if grants[job].place else [job]
-            barred.update(_soonest(left, seated))
-    return _in_line(found, cut, wishes, known, seated)
+class Floor:
+    """Made for one plan, and changed by it. Jobs without a wish need no device."""
+
+    def __init__(self, wishes: Mapping[int, Wish | None], taken: Iterable[Taken] = ()) -> None:
+        self.wishes = {job: wish for job, wish in wishes.items() if wish is not None}
+        self.taken = list(taken)
+        self.kept: dict[str, Demand] = {}  # devices by their ids, and for whom
+        self.given: dict[int, list[tuple[str, ...]]] = {}  # those of each trial that starts, by its job's id
+
+    def start(self, demand: Demand, barred: Collection[str] = ()) -> bool:
+        """Give one more trial of the job its devices, none of those that are `barred`; False if there is no room."""
+        if (wish := self.wishes.get(demand.job)) is None:
+            return True
+        if (grant := self._room(wish.without(barred))) is None:
+            return False
+        self.taken.append(Taken(grant, demand, demand.typical))
+        self.given.setdefault(demand.job, []).append(grant.devices)
+        return True
+
+    def lacks(self, demand: Demand, barred: Collection[str] = ()) -> bool:
+        wish = self.wishes.get(demand.job)
+        return wish is not None and self._room(wish.without(barred)) is None
+
+    def _room(self, wish: Wish) -> gpus.Grant | None:
+        return gpus.allocate(wish.devices, self.held(), wish.request)
+
+    def held(self) -> list[gpus.Grant]:
+        return [one.grant for one in self.taken]
+
+    def keep(self, demand: Demand) -> None:
+        """Keep the devices that come free first for one trial of the job, as far as that can be told, of those that are
+        not kept already."""
+        wish = self.wishes[demand.job].without(self.kept)
+        if len(wish.devices) >= wish.request.count:
+            self.kept |= dict.fromkeys(self.hours().next(wish).grant.devices, demand)
+
+    @property
+    def owners(self) -> Collection[Demand]:
+        """For whom devices are kept."""
+        return {demand.job: demand for demand in self.kept.values()}.values()
+
+    def hours(self) -> Hours:
+        return Hours(self.taken)
+
+    def never(self, demand: Demand, missing: int) -> str:
+        """Why no trial of the job could start on these devices, however idle they are; empty if one could."""
+        wish = self.wishes.get(demand.job)
+        if wish is None or gpus.never(wish.devices, wish.request) is None:
+            return ""
+        memory, most = wish.request.memory_bytes or 0, len(wish.devices)
+        enough = sum(device.memory_bytes >= memory for device in wish.devices)
+        return waiting.too_large(missing, demand.pool, wish.request.count, memory, enough, most)
+
+    def why(self, demand: Demand, missing: int, barred: Collection[str]) -> str:
+        """Why no more of the job's trials start: how many devices have room, and who is on them."""
+        wish, held = self.wishes[demand.job], self.held()
+        waits = gpus.waiting(wish.devices, held, wish.request)
+        text = f"{waiting.count(missing, 'more trial')} could run, but each {waits}."
+        on: dict[tuple[str, str], set[str]] = {}
+        ids = {device.id for device in wish.devices}
+        for one in self.taken:
+            if one.demand is not None:
+                of = one.demand.project, one.demand.name
+                on.setdefault(of, set()).update(ids.intersection(one.grant.devices))
+        text += (
+            f" GPUs in use: {waiting.holders(demand.project, {of: len(which) for of, which in on.items() if which})}."
+        )
+        if barred and self._room(wish) is not None:
+            text += " What is free is kept for jobs whose turn comes first."
+        return text
 
 
-def _why(demand: Demand, wish: Wish, left: Wish, missing: int, seated: Sequence[Taken]) -> str:
-    """Why no more of a job's trials start, although their number is free. `left` are those not kept for others."""
-    held = [one.grant for one in seated]
-    text = (
-        f"{waiting.count(missing, 'more trial')} could run, but each {gpus.waiting(wish.devices, held, wish.request)}."
-    )
-    on: dict[tuple[str, str], set[str]] = {}
-    ids = {device.id for device in wish.devices}
-    for one in seated:
-        if one.demand is not None:
-            of = one.demand.project, one.demand.name
-            on.setdefault(of, set()).update(ids.intersection(one.grant.devices))
-    text += f" GPUs in use: {waiting.holders(demand.project, {of: len(which) for of, which in on.items() if which})}."
-    if fitting(wish, held, 1) and not fitting(left, held, 1):
-        text += " What is free is kept for jobs whose turn comes first."
-    return text
-
-
-def _soonest(wish: Wish, seated: Sequence[Taken]) -> tuple[str, ...]:
-    """The devices that come free first for one trial, as far as that can be told; none if they never do."""
-    return _Hours(seated).next(wish).grant.devices
-
-
-class _Hours:
+class Hours:
     """What is held as time goes by: trials end when they are expected to, those of which nobody knows last of all."""
 
     def __init__(self, seated: Iterable[Taken]) -> None:
-        self._held = [one.grant for one in seated]
+        self._held: list[gpus.Grant] = []
         self._ends: list[tuple[float, int, gpus.Grant]] = []
         self._now, self._order = 0.0, count()
         for one in seated:
@@ -107,6 +142,7 @@ class _Hours:
 
     def _push(self, grant: gpus.Grant, left: float | None) -> None:
         at = math.inf if left is None else self._now + left
+        self._held.append(grant)
         heapq.heappush(self._ends, (at, next(self._order), grant))
 
     def next(self, wish: Wish, typical: float | None = None) -> Taken:
@@ -120,30 +156,5 @@ class _Hours:
             self._held.remove(over)
         if grant is None:
             return Taken(gpus.Grant(()))
-        self._held.append(grant)
         self._push(grant, typical)
         return Taken(grant, left=self._now if math.isfinite(self._now) else None)
-
-
-def _in_line(
-    grants: dict[int, Grant],
-    cut: Sequence[int],
-    wishes: Mapping[int, Wish | None],
-    known: Mapping[int, Demand],
-    seated: Sequence[Taken],
-) -> dict[int, Grant]:
-    """Those that were cut before those that waited already, in each pool's line, with their places and estimates."""
-    for pool in {known[job].pool for job in cut}:
-        first = [job for job in cut if known[job].pool == pool]
-        behind = sorted(
-            (job for job, grant in grants.items() if grant.place and known[job].pool == pool),
-            key=lambda job: grants[job].place,
-        )
-        hours = _Hours(seated)
-        for place, job in enumerate([*first, *behind], 1):
-            wish, grant = wishes[job], grants[job]
-            soon = hours.next(wish, known[job].typical).left if wish is not None else None
-            if soon is not None and job in behind:  # it waits for other things as well
-                soon = None if grant.starts_in is None else max(soon, grant.starts_in)
-            grants[job] = replace(grant, place=place, waiting=len(first) + len(behind), starts_in=soon)
-    return grants

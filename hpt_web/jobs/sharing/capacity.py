@@ -65,8 +65,9 @@ class Situation(NamedTuple):
 
     def plan(self) -> dict[int, Grant]:
         found = [_pool(pool) for pool in self.pools]
-        planned = plan(found, self.demands, shares=self.shares, limits=self.limits, usage=self.usage, spent=self.spent)
-        planned = devices.bounded(planned, self.wishes, self.demands)
+        floor = devices.floor(self.wishes, self.demands)
+        terms: dict[str, Any] = {"shares": self.shares, "limits": self.limits, "usage": self.usage}
+        planned = plan(found, self.demands, spent=self.spent, floor=floor, **terms)
         for job in self.unchecked:
             if not planned[job].missing:
                 planned[job] = replace(planned[job], reason=checking.REASON)
@@ -202,7 +203,7 @@ def granted(job: TuningJob) -> Granted:
     grant = planned[job.pk]
     room = max(0, job.max_parallel - grant.running)  # by the job's row, which is locked
     wish = now.wishes[job.pk]
-    own = wish and wish.without(grant.barred)
+    own = wish and replace(wish, planned=grant.devices)
     return Granted(replace(grant, start=min(grant.start, room)), now.places[job.pk], own)
 
 

@@ -128,8 +128,8 @@ class Grant:
 
     `place` is the job's among the `waiting` ones of its pool, 0 if it is not in line because no place can ever come;
     `starts_in` are the seconds until its next trial may begin, None if that cannot be told. `preempts` are the trials
-    that have to give their places to it. `turn` orders the jobs that start something by their first turns; of its
-    pool's devices it leaves those that are `barred` to whose turn came before.
+    that have to give their places to it. `turn` orders the jobs that start something by their first turns; of those
+    that need GPUs, each starts on `devices` of its own, by their ids.
     """
 
     start: int
@@ -141,7 +141,7 @@ class Grant:
     starts_in: float | None = None
     preempts: tuple[Preemption, ...] = ()
     turn: int = 0
-    barred: frozenset[str] = frozenset()
+    devices: tuple[tuple[str, ...], ...] = ()
 
     @property
     def text(self) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 
 from hpt_web.accounts.pools import PoolInfo, host_gpus
 from hpt_web.jobs.models import EXTERNAL, Attempt
-from hpt_web.jobs.sharing import allotting
-from hpt_web.jobs.sharing.admission import Demand, Grant
-from hpt_web.jobs.sharing.allotting import Taken, Wish, fitting
+from hpt_web.jobs.sharing.admission import Demand
+from hpt_web.jobs.sharing.allotting import Floor, Taken, Wish
 from tuning.backends import gpus
 from tuning.backends.gpus import Request
 
@@ -57,15 +56,26 @@ def held() -> dict[int, gpus.Grant]:
 
 
 def assign(wished: Wish | None, most: int) -> list[tuple[str, ...]]:
-    """The devices of up to `most` trials that start now, fewer if there is no room for all. Whoever asks holds the
-    admission lock until the rows are committed."""
-    return [()] * most if wished is None else [grant.devices for grant in fitting(wished, held().values(), most)]
+    """The devices of up to `most` trials that start now, as they are planned; fewer if one of them has been taken.
+    Whoever asks holds the admission lock until the rows are committed."""
+    if wished is None:
+        return [()] * most
+    found: list[gpus.Grant] = []
+    taken = held().values()
+    for ids in wished.planned[:most]:
+        if grant := gpus.allocate(wished.only(ids).devices, [*taken, *found], wished.request):
+            found.append(grant)
+    return [grant.devices for grant in found]
 
 
-def bounded(grants: dict[int, Grant], wishes: Mapping[int, Wish | None], demands: Sequence[Demand]) -> dict[int, Grant]:
-    """The grants cut down to what the devices of each job have room for, with the reason (`allotting`)."""
-    if not any(wished is not None and grants[job].start for job, wished in wishes.items()):
-        return grants
-    known = {holding.attempt: (demand, holding.left) for demand in demands for holding in demand.running}
-    taken = [Taken(grant, *known.get(attempt, (None, None))) for attempt, grant in held().items()]
-    return allotting.bounded(grants, wishes, demands, taken)
+def floor(wishes: Mapping[int, Wish | None], demands: Sequence[Demand]) -> Floor | None:
+    """The devices for a plan of these demands, with what is held of them; None if none of them wants any."""
+    if not any(wishes[demand.job] is not None and demand.wanted > demand.live for demand in demands):
+        return None
+    known = {holding.attempt: (demand, holding) for demand in demands for holding in demand.running}
+    taken = []
+    for attempt, grant in held().items():
+        demand, holding = known.get(attempt, (None, None))
+        left, ending = (holding.left, holding.ending) if holding else (None, False)
+        taken.append(Taken(grant, demand, left, attempt, ending))
+    return Floor(wishes, taken)

@@ -76,19 +76,25 @@ def pool_of(resources: Resources, found: Sequence[PoolInfo], terms: Terms = NO_T
     if name is not None or not resources.get("gpus"):
         return next((pool for pool in found if pool.name == (name or CPU)), None)
 
-    def preferred(pool: PoolInfo) -> tuple[bool, bool, int, str]:
-        able = fits(resources, pool) and may_hold(resources, pool, terms)
-        return not able, not terms.guaranteed.get(pool.name), -pool.size, pool.name
+    def preferred(pool: PoolInfo) -> tuple[bool, bool, bool, bool, int, str]:
+        """Where none will do, one comes first that would if a number was raised: its devices grow no larger."""
+        fitting, able = fits(resources, pool), may_hold(resources, pool, terms)
+        small = not _large_enough(resources, pool)
+        guaranteed = bool(terms.guaranteed.get(pool.name))
+        return not (fitting and able), not fitting, small, not guaranteed, -pool.size, pool.name
 
     return min((pool for pool in found if pool.has_gpus), key=preferred, default=None)
 
 
 def fits(resources: Resources, pool: PoolInfo) -> bool:
     """Whether a pool is large enough for one trial."""
+    return _large_enough(resources, pool) and (resources.get("gpus") or 1) <= pool.size
+
+
+def _large_enough(resources: Resources, pool: PoolInfo) -> bool:
+    """Whether its devices have the memory that a trial asks for, however many there are."""
     memory = devices.request_of(resources).memory_bytes
-    if memory is not None and pool.memory_bytes is not None and memory > pool.memory_bytes:
-        return False
-    return (resources.get("gpus") or 1) <= pool.size
+    return memory is None or pool.memory_bytes is None or memory <= pool.memory_bytes
 
 
 def may_hold(resources: Resources, pool: PoolInfo, terms: Terms) -> bool:

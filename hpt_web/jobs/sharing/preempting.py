@@ -2,12 +2,15 @@
 
 A place is asked back for a trial that waits within what is guaranteed to its team, and for one of a job that is no spot
 job. Only those give way that their team holds beyond its guarantee; and those of the waiting job's own team, if that
-job is no spot job and within the guarantee: whoever gives way must not come first again at once. Nobody gives way who
-has run for less than its pool's `min_run`, as a start is dear.
+job is no spot job, within the guarantee and the first of its team to wait there: whoever gives way must not come first
+again at once. Nobody gives way who has run for less than its pool's `min_run`, as a start is dear.
 
 The youngest trial goes first, of the job that holds most, of the person who holds most, of the team that is furthest
 above its guarantee by its weight, of those of the lowest priority. What was asked to stop already counts as free: it is
 on its way.
+
+Where GPUs are shared, those give way that are on one of them and together make the room that is wanted there: on that
+one where they are the fewest. Parts of different GPUs make no whole one.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpt_web.jobs.sharing import waiting
+from hpt_web.jobs.sharing.allotting import lacking
 from hpt_web.jobs.sharing.demands import CPU, Demand, Holding, Preemption
 from hpt_web.jobs.sharing.seating import Blocked, Table
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
+from tuning.backends import gpus
+from tuning.backends.gpus import Device, Request
 
 _Order = tuple[bool, int, float, float, float, int]
 
@@ -39,9 +45,18 @@ class _Books:
 
     coming: dict[Bound, float] = field(default_factory=lambda: defaultdict(float))
     taken: dict[tuple[object, ...], float] = field(default_factory=lambda: defaultdict(float))
+    behind: set[tuple[str, str]] = field(default_factory=set)  # teams and pools in which an earlier turn is not served
+    gone: set[int] = field(default_factory=set)  # the attempts that give way
+    seated: list[gpus.Grant] = field(default_factory=list)  # devices of waiting trials for which they do
 
     def copy(self) -> _Books:
-        return _Books(defaultdict(float, self.coming), defaultdict(float, self.taken))
+        coming, taken = defaultdict(float, self.coming), defaultdict(float, self.taken)
+        return _Books(coming, taken, {*self.behind}, {*self.gone}, [*self.seated])
+
+    def held(self, table: Table) -> list[gpus.Grant]:
+        """What will be held of devices when all those have ended that were asked to."""
+        taken = table.floor.taken if table.floor is not None else ()
+        return [one.grant for one in taken if not one.ending and one.attempt not in self.gone] + self.seated
 
     def give(self, found: _Candidate, sign: int = 1) -> None:
         """The trial gives back what it holds; with the sign -1 it keeps it after all."""
@@ -50,6 +65,7 @@ class _Books:
             self.coming[bound] += sign * amount
             if bound.kind is Kind.POOL:
                 self.taken[bound.pool, who.team] += sign * amount
+        (self.gone.add if sign > 0 else self.gone.discard)(holding.attempt)
         self.taken[holding.pool, who.team, who.user] += sign * holding.devices
         self.taken[who.job,] += sign * holding.devices
 
@@ -67,7 +83,9 @@ def preemptions(demands: Sequence[Demand], blocked: Sequence[Blocked], table: Ta
                     books.coming[room.bound] += amount
     found: dict[int, list[Preemption]] = {}
     for waits in blocked:
-        if waits.lacking and not _kept_out(waits):
+        if waits.lacking and _kept_out(waits):
+            books.behind.add((waits.demand.team, waits.demand.pool))
+        elif waits.lacking:
             victims, books = _serve(waits, candidates, books, table)
             if victims:
                 found[waits.demand.job] = victims
@@ -108,8 +126,9 @@ def _serve(
             room.bound: amount + _kept_back(demand, room, amount, turn, table) - room.free - books.coming[room.bound]
             for room, amount in rooms
         }
-        victims = _victims(demand, {bound: n for bound, n in short.items() if n > 0}, candidates, after, table)
+        victims = _victims(waits, {bound: n for bound, n in short.items() if n > 0}, candidates, after, table)
         if victims is None:
+            books.behind.add((demand.team, demand.pool))
             break
         found += [_told(waits, victim, rooms, table, books, within=within) for victim in victims]
         for victim in victims:
@@ -129,37 +148,112 @@ def _kept_back(demand: Demand, room: Room, amount: float, turn: int, table: Tabl
 
 
 def _victims(
-    waits: Demand, short: dict[Bound, float], candidates: list[_Candidate], books: _Books, table: Table
+    waiting_one: Blocked, short: dict[Bound, float], candidates: list[_Candidate], books: _Books, table: Table
 ) -> list[_Candidate] | None:
-    """Those that give back all that is `short`, entered in the `books`; None if that cannot be had."""
-    chosen: list[_Candidate] = []
+    """Those that give back all that is `short`, and the devices that are wanted, entered in the `books`; None if that
+    cannot be had."""
+    waits = waiting_one.demand
+    sharers = _sharers(waiting_one, short, candidates, books, table)
+    if sharers is None:
+        return None
+    chosen = [*sharers]
+    for one in chosen:
+        _give_back(one, short)
     while any(amount > 0 for amount in short.values()):
         helping = [one for one in candidates if one not in chosen and _gives_way(one, waits, short, books, table)]
         if not helping:
             return None
         chosen.append(max(helping, key=lambda one: _order(one, waits, books, table)))
         books.give(chosen[-1])
-        for bound, amount in chosen[-1].releases.items():
-            if bound in short:
-                short[bound] -= amount
-    for one in chosen[:]:  # a later one may have made it unnecessary
+        _give_back(chosen[-1], short)
+    for one in chosen[len(sharers) :]:  # a later one may have made it unnecessary
         if all(short[bound] + amount <= 0 for bound, amount in one.releases.items() if bound in short):
             chosen.remove(one)
             books.give(one, -1)
-            for bound, amount in one.releases.items():
-                if bound in short:
-                    short[bound] += amount
+            _give_back(one, short, -1)
     return chosen
+
+
+def _give_back(one: _Candidate, short: dict[Bound, float], sign: int = 1) -> None:
+    for bound in short.keys() & one.releases.keys():
+        short[bound] -= sign * one.releases[bound]
+
+
+# --- on one device ----------------------------------------------------------------------------------------------------
+
+
+def _sharers(
+    waits: Blocked, short: Mapping[Bound, float], candidates: list[_Candidate], books: _Books, table: Table
+) -> list[_Candidate] | None:
+    """Those that give way on the devices that the waiting trial is to have, entered in the `books` with it: none where
+    devices are not shared, and None if too few can be had."""
+    wish = table.wish(waits.demand)
+    if wish is None or not table.in_parts(waits.demand):
+        return []
+    left, found, given = list(wish.without(waits.barred).devices), list[_Candidate](), list[str]()
+    while len(given) < wish.request.count:
+        cleared = [
+            (device, victims)
+            for device in left
+            if (victims := _clearing(device, wish.request, waits.demand, short, candidates, books, table)) is not None
+        ]
+        if not cleared:
+            return None
+        orders = [tuple(_order(one, waits.demand, books, table) for one in victims[:1]) for _, victims in cleared]
+        best = max(range(len(cleared)), key=lambda at: (-len(cleared[at][1]), orders[at]))
+        device, victims = cleared[best]
+        for one in victims:
+            books.give(one)
+        found += victims
+        given.append(device.id)
+        left.remove(device)
+    books.seated.append(gpus.Grant(tuple(given), wish.request.memory_bytes))
+    return found
+
+
+def _clearing(
+    device: Device, request: Request, waits: Demand, short: Mapping[Bound, float], candidates: list[_Candidate],
+    books: _Books, table: Table,
+) -> list[_Candidate] | None:  # fmt: skip
+    """Those that make the room on one device; None if that cannot be had."""
+    after, chosen = books.copy(), list[_Candidate]()
+    pool = Bound(Kind.POOL, waits.pool)
+    while not (room := _has_room(device, request, after, table)):
+        here = {one.attempt for one in table.floor.taken if device.id in one.grant.devices} if table.floor else set()
+        missing = {**short, pool: max(short.get(pool, 0), lacking(device, after.held(table), request))}
+        helping = [
+            one
+            for one in candidates
+            if one.holding.attempt in here - after.gone and _gives_way(one, waits, missing, after, table)
+        ]
+        if not helping:
+            break
+        chosen.append(max(helping, key=lambda one: _order(one, waits, after, table)))
+        after.give(chosen[-1])
+    for one in chosen[:-1] if room else ():  # a later one may have made it unnecessary
+        after.give(one, -1)
+        if _has_room(device, request, after, table):
+            chosen.remove(one)
+        else:
+            after.give(one)
+    return chosen if room else None
+
+
+def _has_room(device: Device, request: Request, books: _Books, table: Table) -> bool:
+    return gpus.allocate([device], books.held(table), Request(1, request.memory_bytes)) is not None
+
+
+# --- who may be asked -------------------------------------------------------------------------------------------------
 
 
 def _gives_way(one: _Candidate, waits: Demand, short: Mapping[Bound, float], books: _Books, table: Table) -> bool:
     """Whether it helps, and does not come before the waiting one again as soon as it has given way."""
     team = one.demand.team
     helps = [bound for bound in one.releases if short.get(bound, 0) > 0]
-    if not helps or one.demand.job == waits.job or not _fits(one, waits):
+    if not helps or one.demand.job == waits.job or not (table.in_parts(waits) or _fits(one, waits)):
         return False
     if team == waits.team and one.demand.pool == waits.pool and _would_be_within(waits, short, books, table):
-        return not waits.spot  # of equals in a team spot trials are the last
+        return not waits.spot and (team, waits.pool) not in books.behind  # of equals in a team they are the last
     lent = any(_beyond(team, pool, books, table) >= amount for pool, amount in table.claims(one.demand))
     own = [bound for bound in helps if bound.kind is Kind.POOL and table.share(team, bound.pool).guaranteed]
     return lent and all(_beyond(team, bound.pool, books, table) >= one.releases[bound] for bound in own)
@@ -199,13 +293,15 @@ def _told(
     """Why, for those who see the trial's project: of others they learn numbers alone."""
     demand, who, pool = waits.demand, one.demand, waits.demand.pool
     free = next((room.free for room, _ in rooms if room.bound == Bound(Kind.POOL, pool)), 0.0)
+    apart = f", but not enough on {waiting.count(round(demand.devices / demand.share), 'GPU')}"
     name = demand.name if demand.project == who.project else "a job of another project"
     claim = "is within what is guaranteed to its team" if within else "is no spot job"
     held, guaranteed = table.held(one.holding.pool, who.team), table.share(who.team, one.holding.pool).guaranteed
     whose = f"team {who.team}" if who.team else "the projects without a team"
     reason = (
         f"Pre-empted: a trial of {name} waits for {waiting.number(demand.devices)} of pool {pool}, where "
-        f"{waiting.number(max(0.0, free))} of {table.size(pool)} are free, and {claim}; {whose} held "
+        f"{waiting.number(max(0.0, free))} of {table.size(pool)} are free"
+        f"{apart if waits.told and free >= demand.devices else ''}, and {claim}; {whose} held "
         f"{waiting.number(held)} of pool {one.holding.pool}, {guaranteed} of them guaranteed."
     )
     numbers = {

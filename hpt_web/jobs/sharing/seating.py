@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
+from hpt_web.jobs.sharing.allotting import Floor, Wish
 from hpt_web.jobs.sharing.demands import (
     CPU,
     MIN_RUN_SECONDS,
@@ -31,6 +32,8 @@ class Blocked(NamedTuple):
     lacking: tuple[tuple[Room, float], ...] = ()  # each with what has to come free there; empty: too small for ever
     kept: bool = False  # what was free is kept for it
     back: float = 0  # what other teams do not lend, of the first
+    told: str = ""  # why, if it is for the devices themselves
+    barred: frozenset[str] = frozenset()  # those that are kept for others
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Table:
     shares: Shares
     limits: Sequence[Limit]
     usage: Usage
+    floor: Floor | None = None
     started: dict[int, int] = field(default_factory=dict)
     _rooms: dict[Bound, Room] = field(default_factory=dict)
     _pool: dict[str, Pool] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Table:
     _wanted: dict[tuple[str, str], float] = field(default_factory=dict)  # devices of a pool, by a team
     _used_by_team: dict[tuple[str, str], float] = field(default_factory=dict)
     _reserved: dict[str, dict[str, int]] = field(default_factory=dict)  # by pool and team
+    _shared: set[str] = field(default_factory=set)  # the pools of which some trials take parts of devices
 
     def __post_init__(self) -> None:
         self._pool = {pool.name: pool for pool in self.pools}
@@ -115,6 +120,14 @@ class Table:
             for pool, amount in self.claims(demand)
         )
 
+    def wish(self, demand: Demand) -> Wish | None:
+        """For devices, of a job whose trials need some."""
+        return self.floor.wishes.get(demand.job) if self.floor is not None else None
+
+    def in_parts(self, demand: Demand) -> bool:
+        """Whether a number of devices says too little: others in its pool take parts of them, or the job itself."""
+        return demand.pool in self._shared and self.wish(demand) is not None
+
     # --- who sits where ---
 
     def seat(self, demand: Demand) -> None:
@@ -122,13 +135,17 @@ class Table:
         for holding in demand.running:
             self._take(demand, holding)
         wanted = max(0, demand.wanted - demand.live) * demand.devices
+        if demand.share != 1.0:
+            self._shared |= {demand.pool, *(holding.pool for holding in demand.running)}
         of = (demand.pool, demand.team)
         self._wanted[of] = self._wanted.get(of, 0) + wanted
 
     def start(self, demand: Demand) -> bool:
-        """Give one more trial of the job its devices, if every bound admits it."""
+        """Give one more trial of the job its devices, if every bound admits it; not for one that can `never` start."""
         rooms = self.rooms_of(demand, demand.pool, demand.devices)
-        if demand.pool not in self._pool or any(self._lacks(demand, room, amount) for room, amount in rooms):
+        if any(self._lacks(demand, room, amount) for room, amount in rooms):
+            return False
+        if self.floor is not None and not self.floor.start(demand, self._barred(demand)):
             return False
         self._take(demand, Holding(demand.pool, demand.devices, demand.typical))
         self.started[demand.job] = self.started.get(demand.job, 0) + 1
@@ -140,6 +157,16 @@ class Table:
             and not self._within_reserved(demand, room, amount)
             and not self._may_pass(demand, self._kept[room.bound])
         )
+
+    def _barred(self, demand: Demand) -> frozenset[str]:
+        """The devices that are kept for others, and from this job."""
+        if self.floor is None or not self.floor.kept:
+            return frozenset()
+        room = self._rooms[Bound(Kind.POOL, demand.pool)]
+        if self._within_reserved(demand, room, demand.devices):
+            return frozenset()
+        passable = {other.job: other.job == demand.job or self._may_pass(demand, other) for other in self.floor.owners}
+        return frozenset(device for device, other in self.floor.kept.items() if not passable[other.job])
 
     def _back(self, demand: Demand, room: Room, amount: float) -> float:
         if room.bound.kind is not Kind.POOL:
@@ -177,18 +204,28 @@ class Table:
             self.held(pool, demand.team) < self.share(demand.team, pool).guaranteed for pool, _ in self.claims(demand)
         )
 
+    def never(self, demand: Demand) -> Blocked | None:
+        """If no trial of the job could start, however little the others run."""
+        missing, own = demand.wanted - demand.live, Bound(Kind.POOL, demand.pool)
+        for room, amount in self.rooms_of(demand, demand.pool, demand.devices):
+            never = self._never_lent(demand, room, amount)
+            if room.size - never < amount:
+                return Blocked(demand, missing, room, amount, back=never)
+        if demand.pool not in self._pool:
+            return Blocked(demand, missing, Room(own, 0, gone=True), demand.devices)
+        told = self.floor.never(demand, missing) if self.floor is not None else ""
+        return Blocked(demand, missing, self._rooms[own], demand.devices, told=told) if told else None
+
     def block(self, demand: Demand) -> Blocked:
         """The job gets nothing more this time. What is free where it lacks some is kept for it: of a limit that it
         meets first, else of the pool."""
         rooms = list(self.rooms_of(demand, demand.pool, demand.devices))
-        if demand.pool not in self._pool:
-            rooms.append((Room(Bound(Kind.POOL, demand.pool), 0, gone=True), demand.devices))
         missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
-        for room, amount in rooms:
-            never = self._never_lent(demand, room, amount)
-            if room.size - never < amount:
-                return Blocked(demand, missing, room, amount, back=never)
+        own = Bound(Kind.POOL, demand.pool)
         lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
+        barred = self._barred(demand)
+        told = self._without_device(demand, missing, lacking, barred)
+        lacking = lacking or [(self._rooms[own], demand.devices)]
         backs = [self._back(demand, room, amount) for room, amount in lacking]
         in_line = tuple(
             [(room, room.queue(amount) + back) for (room, amount), back in zip(lacking, backs, strict=True)]
@@ -197,10 +234,26 @@ class Table:
         kept = False
         for (room, amount), back in zip(lacking, backs, strict=True):
             same = (room.bound.kind is Kind.POOL) is (first.bound.kind is Kind.POOL)
-            if same and self._may_come(demand, room, amount) and room.keep(demand.project, demand.name, amount, back):
+            if not same or not self._may_come(demand, room, amount):
+                continue
+            if self.floor is not None and room.bound == own and (told or self.in_parts(demand)):
+                self.floor.keep(demand)
+            elif room.keep(demand.project, demand.name, amount, back):
                 self._kept[room.bound] = demand
                 kept = True
-        return Blocked(demand, missing, first, needs, in_line, kept, backs[0])
+        return Blocked(demand, missing, first, needs, in_line, kept, backs[0], told, barred)
+
+    def _without_device(
+        self, demand: Demand, missing: int, lacking: Sequence[tuple[Room, float]], barred: frozenset[str]
+    ) -> str:
+        """Why none of the devices will do, if that is what the job waits for: it lacks nothing else, or of its pool, of
+        which others take parts."""
+        if self.floor is None:
+            return ""
+        pool = Bound(Kind.POOL, demand.pool)
+        if lacking and not (self.in_parts(demand) and lacking[0][0].bound == pool):
+            return ""
+        return self.floor.why(demand, missing, barred) if self.floor.lacks(demand, barred) else ""
 
     def _never_lent(self, demand: Demand, room: Room, amount: float) -> float:
         """What other teams do not lend of a pool if they hold nothing of it, nor the job's own."""

@@ -125,6 +125,14 @@ def never(room: Room, missing: int, needed: float, back: float = 0) -> str:
     return f"{text}, and {_bound(room)}: none can start until that is raised."
 
 
+def too_large(missing: int, pool: str, gpus: int, memory: int, enough: int, most: int) -> str:
+    """Why the trials of a job can never start on the `most` GPUs of a pool, of which `enough` have so many bytes."""
+    asks = f"each asks for {memory / 1e9:.3g} GB on {count(gpus, 'GPU')}"
+    has = f"{enough} of the {count(most, 'GPU')} of pool {pool} {'has' if enough == 1 else 'have'} as much"
+    remedy = "Clone it with less, or for another pool"
+    return f"{count(missing, 'more trial')} could run, but {asks}, and {has}: none can start. {remedy}."
+
+
 def spent(
     missing: int, project: str | None, user: str | None, used: float, limit: float, period: str, ends: str
 ) -> str:
