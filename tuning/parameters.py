@@ -115,6 +115,8 @@ class Float:
         """``value``, low + k * step, without what rounding left next to 0, where digits cancel out: 0, not 5.6e-17."""
         exact = Decimal(repr(float(self.low))) + k * Decimal(repr(float(step)))
         noise = _NOISE * max(-self.low, abs(value))
+        if noise == 0.0:  # next to the least float there is
+            return value
         short = round(exact, math.floor(-math.log10(noise)))
         meant = len(short.normalize().as_tuple().digits) <= DIGITS and abs(short - exact) <= noise
         return float(short) if meant else value
