@@ -136,10 +136,10 @@ def _apply_to_all(project: Project) -> None:
 
 
 def _note(table: str, column: str, values: Mapping[int, int | None]) -> None:
-    """Write one number into each of these rows, with one statement."""
+    """Write one number into each of these rows that has another, with one statement."""
     sql = f"""
         UPDATE {table} SET {column} = new.bytes FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, bytes)
-        WHERE {table}.id = new.id
+        WHERE {table}.id = new.id AND {table}.{column} IS DISTINCT FROM new.bytes
     """  # noqa: S608
     if values:
         with connection.cursor() as cursor:
