@@ -3,6 +3,7 @@
 A value that cannot be read fails at once and names the variable. `checks.py` tells the rest as Django system checks.
 """
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -167,6 +168,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: the queue of nudges, the doorbells, the cache ------------------------------------------------------------
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{home.valkey_socket()}?db=0"
+# What is published reaches all databases of a server, and so another installation that uses the same one.
+FEED_PREFIX = f"hpt:{hashlib.sha256(SECRET_KEY.encode()).hexdigest()[:12]}:feed"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

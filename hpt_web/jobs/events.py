@@ -145,7 +145,7 @@ def event_text(seq: int, at: str, kind: str, data: str) -> str:
 
 def channel(job_id: int) -> str:
     """Where those who watch a job hear of it, in the queue's server."""
-    return f"hpt:feed:{job_id}"
+    return f"{settings.FEED_PREFIX}:{job_id}"
 
 
 class Ring(NamedTuple):
