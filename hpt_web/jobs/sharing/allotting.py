@@ -111,6 +111,16 @@ class Floor:
         enough = sum(device.memory_bytes >= memory for device in wish.devices)
         return waiting.too_large(missing, demand.pool, wish.request.count, memory, enough, most)
 
+    def elsewhere(self, job: int, pools: Mapping[str, Sequence[Device]]) -> str:
+        """The first of these pools whose devices have room for a trial of the job; empty if none have."""
+        wish, held = self.wishes[job], self.held()
+        idle = (
+            name
+            for name, found in pools.items()
+            if gpus.allocate([device for device in found if device.id not in self.kept], held, wish.request)
+        )
+        return next(idle, "")
+
     def why(self, demand: Demand, missing: int, barred: Collection[str]) -> str:
         """Why no more of the job's trials start: how many devices have room, and who is on them."""
         wish, held = self.wishes[demand.job], self.held()
@@ -120,7 +130,8 @@ class Floor:
         ids = {device.id for device in wish.devices}
         for one in self.taken:
             if one.demand is not None:
-                of = one.demand.project, one.demand.name
+                own = one.demand.project == demand.project
+                of = (demand.project, one.demand.name) if own else ("", "")  # of others together: each GPU once
                 on.setdefault(of, set()).update(ids.intersection(one.grant.devices))
         text += (
             f" GPUs in use: {waiting.holders(demand.project, {of: len(which) for of, which in on.items() if which})}."

@@ -24,9 +24,9 @@ from hpt_web.accounts.pools import CPU, PoolInfo, pools
 from hpt_web.catalog.models import AlgorithmVersion
 from hpt_web.jobs.models import EXTERNAL, TuningJob
 from hpt_web.jobs.rows import select
-from hpt_web.jobs.sharing import checking, devices, ledger, placing
+from hpt_web.jobs.sharing import checking, devices, ledger, placing, waiting
 from hpt_web.jobs.sharing.admission import ENTRY_SECONDS, Demand, Grant, Holding, Limit, Pool, Share, Spent, plan
-from hpt_web.jobs.sharing.allotting import Wish
+from hpt_web.jobs.sharing.allotting import Floor, Wish
 from hpt_web.jobs.sharing.demands import MIN_RUN_SECONDS
 from hpt_web.jobs.sharing.placing import ELSEWHERE, Place, Terms
 from tuning.states import JobState
@@ -54,6 +54,7 @@ class Situation(NamedTuple):
     wishes: Mapping[int, Wish | None]  # for devices, by the job's id
     unchecked: Collection[int] = ()  # the jobs whose first trial is checked before the rest start
     most: Mapping[int, int] = {}  # how many trials each job would ever run at once, by its id
+    others: Mapping[int, Sequence[PoolInfo]] = {}  # where else the trials of jobs that name no pool could run
 
     @property
     def roomy(self) -> bool:
@@ -68,10 +69,19 @@ class Situation(NamedTuple):
         floor = devices.floor(self.wishes, self.demands)
         terms: dict[str, Any] = {"shares": self.shares, "limits": self.limits, "usage": self.usage}
         planned = plan(found, self.demands, spent=self.spent, floor=floor, **terms)
+        if floor is not None:
+            planned |= {job: self._with_others(job, planned[job], floor) for job in self.others}
         for job in self.unchecked:
             if not planned[job].missing:
                 planned[job] = replace(planned[job], reason=checking.REASON)
         return planned
+
+    def _with_others(self, job: int, grant: Grant, floor: Floor) -> Grant:
+        """Of a job that waits, and could have named a pool that has room: with this in its reason."""
+        if not grant.missing or grant.start:
+            return grant
+        idle = floor.elsewhere(job, {pool.name: devices.of_pool(pool) for pool in self.others[job]})
+        return replace(grant, reason=f"{grant.reason} {waiting.elsewhere(idle)}") if idle else grant
 
 
 def _pool(pool: PoolInfo) -> Pool:
@@ -86,12 +96,15 @@ def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
     found, shares, quotas = _declared(stamps)
     jobs = _jobs()
     limits = _limits(quotas)
-    places, wishes = {}, {}
+    places, wishes, others = {}, {}, {}
     for job, row in jobs.items():
         of = row["project__slug"], row["created_by__username"], row["project__team__name"] or ""
         terms = placing.terms_of(*of, shares, limits)
         places[job] = placing.place(_resources(row), found, terms)
         wishes[job] = devices.wish(_resources(row), placing.pool_of(_resources(row), found, terms))
+        if wishes[job] is not None and _resources(row).get("pool") is None:
+            able = placing.choices(_resources(row), found, terms)
+            others[job] = [pool for pool in able if pool.name != places[job].pool]
     unchecked = checking.unchecked([job for job, row in jobs.items() if row["spec__check_first"]])
     for job in unchecked:
         jobs[job]["max_parallel"] = 1
@@ -100,7 +113,7 @@ def situation(asking: int = 0, seen: Seen | None = None) -> Situation:
     # Usage decides between those who want a place: of one nobody need ask, but who shows it.
     usage = _usage(jobs, running) if seen is None or sum(one.wanted > one.live for one in demands) > 1 else {}
     most = {job: row["max_parallel"] if row["state"] in STARTING else 0 for job, row in jobs.items()}
-    return Situation(found, demands, shares, limits, usage, spent, places, wishes, unchecked, most)
+    return Situation(found, demands, shares, limits, usage, spent, places, wishes, unchecked, most, others)
 
 
 def demands(asking: int = 0) -> list[Demand]:

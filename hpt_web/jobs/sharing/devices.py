@@ -15,7 +15,7 @@ from hpt_web.jobs.models import EXTERNAL, Attempt
 from hpt_web.jobs.sharing.admission import Demand
 from hpt_web.jobs.sharing.allotting import Floor, Taken, Wish
 from tuning.backends import gpus
-from tuning.backends.gpus import Request
+from tuning.backends.gpus import Device, Request
 
 MEBIBYTE = 1024 * 1024
 Resources = Mapping[str, Any]  # of a job's document, or its algorithm's
@@ -37,8 +37,13 @@ def wish(resources: Resources, pool: PoolInfo | None) -> Wish | None:
     request = request_of(resources)
     if request.count == 0:
         return None
-    given = set(pool.ids[: pool.size]) if pool is not None else set()
-    return Wish(request, [device for device in host_gpus() if device.id in given])
+    return Wish(request, of_pool(pool) if pool is not None else [])
+
+
+def of_pool(pool: PoolInfo) -> list[Device]:
+    """Those of its devices that are given to trials."""
+    given = set(pool.ids[: pool.size])
+    return [device for device in host_gpus() if device.id in given]
 
 
 def never(resources: Resources, pool: PoolInfo | None) -> str | None:

@@ -155,6 +155,11 @@ def giving_way(trials: int) -> str:
     return f"{count(trials, 'spot trial')} {'gives' if trials == 1 else 'give'} way to it."
 
 
+def elsewhere(pool: str) -> str:
+    """What is added if a job that names no pool waits in one while another has what it needs."""
+    return f"Pool {pool} has room for a trial: a job that names it (resources.pool) does not wait for this one."
+
+
 def outlook(place: int, waiting: int, starts_in: float | None) -> str:
     """The place in line and the estimate, as a sentence; empty without a place."""
     if not place:

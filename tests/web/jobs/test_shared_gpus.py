@@ -9,7 +9,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts import sharing
-from hpt_web.accounts.actions import create_user, set_quota
+from hpt_web.accounts.actions import create_project, create_user, set_quota
 from hpt_web.accounts.models import Project, User
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Decision, TuningJob
@@ -154,3 +154,25 @@ def test_only_the_gpu_that_comes_free_first_is_kept(new_job: NewJob, team: Team)
     assert "1 of 2 have as much left. GPUs in use: holds 2, fits 1. What is free is kept for jobs whose turn" in told(
         fits
     )
+
+
+def test_who_names_no_pool_learns_of_another_that_has_room(new_job: NewJob, settings: Settings) -> None:
+    settings.HPT_GPUS = "0:1000MiB,1:1000MiB,2:2000MiB"
+    first = new_job(name="first", limits=TWO, resources={"gpus": 1})
+    waits = new_job(name="waits", limits=ONE, resources={"gpus": 1})
+    assert (on(first), on(waits)) == ([["0"], ["1"]], []), "all in the largest pool"
+    hint = "Pool gpu-2gb has room for a trial: a job that names it (resources.pool) does not wait for this one."
+    assert hint in told(waits)
+    new_job(name="named", limits=ONE, resources={"gpus": 1, "pool": "gpu-2gb"})
+    assert hint not in told(waits) and "It is next in line" in waits.reason
+
+
+def test_a_gpu_that_jobs_of_others_share_counts_once(new_job: NewJob, team: Team, settings: Settings) -> None:
+    settings.HPT_GPUS = "0:1000MiB"
+    guests = [new_job(name=name, limits=TWO, resources=part(300)) for name in "ab"]
+    assert [len(on(guest)) for guest in guests] == [2, 1]
+    create_project(actor=team.charlie, slug="guests")
+    project = team.charlie.memberships.get().project
+    TuningJob.objects.filter(pk__in=[guest.pk for guest in guests]).update(project=project, created_by=team.charlie)
+    late = new_job(name="late", limits=ONE, resources=part(900))
+    assert "0 of 1 have as much left. GPUs in use: other projects 1. It is" in told(late)
