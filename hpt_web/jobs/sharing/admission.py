@@ -96,7 +96,8 @@ def plan(
             grants[demand.job] = replace(grants[demand.job], reason=reason, missing=missing, starts_in=out.ends_in)
     hopeless = [never for one in able if one.wanted > one.live and (never := table.never(one))]
     out_of_line = {found.demand.job for found in hopeless}  # what can never start wants nothing that others could have
-    able = [replace(one, wanted=one.live) if one.job in out_of_line else one for one in able]
+    if out_of_line:
+        able = [replace(one, wanted=one.live) if one.job in out_of_line else one for one in able]
     for demand in able:
         table.seat(demand)
     blocked = _serve(_lines(able, table), table)

@@ -105,11 +105,11 @@ class Floor:
     def never(self, demand: Demand, missing: int) -> str:
         """Why no trial of the job could start on these devices, however idle they are; empty if one could."""
         wish = self.wishes.get(demand.job)
-        if wish is None or gpus.never(wish.devices, wish.request) is None:
+        if wish is None:
             return ""
-        memory, most = wish.request.memory_bytes or 0, len(wish.devices)
-        enough = sum(device.memory_bytes >= memory for device in wish.devices)
-        return waiting.too_large(missing, demand.pool, wish.request.count, memory, enough, most)
+        count, memory, most = wish.request.count, wish.request.memory_bytes or 0, len(wish.devices)
+        enough = sum(device.memory_bytes >= memory for device in wish.devices) if memory else most
+        return "" if enough >= count else waiting.too_large(missing, demand.pool, count, memory, enough, most)
 
     def elsewhere(self, job: int, pools: Mapping[str, Sequence[Device]]) -> str:
         """The first of these pools whose devices have room for a trial of the job; empty if none have."""
