@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-# Each row is a copy of one of a trial that has ended, whatever columns there are, but for what tells it apart.
+# Each row is a copy of one of a trial that has ended, whatever columns there are, but for what tells it apart. Their
+# folders count as cleared (`kept_bytes`), as those of a past are: else that would be done while others are measured.
 _TEMPLATE = """
     CREATE TEMP TABLE template ON COMMIT DROP AS
     SELECT t.id AS trial, a.id AS attempt, (SELECT max(number) FROM jobs_trial WHERE job_id = j.id) AS number,
@@ -22,7 +23,7 @@ _COPIES = (
     """,
     """
     INSERT INTO jobs_attempt SELECT (jsonb_populate_record(a, jsonb_build_object(
-        'id', m.attempts + n, 'trial_id', m.trials + n, 'token', 'past-' || a.token || '-' || n
+        'id', m.attempts + n, 'trial_id', m.trials + n, 'token', 'past-' || a.token || '-' || n, 'kept_bytes', 0
     ))).* FROM template m JOIN jobs_attempt a ON a.id = m.attempt, generate_series(1, %(count)s) n
     """,
     """
