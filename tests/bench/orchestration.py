@@ -5,7 +5,8 @@
 Starts the whole service in a throw-away folder and runs jobs through REST whose trials do nothing (one line), and one
 whose trials stream (20 lines, 10 ms apart), on 4 slots, with a page's socket open. The floor is the same command,
 started by `Popen` and read in 4 threads, and nothing else. Before a job is measured it is given a past: so many trials
-that are over, with their points, written straight into its tables. Prints one JSON object:
+that are over, with their points, written straight into its tables. On ext4 another run within five minutes is dearer:
+new files then wait for the inodes that this one has removed at its end. Prints one JSON object:
 
     cpu_ms_over_floor   CPU time per trial of all processes together, less the floor's; `cpu_ms` has it by process
     utilisation         of the slots, by the trials' lives up to their last print, and as a share of the floor's
