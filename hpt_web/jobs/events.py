@@ -203,7 +203,7 @@ class Doorbell:
                 ring = merged(several)
                 try:
                     client.publish(channel(job_id), ring.packed())
-                except (redis.RedisError, OSError) as error:
+                except Exception as error:  # whatever its client raises: without this thread nobody rings any more
                     logger.warning("Nobody could be told of event %s of job %s: %s", ring.last, job_id, error)
 
 
