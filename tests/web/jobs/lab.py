@@ -51,6 +51,12 @@ def team(transactional_db: None, settings: Settings) -> Team:
     return Team(alice, bob, vera, charlie)
 
 
+@pytest.fixture
+def root(team: Team) -> User:
+    """An administrator."""
+    return create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
+
+
 def algorithm_document(**changes: Any) -> dict[str, Any]:
     return {
         "source": {"files": {"train.py": "print('score=1')\n"}},

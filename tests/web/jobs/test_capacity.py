@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts import sharing
-from hpt_web.accounts.actions import create_project, create_user, set_quota
+from hpt_web.accounts.actions import create_project, set_quota
 from hpt_web.accounts.errors import AccountsError, Invalid
 from hpt_web.accounts.models import Quota, User
 from hpt_web.accounts.pools import pools
@@ -25,16 +25,11 @@ from hpt_web.jobs.running.sweep import IDLE_SWEEPS, sweep
 from hpt_web.jobs.sharing import capacity
 from hpt_web.jobs.sharing.admission import Limit, Share
 from hpt_web.jobs.sharing.ledger import Recent
-from tests.web.jobs.lab import PASSWORD, Team, job_document, live
+from tests.web.jobs.lab import Team, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
 
 NewJob = Callable[..., TuningJob]
 WIDE = {"max_trials": 50, "max_parallel": 20}
-
-
-@pytest.fixture
-def root(team: Team) -> User:
-    return create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpt_web.accounts.actions import create_user, set_quota
+from hpt_web.accounts.actions import set_quota
 from hpt_web.accounts.errors import Forbidden, Invalid, NotVisible, OverQuota
 from hpt_web.accounts.models import AuditEvent, Project, Quota, User
 from hpt_web.catalog.actions import add_dataset_version, create_dataset
@@ -22,18 +22,13 @@ from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.running import launching
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing.counting import used
-from tests.web.jobs.lab import PASSWORD, Team, state, trial
+from tests.web.jobs.lab import Team, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_retention import run
 
 NewJob = Callable[..., TuningJob]
 LOG, MODEL, TABLE, CHECKPOINT = 8, 100, 4, len("weights")
 OUTPUT = MODEL + TABLE
-
-
-@pytest.fixture
-def root(team: Team) -> User:
-    return create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
 
 
 @pytest.fixture

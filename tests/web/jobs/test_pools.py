@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts import sharing
-from hpt_web.accounts.actions import add_member, create_project, create_user, set_quota
+from hpt_web.accounts.actions import add_member, create_project, set_quota
 from hpt_web.accounts.errors import Invalid
 from hpt_web.accounts.models import User
 from hpt_web.api import presenting
@@ -22,7 +22,7 @@ from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing import capacity
 from hpt_web.jobs.sharing.queueing import queue_for, reason_of
-from tests.web.jobs.lab import PASSWORD, Team, live, state, trial
+from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import finishes, obeys, reports
 
@@ -36,11 +36,6 @@ def host(settings: Settings) -> Settings:
     settings.HPT_TRIAL_SLOTS = 20
     settings.HPT_GPUS = "0:80GB,1:80GB,2:80GB,3:24GB,4:24GB"
     return settings
-
-
-@pytest.fixture
-def root(team: Team) -> User:
-    return create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
 
 
 def held(job: TuningJob) -> list[tuple[str, int, float, list[str]]]:

@@ -9,14 +9,14 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from hpt_web.accounts import sharing
-from hpt_web.accounts.actions import create_project, create_user, set_quota
+from hpt_web.accounts.actions import create_project, set_quota
 from hpt_web.accounts.models import Project, User
 from hpt_web.jobs.doors import actions
 from hpt_web.jobs.models import Decision, TuningJob
 from hpt_web.jobs.running import dispatch
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing.queueing import queue_for
-from tests.web.jobs.lab import PASSWORD, Team, job_document, live
+from tests.web.jobs.lab import Team, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_changes import finishes, obeys, reports
 from tests.web.jobs.test_pools import held, later
@@ -32,11 +32,6 @@ def host(settings: Settings) -> Settings:
     settings.HPT_TRIAL_SLOTS = 8
     settings.HPT_GPUS = "0:1000MiB,1:1000MiB"
     return settings
-
-
-@pytest.fixture
-def root(team: Team) -> User:
-    return create_user(actor=None, username="root", password=PASSWORD, is_superuser=True)
 
 
 def part(memory: int) -> dict[str, int]:
