@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tuning.averages import mean
 from tuning.contracts import Scheduler, Strategy, Suggestion
 from tuning.errors import SpaceExhausted
 from tuning.history import History, Observation, best_of
@@ -92,9 +93,7 @@ class _Point(NamedTuple):
         last = self.runs[-1]
         if not values:
             return replace((running or [last])[0], number=number, value=None, curve=())
-        # Divided before summing: values near the largest float must not overflow.
-        mean = math.fsum(value / len(values) for value in values)
-        return Observation(number, last.config, TrialState.COMPLETED, mean)
+        return Observation(number, last.config, TrialState.COMPLETED, mean(values))
 
 
 def _points(space: SearchSpace, history: History) -> list[_Point]:

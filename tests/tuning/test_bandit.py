@@ -1,6 +1,8 @@
 """The bandit policy (F66, C8): the contract, and the rule by the documents' numbers."""
 
 import dataclasses
+import math
+import sys
 
 import pytest
 
@@ -124,3 +126,13 @@ def test_both_slacks_are_refused_together_with_every_other_fault():
         ("stop.options.slack_amount", "invalid"),
         ("stop.options.slack_factor", "range"),
     ]
+
+
+@pytest.mark.parametrize("options", [{"slack_factor": 0.2}, {"slack_amount": 1e308}])
+def test_a_bar_beyond_the_largest_float_stops_only_what_is_no_number(options):
+    """F66: a JSON without infinities holds the bar, and every number is within it."""
+    policy, far = earlystop.create("bandit", options), sys.float_info.max
+    for told, stop in ((far, False), (math.nan, True)):
+        verdict = policy.judge(1, history((told,), (1.5e308,), goal=Goal.MINIMIZE))
+        assert verdict.stop is stop
+        assert verdict.numbers["bar"] == far

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 import time
 from dataclasses import replace
 
@@ -115,6 +116,19 @@ def test_it_stops_what_the_service_would_have_stopped(name, options):
 
 
 GOOD, POOR = (0.5, 0.7, 0.8, 0.9), (0.1, 0.1, 0.2, 0.3)
+
+
+@pytest.mark.parametrize(("name", "options"), POLICIES)
+@pytest.mark.parametrize("goal", list(Goal))
+def test_values_as_far_as_floats_go_are_replayed(name, options, goal):
+    """F111: as they were judged; two of the largest floats have no sum."""
+    far = sys.float_info.max
+    curves = [(far,) * 6, (far, -far) * 3, (-far,) * 6, (far / 3, far, 0.0, 5e-324, far, far), (1.0, 0.5, 0.4)]
+    one = recording(*[recorded(number, values) for number, values in enumerate(curves, 1)], goal=goal)
+    policy = earlystop.create(name, options)
+    told = replay(one, Plain(policy))
+    assert replay(one, policy) == told  # so no number is NaN
+    assert math.isfinite(told.regret)
 
 
 def test_what_is_saved_and_lost_is_counted():

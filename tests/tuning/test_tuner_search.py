@@ -1,9 +1,11 @@
 """A search in a notebook from its first point to its end: saved, copied, exhausted, by a strategy of one's own."""
 
 import copy
+import itertools
 import json
 import math
 import pickle
+import sys
 
 import pytest
 
@@ -28,6 +30,40 @@ def run(tuner, trials):
         (trial,) = tuner.ask()
         tuner.tell(trial, bowl(trial.config))
     return tuner
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "policy", ["median", "automatic", "bandit", {"name": "truncation", "truncation_percentage": 40}, "asha"]
+)
+@pytest.mark.parametrize("far", [sys.float_info.max, -sys.float_info.max])
+def test_a_trial_that_reports_the_largest_float_keeps_no_other_from_being_judged(policy, far):
+    """F67: of two of them there is no sum, and they are in every average from then on."""
+    tuner = Tuner(FLOAT, "minimize" if far > 0 else "maximize", strategy="random", early_stopping=policy)
+    *others, last = tuner.ask(3)
+    for _ in range(3):
+        tuner.report(last, far)
+        for trial in others:
+            tuner.report(trial, 0.5)
+            assert not tuner.should_stop(trial).stop
+        verdict = tuner.should_stop(last)
+        assert json.dumps(verdict.numbers, allow_nan=False)
+    assert verdict.stop
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", [info.name for info in strategies.catalogue()])
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_a_search_bears_values_as_far_as_floats_go(name, goal):
+    far = sys.float_info.max
+    values = itertools.cycle([1.0, far, -far, 0.0, 5e-324, 1e308, -1e-310])
+    space, options = THREE if name == "grid" else MIXED, {"max_resource": 9} if name == "hyperband" else {}
+    tuner = Tuner(space, goal, strategy=name, max_trials=20, completion={"converged": 19}, **options)
+    while not tuner.done:
+        for trial in tuner.ask():
+            assert json.dumps(dict(trial.numbers), allow_nan=False)
+            tuner.tell(trial, next(values))
+    assert tuner.best().value == (far if goal == "maximize" else -far) or name == "grid"
 
 
 # --- saved and copied -------------------------------------------------------------------------------------------------

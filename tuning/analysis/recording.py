@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from operator import itemgetter
-from statistics import fmean
 from typing import Literal
 
 import numpy as np
 
+from tuning import averages
 from tuning.earlystop import curves
 from tuning.earlystop.board import Reports
 from tuning.history import History, Observation
@@ -247,7 +247,7 @@ def _median(found: Floats, count: int) -> tuple[float, int]:
     if count % 2:
         return float(np.partition(found, middle)[middle]), count
     pair = np.partition(found, (middle - 1, middle))
-    return (float(pair[middle - 1]) + float(pair[middle])) / 2, count
+    return averages.middle(float(pair[middle - 1]), float(pair[middle])), count
 
 
 def _averages(values: list[float]) -> list[float]:
@@ -256,7 +256,7 @@ def _averages(values: list[float]) -> list[float]:
     found: list[float] = []
     for value in values:
         finite += [value] if math.isfinite(value) else []
-        found.append(fmean(finite) if finite else math.nan)
+        found.append(averages.mean(finite) if finite else math.nan)
     return found
 
 

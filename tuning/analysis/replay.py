@@ -8,6 +8,7 @@ the points that they had, although a stopped trial makes room and a model-based 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -213,4 +214,4 @@ def _last_step(trial: Observation) -> int:
 def _regret(recording: Recording, best: Observation | None, kept: Observation | None) -> float:
     if best is None or kept is None or best.value is None or kept.value is None:
         return 0.0
-    return recording.goal.sign * (best.value - kept.value)
+    return min(recording.goal.sign * (best.value - kept.value), sys.float_info.max)

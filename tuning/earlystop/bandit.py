@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 from tuning.contracts import Number, Verdict
@@ -108,6 +109,12 @@ class Bandit:
     def _bar(self, goal: Goal, best: float) -> tuple[float, str]:
         """The worst value that may go on, and the slack in words."""
         if self.slack_amount is not None:
-            return best - goal.sign * self.slack_amount, f"slack amount {self.slack_amount:g}"
-        ratio = 1.0 + self.slack_factor
-        return (best / ratio if goal is Goal.MAXIMIZE else best * ratio), f"slack factor {self.slack_factor:g}"
+            bar, slack = best - goal.sign * self.slack_amount, f"slack amount {self.slack_amount:g}"
+        else:
+            ratio = 1.0 + self.slack_factor
+            bar, slack = (
+                (best / ratio if goal is Goal.MAXIMIZE else best * ratio),
+                f"slack factor {self.slack_factor:g}",
+            )
+        # Beyond the largest float lies no value: only what is none is worse than it.
+        return min(max(bar, -sys.float_info.max), sys.float_info.max), slack

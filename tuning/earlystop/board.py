@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from statistics import median
 from typing import Protocol, runtime_checkable
 
+from tuning.averages import median
 from tuning.contracts import Verdict
 from tuning.earlystop import curves
 from tuning.history import History

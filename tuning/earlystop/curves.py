@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from statistics import fmean
 
+from tuning.averages import mean
 from tuning.contracts import Number
 from tuning.history import History, Observation
 from tuning.states import Goal, TrialState
@@ -36,7 +36,7 @@ def judged(goal: Goal, value: float) -> float:
 def average(found: list[float]) -> float | None:
     """The mean of the finite ones; None if there is none."""
     finite = [value for value in found if math.isfinite(value)]
-    return fmean(finite) if finite else None
+    return mean(finite) if finite else None
 
 
 def shown(value: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -85,6 +86,17 @@ class PolicySuite:
         """There is nothing that they are worse than."""
         for number in (1, 2, 3):
             assert not self.make().judge(number, history(*[(math.nan,) * 8] * 3)).stop
+
+    @pytest.mark.parametrize("goal", list(Goal))
+    @pytest.mark.parametrize("far", [sys.float_info.max, 1.7e308, 5e-324])
+    def test_values_as_far_as_floats_go_are_judged_like_any(self, goal: Goal, far: float) -> None:
+        """A script that has nothing better to say prints the largest float, of which two have no sum."""
+        curves = [(far,) * 8, (-far,) * 8, (far, 0.0) * 4, (0.0, -far, far, 1.0) * 2]
+        for chosen in (curves[:1], curves[:2], curves[1:3], curves):
+            trials = history(*chosen, goal=goal)
+            for number in range(1, len(chosen) + 1):
+                verdict = earlystop.judge_reports(self.make(), number, trials)
+                assert verdict.reason and json.dumps(verdict.numbers, allow_nan=False)
 
     def test_unknown_and_bad_options_are_refused_all_at_once(self) -> None:
         bad = {
