@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from hpt_web.jobs import rows
-from hpt_web.jobs.models import Attempt, Trial, TuningJob
+from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from tuning.states import JOB_MOVES, JOBS_REOPENED, TRIAL_MOVES, TRIALS_REOPENED, JobState, TrialState
 
 
@@ -36,8 +36,8 @@ def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
         fields["paused_at"] = now
     elif job.paused_at is not None:
         fields |= {"paused_at": None, "idle_seconds": _idle_seconds(job, job.paused_at), "asks_since": now}
-    if to.terminal:
-        fields |= {"ended_at": now, "reopened": None}
+    if to.terminal:  # which of its trials' files are kept depends on what it ended as
+        fields |= {"ended_at": now, "reopened": None, "keep_due_at": now}
     return rows.update(job, fields, JOB_SOURCES[to])
 
 
@@ -68,9 +68,26 @@ def seconds_run(job: TuningJob) -> float:
 
 
 def reopen_trial(trial: Trial, to: TrialState, **fields: object) -> bool:
-    """Have a trial that is over run again, because a person wants it; `to` is Queued, or Paused if it was before."""
-    fields |= {"state": to, "ended_at": None, "failure": ""}
+    """Have a trial that is over run again, because a person wants it; `to` is Queued, or Paused if it was before.
+
+    What it leaves from here on is kept or not as if nothing of it had been removed before.
+    """
+    fields |= {"state": to, "ended_at": None, "failure": "", "discarded_at": None}
     return rows.update(trial, fields, _one_of(sorted(TRIALS_REOPENED)))
+
+
+def stopped_with_its_job(trial: Trial) -> bool:
+    """Whether a trial was only interrupted by the end of its job, and goes on when that is resumed: nobody has stopped
+    it for itself since it was last to run, and it was not out of its time."""
+    if trial.state != TrialState.STOPPED:
+        return False
+    decisions = trial.decisions.order_by("-id").values_list("kind", flat=True)
+    if decisions.filter(kind__in=[Decision.Kind.STOP, Decision.Kind.RETRY]).first() == Decision.Kind.STOP:
+        return False
+    newest = trial.attempts.filter(number__gt=trial.retried_after).order_by("-number").first()
+    if newest is None or newest.outcome != Attempt.Outcome.STOPPED:
+        return True  # it waited to go on
+    return newest.stop_kind == Attempt.StopKind.JOB
 
 
 def move_trial(trial: Trial, to: TrialState, **fields: object) -> bool:

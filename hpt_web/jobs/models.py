@@ -56,6 +56,9 @@ class TuningJob(models.Model):
     idle_seconds = models.FloatField(default=0)
     # Set while a job that was over only runs again some trials that a person asked for: its state and reason then.
     reopened = models.JSONField(null=True)
+    # When the rule for its trials' files is to be applied, also if none of them ends: the job was over then, or it is
+    # to be seen whether what had to stay may go (`outputs.retention`).
+    keep_due_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -68,6 +71,7 @@ class TuningJob(models.Model):
             models.Index(fields=["project", "-created_at"], name="job_newest"),
             # The few jobs that are not over, whatever the number of those that are.
             models.Index(fields=["state"], condition=Q(ended_at__isnull=True), name="job_active"),
+            models.Index(fields=["keep_due_at"], condition=Q(keep_due_at__isnull=False), name="job_keep_due"),
         ]
 
     def __str__(self) -> str:
@@ -122,7 +126,8 @@ class Trial(models.Model):
     retried_after = models.PositiveSmallIntegerField(default=0)
     # The newest attempt when it was to begin anew: checkpoints are kept in another folder from there on.
     fresh_after = models.PositiveSmallIntegerField(default=0)
-    checkpoint_bytes = models.BigIntegerField(default=0)  # as of the end of its newest attempt
+    # Of all that it left, also before it was to begin anew, as of the end of its newest attempt.
+    checkpoint_bytes = models.BigIntegerField(default=0)
     discarded_at = models.DateTimeField(null=True)  # its files were removed, by a rule (`keep`) or by hand
     objective = models.FloatField(null=True)
     best_objective = models.FloatField(null=True)

@@ -2221,14 +2221,22 @@ export interface components {
             outputs: number;
             state: components["schemas"]["JobState"];
         };
-        /** @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. */
+        /**
+         * @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. Whatever the rule,
+         *     checkpoints stay as long as something may go on from them: of trials that were stopped with their job until that is
+         *     completed or deleted, and of those that another job continues until it has begun.
+         */
         Keep: {
             /** @description So many by their objective: 1 if left out, at least 1. */
             best: number;
             /** @description So many that ended last; 1 if left out. */
             last: number;
         };
-        /** @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. */
+        /**
+         * @description Of which trials that are over the checkpoints and outputs are kept; the best one's always are. Whatever the rule,
+         *     checkpoints stay as long as something may go on from them: of trials that were stopped with their job until that is
+         *     completed or deleted, and of those that another job continues until it has begun.
+         */
         KeepRequest: {
             /** @description So many by their objective: 1 if left out, at least 1. */
             best?: number;

@@ -33,7 +33,9 @@ class ObjectField(serializers.JSONField):
 
 
 class Keep(Shape):
-    """Of which trials that are over the checkpoints and outputs are kept; the best one's always are."""
+    """Of which trials that are over the checkpoints and outputs are kept; the best one's always are. Whatever the rule,
+    checkpoints stay as long as something may go on from them: of trials that were stopped with their job until that is
+    completed or deleted, and of those that another job continues until it has begun."""
 
     best = serializers.IntegerField(required=False, help_text="So many by their objective: 1 if left out, at least 1.")
     last = serializers.IntegerField(required=False, help_text="So many that ended last; 1 if left out.")

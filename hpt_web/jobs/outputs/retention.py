@@ -3,6 +3,11 @@ its project's if it names none.
 
 An attempt that is over is cleared of its code, inputs and temporary files, which can be made again. Then its trial's
 files stay or go by the rule: the best trials, and those that ended last. The best one is never removed.
+
+Whatever the rule says, a checkpoint stays for as long as something may go on from it: the trial itself, if it was only
+interrupted by the end of its job and that can be resumed, so until the job is completed or deleted; or a trial of
+another job that has not taken its copy yet. What nothing can go on from any more goes, rule or none: the checkpoints
+from before a trial began anew. Until it is removed, all of it counts as stored.
 """
 
 from __future__ import annotations
@@ -13,25 +18,28 @@ import stat
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from hpt_web.accounts.models import Project
+from hpt_web.jobs.lifecycle import stopped_with_its_job
 from hpt_web.jobs.models import EXTERNAL, Attempt, Trial, TuningJob
-from hpt_web.jobs.running import launching
+from hpt_web.jobs.running import allowance, launching
 from tuning.backends.folder import remove
 from tuning.backends.skeletons import reclaim
-from tuning.states import Goal, TrialState
+from tuning.states import TRIALS_REOPENED, Goal, JobState, TrialState
 from tuning.trial_rules import Keep
 
 logger = logging.getLogger(__name__)
 
 OUTPUT = ("model", "output")
-AT_ONCE = 200  # attempts looked at by one call, so that a sweep stays short
+AT_ONCE = 200  # attempts, or jobs, looked at by one call, so that a sweep stays short
+LOOK_AGAIN = timedelta(minutes=5)  # after which it is seen whether what another job's trial needed can go
 _WITH_RESULT = (TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED)
 
 
@@ -118,14 +126,29 @@ def clear() -> int:
     found = list(ended.select_related("trial").only(*needed)[:AT_ONCE])
     for attempt in found:
         attempt.kept_bytes = 0 if attempt.backend == EXTERNAL else _clear(attempt.token)
-        attempt.trial.checkpoint_bytes = size_of(launching.checkpoint_folder(attempt.trial))
+        attempt.trial.checkpoint_bytes = _without_superseded(attempt.trial)
     _note("jobs_trial", "checkpoint_bytes", {attempt.trial_id: attempt.trial.checkpoint_bytes for attempt in found})
     _note("jobs_attempt", "kept_bytes", {attempt.pk: attempt.kept_bytes for attempt in found})
     for job in sorted({attempt.trial.job_id for attempt in found}):
         apply(job)
     for project in Project.objects.filter(keep_due=True).order_by("pk"):
         _apply_to_all(project)
+    due = TuningJob.objects.filter(keep_due_at__lte=timezone.now()).order_by("keep_due_at", "pk")
+    for one in list(due[:AT_ONCE]):
+        _apply_as_due(one)
     return len(found)
+
+
+def _apply_as_due(job: TuningJob) -> None:
+    """Apply the rule of a job that has ended, or of which something had to stay, unless another process does; once more
+    if it ends again meanwhile, or this process dies."""
+    row, later = TuningJob.objects.filter(pk=job.pk), timezone.now() + LOOK_AGAIN
+    if not row.filter(keep_due_at=job.keep_due_at).update(keep_due_at=later):
+        return
+    anew = list(job.trials.filter(fresh_after__gt=0).order_by("number"))
+    _note("jobs_trial", "checkpoint_bytes", {trial.pk: _without_superseded(trial) for trial in anew})
+    if not apply(job.pk) and not any(map(_is_awaited, anew)):
+        row.filter(keep_due_at=later).update(keep_due_at=None)
 
 
 def _apply_to_all(project: Project) -> None:
@@ -161,7 +184,8 @@ def rule_of(job: TuningJob) -> dict[str, int] | None:
 
 
 def apply(job_id: int) -> int:
-    """Remove the files of the job's trials that its rule does not keep; of how many trials."""
+    """Remove the files of the job's trials that its rule does not keep; of how many of them the checkpoint stays for
+    now, for a trial of another job."""
     job = TuningJob.objects.select_related("project").filter(pk=job_id).first()
     rule = rule_of(job) if job is not None else None
     if job is None or not rule:
@@ -171,16 +195,54 @@ def apply(job_id: int) -> int:
     trials = [Ended(number, TrialState(state), value, at.timestamp()) for number, state, value, at in rows if at]
     out = expendable(trials, Keep(**rule), Goal(job.goal))
     there = dict(ended.filter(discarded_at__isnull=True).values_list("number", "pk"))
-    return sum(_drop(pk) for number, pk in there.items() if number in out)
+    awaited = sum(_drop(pk) for number, pk in there.items() if number in out)
+    if awaited:
+        TuningJob.objects.filter(pk=job_id, keep_due_at=None).update(keep_due_at=timezone.now() + LOOK_AGAIN)
+    return awaited
 
 
 def _drop(pk: int) -> bool:
+    """Remove what a trial left that the rule does not keep: its outputs, and its checkpoint unless something may go on
+    from it; whether a trial of another job may."""
     with transaction.atomic():
-        gone = discard(pk, (CHECKPOINTS, OUTPUTS)) is not None
-        if gone:
+        trial = Trial.objects.select_for_update(no_key=True).filter(pk=pk, ended_at__isnull=False).first()
+        awaited = trial is not None and _is_awaited(trial)
+        if awaited or (trial is not None and _may_be_resumed(trial)):
+            discard(pk, (OUTPUTS,))
+        elif discard(pk, (CHECKPOINTS, OUTPUTS)) is not None:
             Trial.objects.filter(pk=pk).update(discarded_at=timezone.now())
-    return gone
+    return awaited
 
+
+# --- what a checkpoint is needed for ----------------------------------------------------------------------------------
+
+
+def _may_be_resumed(trial: Trial) -> bool:
+    """Whether the trial is to go on if its job is resumed, now or once that is stopped."""
+    goes_on = stopped_with_its_job(trial) and not allowance.is_over(trial)
+    return goes_on and trial.job.state != JobState.COMPLETED
+
+
+def _is_awaited(trial: Trial) -> bool:
+    """Whether a trial of another job is to begin with a copy of this one's checkpoint: it waits for a place, or was
+    stopped or failed before it had the copy and may be run again."""
+    heirs = trial.copies.filter(continues=True, fresh_after=0, discarded_at=None)
+    may_run = Q(ended_at=None) | Q(state__in=TRIALS_REOPENED)
+    without = heirs.filter(may_run).exclude(attempts__started_at__isnull=False)
+    return any(not launching.checkpoint_folder(heir).is_dir() for heir in without)
+
+
+def _without_superseded(trial: Trial) -> int:
+    """Remove the checkpoints from before the trial was to begin anew; the bytes of those that stay."""
+    if trial.fresh_after and not _is_awaited(trial):
+        current = launching.checkpoint_folder(trial)
+        for folder in _checkpoint_folders(trial):
+            if folder != current:
+                remove(folder)
+    return sum(map(size_of, _checkpoint_folders(trial)))
+
+
+# --- removing ---------------------------------------------------------------------------------------------------------
 
 CHECKPOINTS, OUTPUTS = "checkpoints", "outputs"  # what can be removed of a trial
 
@@ -189,13 +251,12 @@ def discard(pk: int, what: Collection[str], *, rehearsal: bool = False) -> int |
     """Remove a trial's checkpoints, its outputs or both; the bytes that this frees. In a `rehearsal` nothing goes.
     A trial of which nothing of both is left any more is marked as `discarded_at`, by a rule or by hand.
 
-    None if they have to stay: it runs again, somebody is about to go on from its checkpoints, or what it left was not
-    looked at yet (`clear`).
+    None if they have to stay: it runs again, a trial of another job is about to go on from its checkpoints, or what it
+    left was not looked at yet (`clear`).
     """
     with transaction.atomic():
         trial = Trial.objects.select_for_update(no_key=True).filter(pk=pk, ended_at__isnull=False).first()
-        continued = trial is not None and trial.copies.filter(continues=True, attempt=0).exists()
-        if trial is None or (continued and CHECKPOINTS in what):
+        if trial is None or (CHECKPOINTS in what and _is_awaited(trial)):
             return None
         attempts = list(trial.attempts.exclude(backend=EXTERNAL))
         if any(attempt.kept_bytes is None for attempt in attempts):
@@ -236,10 +297,10 @@ def _without_outputs(attempt: Attempt, *, rehearsal: bool) -> int:
 
 
 def _checkpoint_folders(trial: Trial) -> list[Path]:
-    """All that it ever used: it may have begun anew."""
+    """All that it ever used: it may have begun anew (`launching.checkpoint_folder`)."""
     parent = Path(settings.HPT_HOME / "checkpoints" / str(trial.job_id))
-    names: Collection[str] = (str(trial.number), *(f"{trial.number}-{n}" for n in range(1, trial.attempt + 1)))
-    return [folder for name in names if (folder := parent / name).is_dir()]
+    names = (str(trial.number), *(f"{trial.number}-{n}" for n in range(1, trial.fresh_after + 1)))
+    return [folder for name in names if os.path.lexists(folder := parent / name)]
 
 
 def largest(jobs: Iterable[TuningJob]) -> list[tuple[TuningJob, Stored]]:

@@ -142,20 +142,6 @@ def test_the_projects_rule_is_that_of_jobs_that_name_none(
     assert retention.rule_of(late) is None
 
 
-def test_what_somebody_is_about_to_continue_is_not_removed(
-    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
-) -> None:
-    job = new_job(limits={"max_trials": 2, "max_parallel": 1}, keep={"best": 1, "last": 0})
-    run(backend, follower, job, 0.1)
-    retention.clear()
-    changes.pause_job(actor=team.bob, project="lab", name="first", document={})
-    child = new_job(name="child", resume_child_runs=["first/1"], limits={"max_trials": 1, "max_parallel": 1})
-    child.trials.update(attempt=0)  # as if it had not begun
-    run(backend, follower, job, 0.9)
-    retention.clear()
-    assert launching.has_checkpoint(trial(job, 1))
-
-
 def test_a_trial_whose_files_are_gone_is_retried_from_scratch(
     new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
 ) -> None:

@@ -21,7 +21,8 @@ export function KeepRule({ project, rule }: { project: Project; rule: ProjectSto
     >
       <p>
         Checkpoints and outputs of <b>{keptWords(rule)}</b>.
-        {rule !== null && " Logs and results stay, and so do the files of each job's best trial."}
+        {rule !== null &&
+          " Logs and results stay, and so do the files of each job's best trial, and the checkpoints of trials that go on when their job is resumed."}
       </p>
     </Panel>
   );
