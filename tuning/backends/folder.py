@@ -102,7 +102,7 @@ def read_end(folder: Path | str, inside: str = "", token: str | None = None) -> 
             max_rss_bytes=int(document["max_rss_bytes"]),
             log_lost_bytes=int(document["log_lost_bytes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

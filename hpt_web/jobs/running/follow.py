@@ -2,7 +2,7 @@
 
 What was read and how far are stored in one transaction, whose first statement moves the offset by compare-and-set: a
 follower that lost its lease, or woke up after hours, stores nothing. So every line counts exactly once, whoever reads
-it.
+it. What cannot be stored of one trial is left out, and says so: nobody else's output waits for it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from psycopg.errors import ProgramLimitExceeded
 
 from hpt_web import crash
 from hpt_web.jobs import rows
@@ -92,6 +93,7 @@ class News:
     skipping: bool
     drained: bool  # the log holds nothing more
     at: float
+    judged: bool = True
 
     @property
     def over(self) -> bool:
@@ -134,6 +136,10 @@ class Follower:
                 self.look(touched | self._unread | {item.attempt.token for item in silent if item.since < long_ago})
             except DatabaseError as error:
                 logger.warning("The database is not there (%s); looking again soon", error)
+                connection.close()
+                stopped.wait(0.5)
+            except Exception:  # whatever it was: there is nobody else to follow
+                logger.exception("Could not follow; looking again soon")
                 connection.close()
                 stopped.wait(0.5)
 
@@ -182,25 +188,41 @@ class Follower:
         self._unread -= {followed.attempt.token for followed in wanted}
         news = [item for followed in wanted if (item := self._read(followed)) is not None]
         news.sort(key=lambda item: (item.followed.attempt.trial.job_id, item.followed.attempt.pk))
+        failed: DatabaseError | None = None
         for _, items in groupby(news, key=lambda item: item.followed.attempt.trial.job_id):
             parts: dict[bool, list[News]] = {False: [], True: []}
             for item in items:
                 parts[item.only_lines].append(item)
             for only_lines, ours in parts.items():  # first those for whose end somebody may wait
-                if ours:
-                    self._store(ours, only_lines=only_lines)
+                try:
+                    if ours:
+                        self._store(ours, only_lines=only_lines)
+                except DatabaseError as error:
+                    failed, self._claimed_at = error, 0.0
+                    if not connection.is_usable():
+                        raise
+        if failed is not None:  # one job's transaction, of which nothing is lost: it is read again
+            raise failed
         self._unread |= {item.followed.attempt.token for item in news if not item.drained}
         self._unread &= self.followed.keys()
 
     def _read(self, followed: Followed) -> News | None:
-        attempt = followed.attempt
+        """What is new of an attempt. One that cannot be read must not keep the others from being followed."""
         followed.looked_at = True
-        # The status first: if it says ended, everything that was printed is in the log already.
         try:
-            status = self.backend.status(attempt.token)
-        except BackendError as error:  # an engine that is down must not keep the others from being followed
-            logger.warning("Attempt %s cannot be followed at this moment: %s", attempt.token, error)
-            return None
+            return self._news_of(followed)
+        except BackendError as error:
+            logger.warning("Attempt %s cannot be followed at this moment: %s", followed.attempt.token, error)
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("Attempt %s cannot be followed at this moment", followed.attempt.token)
+        return None
+
+    def _news_of(self, followed: Followed) -> News | None:
+        attempt = followed.attempt
+        # The status first: if it says ended, everything that was printed is in the log already.
+        status = self.backend.status(attempt.token)
         data = self.backend.read_log(attempt.token, attempt.log_offset, READ_BYTES)
         over = status.phase in (Phase.ENDED, Phase.VANISHED)
         drained = len(data) < READ_BYTES
@@ -222,8 +244,39 @@ class Follower:
         )
 
     def _store(self, news: list[News], *, only_lines: bool = False) -> None:
-        """One job's news in one transaction, which is one statement if nothing else is to be done with it."""
-        job = news[0].followed.attempt.trial.job
+        """One job's news: together, or, where that fails for what they are, trial by trial."""
+        try:
+            if self._put(news, only_lines=only_lines):
+                self._told(news)
+            else:
+                for item in news:
+                    if self._put_alone(item):
+                        self._told([item])
+        except DatabaseError:
+            self._forget(news)
+            raise
+
+    def _put_alone(self, news: News) -> bool:
+        """Store what one trial has told, or as much of that as can be stored; whether it could."""
+        for less in (lambda it: it, _unjudged, _without_values, _without_end):
+            news = less(news)
+            ours = self._still_ours([news])
+            if not ours or self._put(ours, only_lines=news.only_lines):
+                return True
+        self._forget([news])
+        return False
+
+    def _forget(self, news: list[News]) -> None:
+        """What is in memory may be ahead of the database: read it again."""
+        for item in news:
+            self.followed.pop(item.followed.attempt.token, None)
+
+    def _put(self, news: list[News], *, only_lines: bool) -> bool:
+        """Store it in one transaction, which is one statement if nothing else is to be done with it; whether it could.
+
+        Raises:
+            DatabaseError: the database is at fault, not what was to be stored; the same is to be tried again.
+        """
         ends = any(item.over for item in news)
         crash.at("child.exited" if ends else "metric.line")
         ours = news
@@ -233,11 +286,17 @@ class Follower:
                     go_back(item.followed.attempt, self.name, first)
             while ours and not self._stored(ours, only_lines=only_lines):
                 ours = self._still_ours(ours)
-        except Exception:
-            for item in news:  # what is in memory may be ahead of the database: read it again
-                self.followed.pop(item.followed.attempt.token, None)
-            self._claimed_at = 0.0
-            raise
+        except Exception as error:
+            if _is_outage(error):
+                raise
+            numbers = ", ".join(str(item.followed.attempt.trial.number) for item in news)
+            job = news[0].followed.attempt.trial.job_id
+            logger.exception("What was told of job %s, trial %s, cannot be stored as it is", job, numbers)
+            return False
+        return True
+
+    def _told(self, news: list[News]) -> None:
+        """What was to be stored of these is, or is somebody else's."""
         for item in news:
             item.followed.unheard -= {point.metric for point in item.points}
         over = [item.followed.attempt.token for item in news if item.over or item.followed.gone]
@@ -245,11 +304,12 @@ class Follower:
             del self.followed[token]
         if over:
             crash.at("result.committed")
-            self.nudge(job.pk)
+            self.nudge(news[0].followed.attempt.trial.job_id)
 
     def _stored(self, news: list[News], *, only_lines: bool) -> bool:
         """Whether what it rests on still held; if not, nothing is stored."""
-        judge = judge_for(news[0].followed.attempt.trial.job) if any(item.points for item in news) else None
+        heard = any(item.points and item.judged for item in news)
+        judge = judge_for(news[0].followed.attempt.trial.job) if heard else None
         reports = [_report(item) for item in news]
         verdicts = [_judged(judge, report, item) for report, item in zip(reports, news, strict=True)]
         stops = [verdict for verdict in verdicts if verdict is not None and verdict.stop]
@@ -345,7 +405,28 @@ def _report(news: News) -> Report:
 
 
 def _judged(judge: Judge | None, report: Report, news: News) -> Verdict | None:
-    return judge.hear(report.attempt, report.points, over=news.over) if judge else None
+    return judge.hear(report.attempt, report.points, over=news.over) if judge and news.judged else None
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the fault is the database's, so that the same is to be tried again, and not of what was to be stored."""
+    found = isinstance(error, (OperationalError, InterfaceError))
+    return found and not isinstance(error.__cause__, ProgramLimitExceeded)
+
+
+def _unjudged(news: News) -> News:
+    return replace(news, judged=False)
+
+
+def _without_values(news: News) -> News:
+    """Past what it printed, with a word of it."""
+    why = "What it printed here could not be stored; the follower's log says why."
+    return replace(news, points=[], rejected=[Rejected("", "", why)])
+
+
+def _without_end(news: News) -> News:
+    """As if nobody knew how it ended."""
+    return replace(news, status=Status(Phase.VANISHED)) if news.over else news
 
 
 def joined(sql: str, *arguments: Any, jobs: dict[int, TuningJob] | None = None) -> list[Attempt]:

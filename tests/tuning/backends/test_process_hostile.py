@@ -45,7 +45,10 @@ class TestHostileFiles:
         assert (status.exit_code, log) == (0, b"")
         processes.backend.log_size("t-1")
 
-    @pytest.mark.parametrize("text", ["", "[" * 4000, "[]", "{}", '{"exit_code": "x"}', "\0", '{"exit_code": 0}'])
+    @pytest.mark.parametrize(
+        "text",
+        ["", "[" * 4000, "[]", "{}", '{"exit_code": "x"}', "\0", '{"exit_code": 0}', '{"log_bytes": Infinity}'],
+    )
     def test_as_exit_json_after_a_power_cut(self, processes: ProcessTrials, text: str) -> None:
         processes.run("pass")
         folder = processes.base("t-1")
