@@ -160,6 +160,31 @@ def test_a_misleading_parent_costs_little_and_a_good_one_halves_the_search():
     assert np.mean(good) < 0.7 * np.mean(cold)
 
 
+def test_what_was_not_active_in_a_good_trial_is_drawn_from_its_whole_range():
+    """F28: it has no value there to stay near; where it was active, its own spread says how far to step."""
+    space = SearchSpace.from_json(
+        [
+            {"name": "opt", "type": "categorical", "values": ["adam", "sgd"]},
+            {"name": "m", "type": "float", "min": 0, "max": 1, "when": {"parameter": "opt", "in": ["sgd"]}},
+        ]
+    )
+
+    def drawn(*configs):
+        parents = tuple(
+            Observation(n, config, TrialState.COMPLETED, float(n), inherited_from="a")
+            for n, config in enumerate(configs, start=1)
+        )
+        suggest = strategies.create("random", {"parent_share": 1.0}).suggest
+        found = suggest(space, History(Goal.MAXIMIZE, (), parents, comparable=False), range(3, 2003), 0)
+        return [one.config["m"] for one in found if "near" in one.reason and "m" in one.config]
+
+    switched = drawn(*[{"opt": "adam"}] * 10)
+    assert len(switched) > 100 and np.std(switched) == pytest.approx(12**-0.5, abs=0.03)
+    sgd = [{"opt": "sgd", "m": 0.9}, {"opt": "sgd", "m": 0.9}, {"opt": "adam"}, {"opt": "adam"}]
+    stayed = [abs(m - 0.9) for m in drawn(*[{"opt": "adam"}] * 16, *sgd) if abs(m - 0.9) < 0.1]
+    assert np.median(stayed) < 0.02, "the middle of its range is no value of the two adams"
+
+
 def test_good_are_the_best_fifth_of_each_parent_by_rank():
     good = [observation(i, MIXED.decode([0.5] * 5), value) for i, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.5))]
     small = tuple(Observation(t.number, t.config, t.state, t.value, inherited_from="a") for t in good)

@@ -54,9 +54,10 @@ class Anneal:
     uniform, on its scale, on a window of width s whose centre is moved so that the window stays inside the range; a
     categorical one keeps its value with probability 1 - s and is else drawn anew. A normal or lognormal one, rounded or
     not, is normal about its value (about its logarithm), with a standard deviation of sigma s. The rate is not
-    adaptive. Without any usable trial the point is drawn from the whole space. Failed trials are ignored; running ones
-    only keep their points from being drawn again. Unlike in hyperopt, all hyperparameters are drawn around the same
-    trial, so that good combinations survive.
+    adaptive. A hyperparameter that is not active in that trial has no value to stay near, and is drawn anew. Without
+    any usable trial the point is drawn from the whole space. Failed trials are ignored; running ones only keep their
+    points from being drawn again. Unlike in hyperopt, all hyperparameters are drawn around the same trial, so that good
+    combinations survive.
 
     Inherited trials of comparable value are among the ranked ones. Parents whose values are not comparable have
     rankings of their own. One of them gives the centre instead with probability w / (w + n / 8), where n is the number
@@ -112,7 +113,8 @@ class Anneal:
         centre = ranked[rank - 1]
         share = 1.0 / (1.0 + trials * self.shrink_coef)
         unit = space.encode(centre.config)
-        config = draw_untried(space, used, rng, lambda r: _near(space, unit, share, r))
+        active = [parameter.name in centre.config for parameter in space.parameters]
+        config = draw_untried(space, used, rng, lambda r: _near(space, unit, active, share, r))
         whose = f"trial {centre.number}" + (f" of {centre.inherited_from}" if centre.inherited_from else "")
         reason = (
             f"Random near {whose}, number {rank} of {len(ranked)} trials by objective, on {share:.1%} of the range."
@@ -121,14 +123,18 @@ class Anneal:
         return Suggestion(config, reason, numbers)
 
 
-def _near(space: SearchSpace, centre: Floats, share: float, rng: np.random.Generator) -> dict[str, Value]:
-    """A point of the neighbourhood of ``share`` around the unit point ``centre`` (d,)."""
+def _near(
+    space: SearchSpace, centre: Floats, active: Sequence[bool], share: float, rng: np.random.Generator
+) -> dict[str, Value]:
+    """A point of the neighbourhood of ``share`` around the unit point ``centre`` (d,), of which some are ``active``."""
     draws = rng.random(len(space))
     middle = np.clip(centre, share / 2, 1.0 - share / 2)
     unit = middle + (draws - 0.5) * share
     anew = rng.random(len(space)) < share
     for index, parameter in enumerate(space.parameters):
-        if parameter.nominal:
+        if not active[index]:
+            unit[index] = draws[index]
+        elif parameter.nominal:
             unit[index] = draws[index] if anew[index] else centre[index]
         elif isinstance(parameter, Expression) and FORMS[parameter.form][0]:
             # Units are cumulative probabilities: in standard deviations from mu, the step is one of sigma s.

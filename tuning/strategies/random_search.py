@@ -149,9 +149,17 @@ def _toss(number: int, seed: int) -> float:
 
 
 def _spread(space: SearchSpace, good: Sequence[Observation]) -> Floats:
-    """How far to step per unit coordinate: half the spread of the good trials, within 2 % and 20 % of the range."""
+    """How far to step per unit coordinate: half the spread of the good trials, within 2 % and 20 % of the range.
+
+    The spread is that of the trials in which the hyperparameter is active.
+    """
     units = space.encode_all([trial.config for trial in good])
-    spread: Floats = np.clip(0.5 * units.std(axis=0), 0.02, 0.2)
+    found = units.std(axis=0)
+    for index, parameter in enumerate(space.parameters):
+        active = [parameter.name in trial.config for trial in good]
+        if any(active) and not all(active):
+            found[index] = units[active, index].std()
+    spread: Floats = np.clip(0.5 * found, 0.02, 0.2)
     return spread
 
 
@@ -163,7 +171,9 @@ def _near(
 ) -> dict[str, Value]:
     units = space.encode(trial.config)
     for index, parameter in enumerate(space.parameters):
-        if parameter.nominal:
+        if parameter.name not in trial.config:  # not active there: it has no value to stay near
+            units[index] = rng.random()
+        elif parameter.nominal:
             if rng.random() < CATEGORY_CHANGE:
                 units[index] = rng.random()
         else:
