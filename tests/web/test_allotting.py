@@ -294,6 +294,9 @@ def test_every_plan_holds_together(
 @given(st.lists(SHAPE, max_size=6), SHARES, st.integers(1, 4))
 @example([(1, 1.0, 0, 1, False, "b", None), (1, 1.0, 0, 1, True, "b", None), (2, 1.0, 0, 1, False, "b", None)],
          {("b", GPU): Share(1)}, 1)  # fmt: skip
+# With its spot trials `a` would hold more than the team that waits for three GPUs, and without them less.
+@example([(1, 1.0, 0, 1, False, "a", None), (1, 0.6, 0, 2, True, "a", None), (3, 0.25, 0, 1, False, "", None),
+          (3, 0.25, 1, 0, False, "", None)], {}, 3)  # fmt: skip
 def test_it_comes_to_rest(
     shapes: list[tuple[int, float, int, int, bool, str, float | None]], shares: dict[Any, Share], size: int
 ) -> None:

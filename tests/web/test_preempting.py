@@ -148,6 +148,15 @@ def test_nobody_gives_way_to_a_job_for_which_the_place_would_not_be() -> None:
     assert give_way(plan([Pool(CPU, 4), Pool(GPU, 5, CPU)], demands)) == {}
 
 
+def test_nobody_gives_way_with_a_slot_that_is_there_for_its_own_team() -> None:
+    """A trial of `c` gives back GPUs, but its slot is not lent: one of job 2 gives back that."""
+    demands = [job(1, 2, 6, spot=True, team="c", devices=2), job(2, 3, 4, spot=True, pool=CPU),
+               job(3, 0, 1, team="b", devices=2)]  # fmt: skip
+    pools = [Pool(CPU, 5), Pool(GPU, 5, CPU)]
+    assert give_way(plan(pools, demands, shares={("c", CPU): Share(2, lends=0)})) == {3: [22, 11]}
+    assert give_way(plan(pools, demands)) == {3: [11]}
+
+
 SHAPE = st.tuples(
     st.booleans(), st.sampled_from(["", "a", "b"]), st.sampled_from(["ann", "bob"]), st.integers(1, 3),
     st.integers(0, 4), st.integers(0, 4), st.sampled_from([CPU, GPU]),

@@ -2,15 +2,16 @@
 
 Free devices are given one trial at a time to whoever comes first in this order, until nobody can use any more:
 
-1. teams that stay within what is guaranteed to them, the emptiest guarantee first; then the teams of higher priority,
-   and of one priority by what they would hold beyond it over their weight (fair share in two loops, as KAI does it), as
-   a part of the pool; beyond the guarantees spot trials come after all others;
+1. teams that stay within what is guaranteed to them, the emptiest guarantee first; then the teams of higher priority;
+   of one priority those that hold less than the whole devices of their part (`fairness`: what is left by weight), then
+   those that hold less than their part, then the others; beyond the guarantees spot trials come after all others;
 2. in a team the person who holds least there; 3. of a person the job that holds least.
 
-Of equals, whoever has used least lately comes first (device-seconds that halve with every half-life), then the older
-job. So idle devices are lent to whoever wants them, and come back as trials end. Nothing running is taken away but spot
-trials, which are there for it (`preempting`). A limit that was lowered below what runs starts nothing more, and stops
-nothing. Who has used up its GPU-hours starts no trial with GPUs until the next period.
+Of equals, whoever has used least lately comes first: device-seconds that halve with every half-life, a team's over its
+weight, so that it is by weight that the devices between two parts are shared; then the older job. So idle devices are
+lent to whoever wants them, and come back as trials end. Nothing running is taken away but spot trials, which are there
+for it (`preempting`). A limit that was lowered below what runs starts nothing more, and stops nothing. Who has used up
+its GPU-hours starts no trial with GPUs until the next period.
 
 What a trial takes is counted in the devices of its pool: whole ones, or of GPUs that it shares the part of the memory
 that it declares; those of a pool of GPUs take a slot of the host's CPUs besides. Where its team has guarantees on both,
@@ -52,6 +53,7 @@ from hpt_web.jobs.sharing.demands import (
     Spent,
     Usage,
 )
+from hpt_web.jobs.sharing.fairness import Standing, Turn
 from hpt_web.jobs.sharing.preempting import preemptions
 from hpt_web.jobs.sharing.seating import Blocked, Table
 
@@ -121,7 +123,7 @@ def _lines(demands: Sequence[Demand], table: Table) -> list[_Line]:
     for demand in demands:
         if demand.wanted > demand.live:
             key = demand.pool, demand.team, demand.spot
-            lines.setdefault(key, _Line(demand.pool, demand.team, table)).join(demand)
+            lines.setdefault(key, _Line(*key, table)).join(demand)
     for line in lines.values():
         line.sort()
     return list(lines.values())
@@ -129,23 +131,27 @@ def _lines(demands: Sequence[Demand], table: Table) -> list[_Line]:
 
 def _serve(lines: list[_Line], table: Table) -> list[Blocked]:
     """Give out what is free, one trial at a time; who gets less than it wants, in the order of their turns."""
-    heap = [(line.key(), at) for at, line in enumerate(lines)]
+    heap = [(line.key(), at, table.changes) for at, line in enumerate(lines)]
     heapq.heapify(heap)
     blocked = []
     while heap:
-        key, at = heapq.heappop(heap)
+        turn, at, as_of = heapq.heappop(heap)
         line = lines[at]
-        if line.key() > key:  # it has got something since
-            heapq.heappush(heap, (line.key(), at))
+        if as_of != table.changes and (now := line.key()) > turn:  # it has got something since
+            heapq.heappush(heap, (now, at, table.changes))
             continue
         demand = line.first()
+        if turn.standing is Standing.BEYOND and table.share_anew(demand.pool):
+            heap = [(line.key(), at, table.changes) for at, line in enumerate(lines) if line]
+            heapq.heapify(heap)
+            continue
         if table.start(demand):
             line.took(demand)
         else:
-            blocked.append(table.block(demand))
+            blocked.append(table.block(demand, turn))
             line.leave()
         if line:
-            heapq.heappush(heap, (line.key(), at))
+            heapq.heappush(heap, (line.key(), at, table.changes))
     return blocked
 
 
@@ -198,8 +204,8 @@ class _Line:
     """The jobs of one team that wait for one pool, all of them spot jobs or none, by their turns. Of equals the largest
     trial comes first."""
 
-    def __init__(self, pool: str, team: str, table: Table) -> None:
-        self._pool, self._team, self._table = pool, team, table
+    def __init__(self, pool: str, team: str, spot: bool, table: Table) -> None:
+        self._pool, self._team, self._spot, self._table = pool, team, spot, table
         self._people: list[tuple[float, float, float, str]] = []  # a heap: held, used, devices, name
         self._jobs: dict[str, list[tuple[float, float, int, Demand]]] = {}  # of each person, a heap: held, devices, id
 
@@ -217,17 +223,9 @@ class _Line:
         self._people = [self._person(user) for user in self._jobs]
         heapq.heapify(self._people)
 
-    def key(self) -> tuple[int, float, float, bool, float, float, str, str]:
+    def key(self) -> Turn:
         """The line's turn: the lower, the earlier. It only grows while the line holds more."""
-        demand, table = self.first(), self._table
-        rest = demand.spot, table.used(self._pool, self._team), -demand.devices, self._pool, self._team
-        held = [(table.held(pool, self._team), pool, table.share(self._team, pool)) for pool, _ in table.claims(demand)]
-        if table.within(demand):
-            return 0, 0, max(amount / share.guaranteed for amount, _, share in held), *rest
-        levels = [(amount + 1 - share.guaranteed) / share.weight / table.size(pool) for amount, pool, share in held]
-        if table.is_short(demand):
-            return 1, -math.inf, max(levels), *rest
-        return 2 if demand.spot else 1, -demand.priority, max(levels), *rest
+        return self._table.turn(self.first())
 
     def first(self) -> Demand:
         """The job whose turn is next."""
@@ -252,5 +250,5 @@ class _Line:
             heapq.heappush(self._people, self._person(user))
 
     def _person(self, user: str) -> tuple[float, float, float, str]:
-        held = self._table.held(self._pool, self._team, user)
+        held = self._table.counted(self._pool, self._team, user, spot=self._spot)
         return held, self._table.used(self._pool, self._team, user), self._jobs[user][0][1], user

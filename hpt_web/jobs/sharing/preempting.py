@@ -157,26 +157,41 @@ def _victims(
     if sharers is None:
         return None
     chosen = [*sharers]
+    given = {one.holding.attempt: _lent(one, waits, books, table) for one in chosen}
     for one in chosen:
-        _give_back(one, short)
+        _give_back(given[one.holding.attempt], short)
     while any(amount > 0 for amount in short.values()):
         helping = [one for one in candidates if one not in chosen and _gives_way(one, waits, short, books, table)]
         if not helping:
             return None
         chosen.append(max(helping, key=lambda one: _order(one, waits, books, table)))
         books.give(chosen[-1])
-        _give_back(chosen[-1], short)
+        given[chosen[-1].holding.attempt] = _lent(chosen[-1], waits, books, table)
+        _give_back(given[chosen[-1].holding.attempt], short)
     for one in chosen[len(sharers) :]:  # a later one may have made it unnecessary
-        if all(short[bound] + amount <= 0 for bound, amount in one.releases.items() if bound in short):
+        lent = given[one.holding.attempt]
+        if all(short[bound] + amount <= 0 for bound, amount in lent.items() if bound in short):
             chosen.remove(one)
             books.give(one, -1)
-            _give_back(one, short, -1)
+            _give_back(lent, short, -1)
     return chosen
 
 
-def _give_back(one: _Candidate, short: dict[Bound, float], sign: int = 1) -> None:
-    for bound in short.keys() & one.releases.keys():
-        short[bound] -= sign * one.releases[bound]
+def _lent(one: _Candidate, waits: Demand, books: _Books, table: Table) -> dict[Bound, float]:
+    """What the waiting trial can have of what one gives back that is in the `books`: not what is guaranteed to its
+    team, which comes first for that again, unless it is the waiting one's team as well."""
+    team = one.demand.team
+
+    def own(bound: Bound) -> bool:
+        guaranteed = bound.kind is Kind.POOL and table.share(team, bound.pool).guaranteed > 0
+        return guaranteed and team != waits.team and _beyond(team, bound.pool, books, table) < 0
+
+    return {bound: amount for bound, amount in one.releases.items() if not own(bound)}
+
+
+def _give_back(released: Mapping[Bound, float], short: dict[Bound, float], sign: int = 1) -> None:
+    for bound in short.keys() & released.keys():
+        short[bound] -= sign * released[bound]
 
 
 # --- on one device ----------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
-"""The table at which the plan is made: every bound with what is left below it, and what teams and people hold."""
+"""The table at which the plan is made: every bound with what is left below it, what teams and people hold, and by that
+whose turn it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from hpt_web.jobs.sharing.demands import (
     Shares,
     Usage,
 )
+from hpt_web.jobs.sharing.fairness import Claim, Rank, Standing, Turn, split, standing
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
 
@@ -34,6 +37,7 @@ class Blocked(NamedTuple):
     back: float = 0  # what other teams do not lend, of the first
     told: str = ""  # why, if it is for the devices themselves
     barred: frozenset[str] = frozenset()  # those that are kept for others
+    turn: Turn | None = None  # when it got nothing more
 
 
 @dataclass(slots=True)
@@ -46,14 +50,21 @@ class Table:
     usage: Usage
     floor: Floor | None = None
     started: dict[int, int] = field(default_factory=dict)
+    changes: int = 0  # so often a turn may have moved
     _rooms: dict[Bound, Room] = field(default_factory=dict)
     _pool: dict[str, Pool] = field(default_factory=dict)
     _held: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _lent: dict[tuple[str, ...], float] = field(default_factory=dict)  # of it by spot trials
     _kept: dict[Bound, Demand] = field(default_factory=dict)
     _wanted: dict[tuple[str, str], float] = field(default_factory=dict)  # devices of a pool, by a team
     _used_by_team: dict[tuple[str, str], float] = field(default_factory=dict)
     _reserved: dict[str, dict[str, int]] = field(default_factory=dict)  # by pool and team
     _shared: set[str] = field(default_factory=set)  # the pools of which some trials take parts of devices
+    _desired: dict[str, dict[tuple[str, bool], float]] = field(default_factory=dict)  # held or wanted, by team and spot
+    _priority: dict[str, int] = field(default_factory=dict)
+    _largest: dict[str, dict[str, float]] = field(default_factory=dict)  # trial that waits for a pool, by team
+    _parts: dict[str, dict[tuple[str, bool], float]] = field(default_factory=dict)  # as they were last shared out
+    _contented: set[str] = field(default_factory=set)  # the pools of which somebody can take less than was thought
 
     def __post_init__(self) -> None:
         self._pool = {pool.name: pool for pool in self.pools}
@@ -93,6 +104,16 @@ class Table:
         """The devices of a pool that a team holds, or a person in a team: `of` are pool, team and person."""
         return self._held.get(of, 0)
 
+    def counted(self, *of: str, spot: bool) -> float:
+        """What decides whose turn it is: of a job that is no spot job, what spot trials hold counts for nothing beyond
+        the guarantee. They give way to it anyhow; if they counted, its turn would come when they have, go when they
+        start again, and they would for ever do so in vain."""
+        held = self.held(*of)
+        if spot:
+            return held
+        guaranteed = self.share(of[1], of[0]).guaranteed if len(of) == 2 else 0
+        return max(held - self._lent.get(of, 0), min(held, guaranteed))
+
     def used(self, pool: str, team: str, user: str | None = None) -> float:
         if user is None:
             return self._used_by_team.get((team, pool), 0.0)
@@ -128,6 +149,84 @@ class Table:
         """Whether a number of devices says too little: others in its pool take parts of them, or the job itself."""
         return demand.pool in self._shared and self.wish(demand) is not None
 
+    # --- whose turn it is ---
+
+    def turn(self, demand: Demand) -> Turn:
+        """That of a trial of the job, among all that wait."""
+        pool, team, spot = demand.pool, demand.team, demand.spot
+        pools = [name for name, _ in self.claims(demand)]
+        claims = [(name, self.counted(name, team, spot=spot), self.share(team, name)) for name in pools]
+        used = self.used(pool, team) / self.share(team, pool).weight / self.size(pool)
+        if self.within(demand):
+            full = max(held / share.guaranteed for _, held, share in claims)
+            return Turn(Rank.GUARANTEED, 0, Standing.INSIDE, full, spot, used, 0, -demand.devices, pool, team)
+        level = max((held + 1 - share.guaranteed) / share.weight / self.size(name) for name, held, share in claims)
+        if self.is_short(demand):
+            return Turn(Rank.REST, -math.inf, Standing.INSIDE, 0, spot, used, level, -demand.devices, pool, team)
+        stands = max(self._standing(team, name, held, spot=spot) for name, held, _ in claims)
+        rank = Rank.SPOT if spot else Rank.REST
+        return Turn(rank, -demand.priority, stands, 0, spot, used, level, -demand.devices, pool, team)
+
+    def _standing(self, team: str, pool: str, held: float, *, spot: bool) -> Standing:
+        largest = self._largest.get(pool, {})
+        others = max((devices for of, devices in largest.items() if of != team), default=0)
+        return standing(held, self.part(team, pool, spot=spot), largest.get(team, 0), others)
+
+    def part(self, team: str, pool: str, *, spot: bool = False) -> float:
+        """Of the pool, as far as the team wants so much: what is guaranteed to it, and of the rest by its weight."""
+        if pool not in self._parts:
+            self._parts[pool] = self._shared_out(pool)
+        return self._parts[pool].get((team, spot), 0)
+
+    def _shared_out(self, pool: str) -> dict[tuple[str, bool], float]:
+        """The parts by team, and with those that are for spot trials alone. Beyond the guarantees teams of lower
+        priority get what those of higher priority leave, and spot trials what all others leave."""
+        desired = self._desired.get(pool, {})
+        parts: dict[str, float] = {}
+        for team in {team for team, _ in desired}:
+            share = self.share(team, pool)
+            wanted = sum(desired.get((team, spot), 0) for spot in (False, True))
+            parts[team] = min(share.guaranteed, wanted, math.inf if share.cap is None else share.cap)
+        reserved = self._reserved.get(pool, {})
+        rest = self._sharable(pool) - sum(max(parts.get(of, 0), reserved.get(of, 0)) for of in {*parts, *reserved})
+        found, wanted_by_now = {}, dict.fromkeys(parts, 0.0)
+        for spot, _, teams in sorted(self._tiers(desired)):
+            claims = []
+            for team in teams:
+                share = self.share(team, pool)
+                wanted_by_now[team] += desired[team, spot]
+                most = wanted_by_now[team] if share.cap is None else min(wanted_by_now[team], share.cap)
+                claims.append(Claim(team, share.weight, most - parts[team]))
+            given = split(rest, claims)
+            rest -= sum(given.values())
+            for team in teams:
+                parts[team] += given.get(team, 0)
+                found[team, spot] = parts[team]
+        return found
+
+    def _tiers(self, desired: Iterable[tuple[str, bool]]) -> list[tuple[bool, float, list[str]]]:
+        tiers: dict[tuple[bool, float], list[str]] = {}
+        for team, spot in sorted(desired):
+            tiers.setdefault((spot, -self._priority[team]), []).append(team)
+        return [(*tier, teams) for tier, teams in tiers.items()]
+
+    def _sharable(self, pool: str) -> float:
+        """What all may hold of it together: its devices, or fewer if the installation has a limit."""
+        limits = (self._rooms.get(Bound(Kind.LIMIT, pool)), self._rooms.get(Bound(Kind.LIMIT, "")))
+        own, trials = (math.inf if room is None else room.size for room in limits)
+        return min(self.size(pool), own, trials * max(1, *self._largest.get(pool, {}).values(), 1))
+
+    def share_anew(self, pool: str) -> bool:
+        """Whether there is something left of a pool that some cannot take after all: it becomes the others' part."""
+        contented = [name for name, _ in self.amounts(pool, 1) if name in self._contented]
+        if not contented or self._rooms[Bound(Kind.POOL, pool)].free <= 0:
+            return False
+        for name in contented:
+            self._contented.discard(name)
+            self._parts.pop(name, None)
+        self.changes += 1
+        return True
+
     # --- who sits where ---
 
     def seat(self, demand: Demand) -> None:
@@ -139,6 +238,18 @@ class Table:
             self._shared |= {demand.pool, *(holding.pool for holding in demand.running)}
         of = (demand.pool, demand.team)
         self._wanted[of] = self._wanted.get(of, 0) + wanted
+        self._priority[demand.team] = demand.priority
+        for holding in demand.running:
+            self._desire(demand, holding.pool, holding.devices)
+        if wanted:
+            self._desire(demand, demand.pool, demand.devices, demand.wanted - demand.live)
+            largest = self._largest.setdefault(demand.pool, {})
+            largest[demand.team] = max(demand.devices, largest.get(demand.team, 0))
+
+    def _desire(self, demand: Demand, pool: str, devices: float, trials: int = 1) -> None:
+        for name, amount in self.amounts(pool, devices):
+            desired, of = self._desired.setdefault(name, {}), (demand.team, demand.spot)
+            desired[of] = desired.get(of, 0) + trials * amount
 
     def start(self, demand: Demand) -> bool:
         """Give one more trial of the job its devices, if every bound admits it; not for one that can `never` start."""
@@ -216,11 +327,13 @@ class Table:
         told = self.floor.never(demand, missing) if self.floor is not None else ""
         return Blocked(demand, missing, self._rooms[own], demand.devices, told=told) if told else None
 
-    def block(self, demand: Demand) -> Blocked:
+    def block(self, demand: Demand, turn: Turn) -> Blocked:
         """The job gets nothing more this time. What is free where it lacks some is kept for it: of a limit that it
         meets first, else of the pool."""
         rooms = list(self.rooms_of(demand, demand.pool, demand.devices))
         missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
+        self._desire(demand, demand.pool, demand.devices, -missing)
+        self._contented.update(name for name, _ in self.amounts(demand.pool, 1))
         own = Bound(Kind.POOL, demand.pool)
         lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
         barred = self._barred(demand)
@@ -241,7 +354,7 @@ class Table:
             elif room.keep(demand.project, demand.name, amount, back):
                 self._kept[room.bound] = demand
                 kept = True
-        return Blocked(demand, missing, first, needs, in_line, kept, backs[0], told, barred)
+        return Blocked(demand, missing, first, needs, in_line, kept, backs[0], told, barred, turn)
 
     def _without_device(
         self, demand: Demand, missing: int, lacking: Sequence[tuple[Room, float]], barred: frozenset[str]
@@ -276,11 +389,14 @@ class Table:
         return room.size - sum(claims) >= amount
 
     def _take(self, demand: Demand, holding: Holding) -> None:
+        self.changes += 1
         for room, amount in self.rooms_of(demand, holding.pool, holding.devices):
             room.take(demand.project, demand.name, amount, holding.left)
         for pool, amount in self.amounts(holding.pool, holding.devices):
             for of in ((pool, demand.team), (pool, demand.team, demand.user)):
                 self._held[of] = self._held.get(of, 0) + amount
+                if demand.spot:
+                    self._lent[of] = self._lent.get(of, 0) + amount
 
     def amounts(self, pool: str, devices: float) -> list[tuple[str, float]]:
         """What one trial takes of each pool."""

@@ -11,7 +11,7 @@ export function Teams({ queue, className }: { queue: Queue; className?: string |
     <Panel
       className={className}
       title="Shares"
-      note={`Guarantees are served first, then teams of higher priority; of equals, whoever used less lately. What was used counts half after ${formatNumber(queue.half_life_days)} days, and each start a minute more.`}
+      note={`Guarantees are served first, then teams of higher priority; of equals, who holds less than its part by weight, and then whoever used less lately for its weight. What was used counts half after ${formatNumber(queue.half_life_days)} days, and each start a minute more.`}
       flush
     >
       <table className="table roomy">
