@@ -7,14 +7,16 @@ off its indexes (`queries.standing_of`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hpt_web.jobs.lifecycle import seconds_run
 from hpt_web.jobs.models import Decision, TuningJob
 from hpt_web.jobs.queries import gpu_hours_of, standing_of
-from tuning.completion import Criteria, Spent, met_by
+from tuning.completion import Completion, Criteria, Spent, Standing, met_by
 from tuning.contracts import Number
 from tuning.states import JobState, TrialState
+
+_COUNTED = ("trials_completed", "trials_finished")  # the rules that more trials bring closer, whatever comes of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,30 @@ def _by_rules(job: TuningJob, counts: Mapping[str, int]) -> Ending | None:
         reason = f"{failed} trials failed, and max_failures is {most}."
         return Ending(JobState.FAILED, reason, {"rule": "failures", "count": failed, "limit": most})
     criteria = criteria_of(job)
-    if met := met_by(criteria, standing_of(job, counts, criteria), _spent(job, criteria)):
+    if met := _met(job, counts, criteria):
         return completed(job, counts, met.reason, {"rule": met.rule, **met.numbers})
     if total >= job.max_trials and over == total:
         return completed(job, counts, all_ended(total), {"rule": "trials_started", "count": total})
     return None
+
+
+def _met(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -> Completion | None:
+    now, spent = standing_of(job, counts, criteria), _spent(job, criteria)
+    met = met_by(criteria, now, spent)
+    if met is None or met.rule not in _COUNTED:  # most times: there are no more without the copies
+        return met
+    return met_by(criteria, _without_copies(job, now), spent)
+
+
+def _without_copies(job: TuningJob, now: Standing) -> Standing:
+    """Trials that a person has run as copies are beside what the search may run."""
+    copies = job.trials.filter(origin__isnull=False, continues=False)
+    states = [TrialState(state) for state in copies.values_list("state", flat=True)]
+    return replace(
+        now,
+        completed=now.completed - states.count(TrialState.COMPLETED),
+        finished=now.finished - sum(state.terminal for state in states),
+    )
 
 
 def completed(

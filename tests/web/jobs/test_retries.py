@@ -236,6 +236,25 @@ def test_a_rerun_is_a_new_trial_with_the_same_point_and_seed_beside_the_budget(
     assert reason == "The point and the seed of trial 1 once more, as bob asked."
 
 
+@pytest.mark.parametrize("rule", ["max_finished", "max_completed"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_takes_nothing_of_what_the_rules_give_the_search(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again, rule: str, changed: bool
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 1}, completion={rule: 3})
+    finishes(backend, follower, *live(job))
+    document = {"hyperparameters": {"x": 0.25}} if changed else {}
+    again(reruns.copy_trial, document=document, changed=changed)
+    while live(job):
+        finishes(backend, follower, *live(job))
+    assert (state(job), job.trials.count()) == ("Completed", 4)
+    numbers = Decision.objects.get(job=job, kind="limit").numbers
+    assert (numbers["count"], numbers["limit"]) == (3, 3)
+    again(reruns.copy_trial, number=2)
+    finishes(backend, follower, *live(job))
+    assert (state(job), job.trials.count()) == ("Completed", 5)
+
+
 def test_a_rerun_in_a_job_that_is_over_takes_it_back_and_over_again(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again
 ) -> None:
