@@ -24,16 +24,16 @@ from hpt_web.jobs.documents.amending import (
     must_not_be_stopping,
 )
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
-from hpt_web.jobs.lifecycle import ask_anew, move_job, reopen_job, reopen_trial
-from hpt_web.jobs.models import Attempt, Decision, TuningJob
+from hpt_web.jobs.lifecycle import ask_anew, move_job, reopen_job, reopen_trial, stopped_with_its_job
+from hpt_web.jobs.models import Attempt, Decision, Trial, TuningJob
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.queries import job_for, live_attempts
+from hpt_web.jobs.running import allowance
 from hpt_web.jobs.running.dispatch import ACTIVE, stop_attempt
 from tuning.documents import Document
 from tuning.states import JobState, TrialState
 
 MODES = ("drain", "now")
-_FOR_ITSELF = (Attempt.StopKind.USER, Attempt.StopKind.POLICY)
 
 
 def pause_job(*, actor: User, project: str, name: str, document: object) -> TuningJob:
@@ -106,8 +106,8 @@ def resume_job(*, actor: User, project: str, name: str, document: object) -> Tun
     """Have a job that was stopped, or failed, go on with its search (F30). Needs the role editor.
 
     Trials that ended with it go on from their checkpoints, with the same hyperparameters; those without one begin
-    anew. Trials that a person or a policy had stopped before stay as they are. `failed`: those that failed or were lost
-    run again, too; of a failed job they do unless it is false.
+    anew. Trials that a person or a policy had stopped for themselves stay as they are. `failed`: those that failed or
+    were lost run again, too; of a failed job they do unless it is false.
 
     Raises:
         Conflict: it is something else than stopped or failed, or would be over again at once.
@@ -148,26 +148,24 @@ def _resume_trials(job: TuningJob, reason: str, *, failed: bool) -> list[Entry]:
     entries: list[Entry] = []
     for trial in job.trials.select_for_update(no_key=True).filter(state__in=states).order_by("number"):
         trial.job = job
-        newest = trial.attempts.order_by("-number").first()
-        if trial.state == TrialState.STOPPED and newest is not None and _stays_stopped(newest):
+        stopped = trial.state == TrialState.STOPPED
+        if stopped and (allowance.is_over(trial) or not stopped_with_its_job(trial)):
             continue
-        paused = trial.state == TrialState.STOPPED and newest is not None and _awaited_promotion(newest)
-        to = TrialState.PAUSED if paused else TrialState.QUEUED
+        to = TrialState.PAUSED if stopped and _awaited_promotion(trial) else TrialState.QUEUED
         # Whoever stopped it with its job only interrupted it: it has what it had left of its time and attempts.
-        anew = {} if trial.state == TrialState.STOPPED else {"retried_after": trial.attempt}
+        anew = {} if stopped else {"retried_after": trial.attempt}
         if reopen_trial(trial, to, reason=reason, **anew):
             entries += [trial_entry(trial), decide(job, Decision.Kind.RETRY, reason, trial=trial)]
     return entries
 
 
-def _stays_stopped(attempt: Attempt) -> bool:
-    """Whether the trial was over before its job was: stopped for itself, or beyond trial_seconds."""
-    for_itself = attempt.stop_kind in _FOR_ITSELF
-    return attempt.outcome == Attempt.Outcome.STOPPED and (for_itself or not attempt.stop_kind)
-
-
-def _awaited_promotion(attempt: Attempt) -> bool:
-    return attempt.outcome == Attempt.Outcome.PAUSED and attempt.stop_kind == Attempt.StopKind.PAUSE
+def _awaited_promotion(trial: Trial) -> bool:
+    """Whether a trial that was stopped while it waited did so for its scheduler, and not for a place."""
+    newest = trial.attempts.filter(number__gt=trial.retried_after).order_by("-number").first()
+    if newest is None or newest.outcome != Attempt.Outcome.PAUSED or newest.stop_kind != Attempt.StopKind.PAUSE:
+        return False
+    told = trial.decisions.filter(kind__in=[Decision.Kind.PAUSE, Decision.Kind.PROMOTE]).order_by("-id").first()
+    return told is None or told.kind == Decision.Kind.PAUSE
 
 
 @refusals.counted
