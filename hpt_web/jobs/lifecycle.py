@@ -2,6 +2,9 @@
 
 The tables of allowed moves stand in tuning.states; here they are read backwards ("from which states may it get there").
 Each function answers whether it was this call that moved, so that what follows a move happens exactly once.
+
+Who may move a trial: while an attempt of it is live, whoever has locked that attempt; while none is, whoever has locked
+its job, as its step may be about to start it. So what a step has read of trials that wait holds until it commits.
 """
 
 from collections.abc import Iterable
@@ -22,8 +25,15 @@ def _one_of(states: Iterable[JobState | TrialState]) -> str:
 
 JOB_SOURCES = {to: _one_of(state for state, moves in JOB_MOVES.items() if to in moves) for to in JobState}
 TRIAL_SOURCES = {to: _one_of(state for state, moves in TRIAL_MOVES.items() if to in moves) for to in TrialState}
-# Stops after which the trial goes on later. A person's wish and the job's end come before them: both mean it shall not.
+# Stops after which the trial goes on later, having had time for a checkpoint.
 GO_ON_LATER = [Attempt.StopKind.PAUSE, Attempt.StopKind.HOLD, Attempt.StopKind.PREEMPT]
+# Those that give way to another one. A person's wish and the job's end mean that the trial shall not go on, and the
+# first of them also that it shall not when its job is resumed.
+_JOBS_END_BEFORE = [*GO_ON_LATER, Attempt.StopKind.SUSPEND]
+_GIVES_WAY_TO = {
+    Attempt.StopKind.USER: [*_JOBS_END_BEFORE, Attempt.StopKind.JOB],
+    Attempt.StopKind.JOB: _JOBS_END_BEFORE,
+}
 
 
 def move_job(job: TuningJob, to: JobState, *, reason: str) -> bool:
@@ -117,13 +127,10 @@ def ended(outcome: Attempt.Outcome, **fields: object) -> dict[str, object]:
 
 
 def request_stop(attempt: Attempt, kind: Attempt.StopKind, reason: str) -> bool:
-    """Ask for the end of a live attempt. The first request stands: a person's wish survives a shutdown after it.
-
-    Only those after which the trial goes on later give way to a person and to the job's end.
-    """
+    """Ask for the end of a live attempt. The first request stands, unless it gives way to this one: a person's wish
+    survives a shutdown after it, and one before it."""
     fields: dict[str, object] = {"stop_requested_at": timezone.now(), "stop_kind": kind, "stop_reason": reason}
-    urgent = kind in (Attempt.StopKind.USER, Attempt.StopKind.JOB)
-    gives_way = [str(kind) for kind in GO_ON_LATER] if urgent else []
+    gives_way = [str(earlier) for earlier in _GIVES_WAY_TO.get(kind, ())]
     free = "ended_at IS NULL AND (stop_requested_at IS NULL OR stop_kind = ANY(%s))"
     return rows.update(attempt, fields, free, gives_way)
 

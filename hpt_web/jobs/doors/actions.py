@@ -143,17 +143,21 @@ def stop_trial(*, actor: User, project: str, name: str, number: int) -> Trial:
     trial = trial_for(actor, project, name, number, Role.EDITOR)
     reason = f"Stopped by {actor.username}."
     with transaction.atomic():
-        entries: list[Entry] = []
-        attempt = live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()
+        attempt = _locked_attempt(trial)
+        if attempt is None:
+            # Nothing of it runs, so it is the job's to move, and the job's step may be just starting it. The job's row
+            # comes before the attempt's, and none of these is locked here. One that runs does not wait for the step.
+            TuningJob.objects.select_for_update(no_key=True).get(pk=trial.job_id)
+            attempt = _locked_attempt(trial)
         trial.refresh_from_db()
-        if TrialState(trial.state).terminal:
-            raise Conflict(f"Trial {number} of {name!r} is {trial.state}; nothing to stop.")
         if attempt is not None:
             attempt.trial = trial
             entries = stop_attempt(attempt, Attempt.StopKind.USER, reason)
         elif move_trial(trial, TrialState.STOPPED, reason=reason):
             entries = [trial_entry(trial)]
-        if entries:
+        else:
+            raise Conflict(f"Trial {number} of {name!r} is {trial.state}; nothing to stop.")
+        if entries:  # else it is being stopped for good already
             record(
                 actor=actor,
                 action="trial.stop",
@@ -164,3 +168,8 @@ def stop_trial(*, actor: User, project: str, name: str, number: int) -> Trial:
             append(trial.job_id, [*entries, decide(trial.job, Decision.Kind.STOP, reason, trial=trial)])
             transaction.on_commit(partial(tasks.nudge, trial.job_id))
     return trial
+
+
+def _locked_attempt(trial: Trial) -> Attempt | None:
+    """The attempt of a trial that runs, if one does, with its row locked."""
+    return live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()

@@ -23,10 +23,10 @@ from hpt_web.accounts.models import Project, Role, User
 from hpt_web.catalog.actions import delete_dataset
 from hpt_web.catalog.models import Dataset, DatasetVersion
 from hpt_web.jobs.documents.amending import locked
-from hpt_web.jobs.models import EXTERNAL, TuningJob
+from hpt_web.jobs.models import EXTERNAL, Trial, TuningJob
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.queries import best_trials
-from hpt_web.jobs.running import launching
+from hpt_web.jobs.running import dispatch, launching
 from tuning.backends.folder import remove
 from tuning.documents import Document, shown
 from tuning.errors import BackendError
@@ -114,8 +114,8 @@ def _why_it_stays(job: TuningJob, going: set[str]) -> str:
     heirs = [name for name in job.child_links.values_list("job__name", flat=True) if name not in going]
     if heirs:
         return f"{', '.join(sorted(heirs))} warm-started from it; delete that first"
-    waiting = job.trials.filter(copies__continues=True, copies__attempt=0, copies__ended_at__isnull=True)
-    if waiting.exclude(copies__job=job).exists():
+    waiting = Trial.objects.filter(origin__job=job, state__in=dispatch.ABOUT_TO_RUN).exclude(job=job)
+    if any(map(dispatch.begins_at_origin, waiting.select_related("job"))):
         return "another job is about to continue one of its trials"
     return ""
 

@@ -27,7 +27,7 @@ from hpt_web.jobs.documents.amending import (
 )
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import ask_anew, reopen_job, reopen_trial
-from hpt_web.jobs.models import EXTERNAL, Decision, Trial, TuningJob
+from hpt_web.jobs.models import Decision, Trial, TuningJob
 from hpt_web.jobs.queries import job_for, live_attempts, trial_for
 from hpt_web.jobs.running import dispatch, launching
 from tuning import specification
@@ -101,6 +101,8 @@ def _queued_again(actor: User, trial: Trial, *, checkpoint: bool) -> list[Entry]
     if not checkpoint:
         trial.attempts.update(superseded=True)
         fields |= {"fresh_after": trial.attempt, "objective": None, "best_objective": None}
+        if trial.continues:  # not any more
+            fields |= {"continues": False, "origin": None}
     how = "from its checkpoint" if checkpoint else "from the beginning"
     reason = f"Runs again {how}, as {actor.username} asked.{_once_unpaused(trial.job)}"
     reopen_trial(trial, TrialState.QUEUED, reason=reason, **fields)
@@ -121,11 +123,10 @@ def _may_be_retried(trial: Trial, begin: str) -> bool:
         over = TrialState(trial.state).terminal
         remedy = "its result stands. Run a copy of it instead." if over else "it is not over yet."
         raise Conflict(f"{which} is {trial.state}: {remedy}")
-    heir = trial.copies.filter(continues=True, attempt=0).select_related("job").first()
-    if heir is not None:
-        raise Conflict(f"Trial {heir.number} of {heir.job.name!r} is about to go on from its checkpoint; wait.")
-    backend = EXTERNAL if dispatch.runs_elsewhere(trial.job) else launching.PROCESS
-    checkpoint = dispatch.resumed_from(trial, backend) is not None
+    for heir in trial.copies.filter(state__in=dispatch.ABOUT_TO_RUN).select_related("job"):
+        if dispatch.begins_at_origin(heir):
+            raise Conflict(f"Trial {heir.number} of {heir.job.name!r} is about to go on from its checkpoint; wait.")
+    checkpoint = dispatch.goes_on(trial)
     if begin == FROM[0] and not checkpoint:
         gone = " any more: the rule `keep` or a clean-up has removed it" if trial.discarded_at else ""
         raise Conflict(f"{which} has no checkpoint{gone}; run it again from scratch.")

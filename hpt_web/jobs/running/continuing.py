@@ -114,7 +114,7 @@ def write_trials(job: TuningJob, spec: JobSpec, trials: Sequence[Trial]) -> list
 
 
 def take_over(attempt: Attempt) -> None:
-    """Begin the curves of a trial's first attempt with those of the trial that it continues, up to its checkpoint: they
+    """Begin the curves of an attempt with those of the trial that its own continues, up to that one's checkpoint: they
     are one run."""
     trial, origin = attempt.trial, attempt.trial.origin
     assert origin is not None
@@ -129,5 +129,5 @@ def take_over(attempt: Attempt) -> None:
     newest = origin.attempts.filter(superseded=False).order_by("-number").first()
     if newest is not None and (lag := reported_since(newest, origin)):
         drop_last(attempt, lag)
-        rows.update(trial, reported(trial), "true")
+    rows.update(trial, reported(trial), "true")
     rows.update(attempt, {"steps": last_steps(trial)}, "true")

@@ -35,12 +35,14 @@ from tuning.errors import BackendError
 from tuning.states import JobState, TrialState
 
 ACTIVE = [JobState.PENDING, JobState.RUNNING]  # may start trials
+ABOUT_TO_RUN = [TrialState.QUEUED, TrialState.STARTING]
 HOLD_PLACES = (TrialState.STARTING, TrialState.RUNNING, TrialState.STOPPING)
 NEW_ATTEMPTS = "hpt_attempts"  # the channel on which followers hear that there is something new to follow
 ADMISSION_SECONDS = 15  # between two statements, which take milliseconds
 _ADMISSION = "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)"
 # Nobody waits for the disk: what a crash of the database takes back nobody would be told of after it.
 _TELL_FOLLOWERS = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
+_SUPERSEDE = "UPDATE jobs_attempt SET superseded = true WHERE trial_id = %s AND number > %s RETURNING number"
 STOP_SECONDS = 60  # whoever runs a trial elsewhere has so long to tell that it has stopped
 
 
@@ -115,13 +117,14 @@ def runs_elsewhere(job: TuningJob) -> bool:
 
 def _wind_up(job: TuningJob, end: Ending) -> list[Entry]:
     """Stop what runs; end the job once nothing does."""
+    running = list(live_attempts().filter(trial__job=job))
+    stopping = [entry for attempt in running for entry in stop_attempt(attempt, Attempt.StopKind.JOB, end.reason)]
     entries: list[Entry] = []
+    # Those that wait after those that run: who gives its place back meanwhile, and waits, is seen here.
     for trial in job.trials.select_related("job").filter(state__in=[TrialState.QUEUED, TrialState.PAUSED]):
         if move_trial(trial, TrialState.STOPPED, reason=end.reason):
             entries.append(trial_entry(trial))
-    running = list(live_attempts().filter(trial__job=job))
-    for attempt in running:
-        entries += stop_attempt(attempt, Attempt.StopKind.JOB, end.reason)
+    entries += stopping
     first = job.state in (*ACTIVE, JobState.PAUSED)
     moved = (first or not running) and move_job(job, JobState.STOPPING if running else end.state, reason=end.reason)
     if moved and first:  # told once, when it is found out
@@ -321,17 +324,21 @@ def write_attempt(
     gpus: Sequence[str] = (),
     asks: Asks | None = None,
 ) -> Attempt:
-    """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint."""
+    """Reserve a place and write the attempt that will use it. It resumes if the trial left a checkpoint.
+
+    The job's row is locked, so that nobody else moves a trial that waits (`lifecycle`).
+    """
     backend = backend or launching.backend_of(trial.job)
-    number = trial.attempt + 1
     base = resumed_from(trial, backend)
+    continues = base is None and begins_at_origin(trial)
+    later = [number for (number,) in rows.select(_SUPERSEDE, trial.pk, base.number if base else 0)]
+    number = 1 + max(trial.attempt, base.number if base else 0, *later)  # of those that are there
     fields: dict[str, object] = {"attempt": number, "reason": ""}
-    superseded = trial.attempts.filter(number__gt=base.number if base else 0).update(superseded=True)
     steps = resuming.cut_back(base) if base else {}
-    if superseded or (base and steps != base.steps):
+    if later or (base and steps != base.steps):
         fields |= resuming.reported(trial)
-    move_trial(trial, TrialState.STARTING, **fields)
-    continues = trial.continues and number == 1
+    if not move_trial(trial, TrialState.STARTING, **fields):  # undoes the step: nothing runs of a trial that is over
+        raise RuntimeError(f"Trial {trial} was moved by somebody who had not locked its job.")
     attempt = _reservation(trial, number, backend, place, gpus, asks)
     attempt.resumed = base is not None or continues
     attempt.steps = steps
@@ -366,3 +373,19 @@ def resumed_from(trial: Trial, backend: str) -> Attempt | None:
         written = (Attempt.Outcome.PAUSED, Attempt.Outcome.PREEMPTED)
         return earlier.filter(outcome__in=written).first()
     return earlier.first() if launching.has_checkpoint(trial) else None
+
+
+def begins_at_origin(trial: Trial) -> bool:
+    """Whether the next attempt begins with the checkpoint of the trial that this one continues: it has none of its own
+    yet, if only as that one's could not be copied, and nobody had it begin from scratch."""
+    if not trial.continues or trial.fresh_after or trial.origin is None:
+        return False
+    if runs_elsewhere(trial.job):  # whoever runs it sees to its checkpoints
+        return True
+    return not launching.checkpoint_folder(trial).is_dir() and launching.has_checkpoint(trial.origin)
+
+
+def goes_on(trial: Trial) -> bool:
+    """Whether the next attempt would go on from a checkpoint."""
+    backend = EXTERNAL if runs_elsewhere(trial.job) else launching.backend_of(trial.job)
+    return resumed_from(trial, backend) is not None or begins_at_origin(trial)

@@ -23,6 +23,7 @@ from hpt_web.jobs.models import Attempt, JobChannel, Trial, TuningJob
 from hpt_web.jobs.running import allowance, backends, images
 from tuning.backends import Backend, LaunchSpec, Limits
 from tuning.backends.docker.container import BASE
+from tuning.errors import BackendError
 from tuning.space import Value
 
 PROCESS, CONTAINER = backends.PROCESS, backends.CONTAINER
@@ -66,7 +67,7 @@ def launch_spec(attempt: Attempt) -> LaunchSpec:
     version = version_of(job.algorithm_version_id)
     values = {name: as_text(value) for name, value in {**job.spec["static"], **trial.hyperparameters}.items()}
     checkpoints = checkpoint_folder(trial)
-    if trial.continues and attempt.number == 1:
+    if trial.continues and attempt.resumed:
         _copy_checkpoints(trial, checkpoints)
     channels = {name: _input(version) for name, version in channels_of(job.pk)}
     share = _resources(job).get("gpu_memory_mb")
@@ -187,9 +188,12 @@ def has_checkpoint(trial: Trial) -> bool:
 
 def _copy_checkpoints(trial: Trial, folder: Path) -> None:
     """Begin with what the trial's origin left, which stays as it is. Once: from then on it is the trial's."""
-    if trial.origin is not None and not folder.is_dir() and has_checkpoint(trial.origin):
-        source = checkpoint_folder(trial.origin)
-        _appear(folder, lambda draft: shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True))
+    if folder.is_dir():
+        return
+    if trial.origin is None or not has_checkpoint(trial.origin):
+        raise BackendError("the checkpoint from which it was to go on is gone; run it again from scratch")
+    source = checkpoint_folder(trial.origin)
+    _appear(folder, lambda draft: shutil.copytree(source, draft, symlinks=True, dirs_exist_ok=True))
 
 
 def _command(
