@@ -143,7 +143,8 @@ class Tuner:
         self._failures: dict[int, str] = {}
         self._spent: Completion | None = None
         self._short = False  # whether the strategy gave fewer points than were asked for
-        self._ended: Completion | None = None
+        self._ended: Completion | None = None  # by a rule of ``completion``, perhaps while trials run
+        self._over: Completion | None = None  # why it was over as soon as it was
         self._begun: float | None = None
         self._lock = RLock()
 
@@ -177,11 +178,15 @@ class Tuner:
     @property
     def completion(self) -> Completion | None:
         """What ended the search, and why; None until then: a rule of ``completion`` or ``max_trials``, or that the
-        strategy has no point left (``space_exhausted``) or broke (``strategy_failed``).
+        strategy has no point left (``space_exhausted``) or broke (``strategy_failed``). Once the search is over it
+        stands, whatever the clock says.
         """
         with self._lock:
-            started = Criteria(max_started=self.max_trials)
-            return self._completed() or self._spent or met_by(started, self._standing(), Spent())
+            return self._over or self._why()
+
+    def _why(self) -> Completion | None:
+        started = Criteria(max_started=self.max_trials)
+        return self._completed() or self._spent or met_by(started, self._standing(), Spent())
 
     def _standing(self) -> Standing:
         return self._trials.tally.standing(len(self._trials), self._criteria.converged)
@@ -218,25 +223,28 @@ class Tuner:
                 failed = isinstance(error, StrategyFailed)
                 self._spent = Completion("strategy_failed" if failed else "space_exhausted", error.reason)
                 asked += self._resumed(n - len(asked))  # a bracket that was to be filled is as full as it gets
+                self._settle()
                 if failed and not asked:
                     raise
-                self._settle()
                 return asked
 
     def _completed(self) -> Completion | None:
         """The rule of ``completion`` that was met first; it stands, whatever comes in afterwards."""
-        spent = Spent(0.0 if self._begun is None else monotonic() - self._begun)
-        if self._ended is None and self._criteria.rules:
+        if self._ended is None and self._over is None and self._criteria.rules:
+            spent = Spent(0.0 if self._begun is None else monotonic() - self._begun)
             self._ended = met_by(self._criteria, self._standing(), spent)
         return self._ended
 
     def _settle(self) -> bool:
-        """Whether the search is over; if so, whoever is still paused has ended."""
+        """Whether the search is over; if so, why is fixed, and whoever is still paused has ended."""
+        if self._over:
+            return True
         spent = self._spent or (self.max_trials is not None and len(self._trials) >= self.max_trials)
         if self._trials.running or not (spent or self._completed()):
             return False
         if not self._ended and self._scheduler and self._scheduler.promote(self.history, 1):
             return False
+        self._over = self._why()
         for trial in self.history.paused:
             self._trials.put(stopped(trial))
         return True
@@ -343,6 +351,7 @@ class Tuner:
             self._trials.put(recorded)
             if not self._completed():
                 self._look_ahead()
+            self._settle()
             return recorded
 
     def _look_ahead(self) -> None:

@@ -32,6 +32,50 @@ def run(tuner, trials):
     return tuner
 
 
+def broken(space, history, numbers, seed):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("looked", [True, False], ids=["looked at", "only told"])
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"max_trials": 3, "strategy": "random"}, "trials_started"),
+        ({"strategy": "grid"}, "space_exhausted"),
+        ({"max_trials": 3, "strategy": "hyperband", "max_resource": 9, "mode": "promotion"}, "trials_started"),
+        ({"max_trials": 9, "strategy": "random", "target": 1}, "target"),
+        ({"max_trials": 3, "strategy": "broken"}, "strategy_failed"),
+    ],
+)
+def test_why_a_search_was_over_stands_whatever_the_clock_says(arguments, rule, looked, monkeypatch):
+    """F78: three trials that took half a second had not been too slow for one of a minute, however late one asks."""
+    now = [0.0]
+    monkeypatch.setattr("tuning.tuner.monotonic", lambda: now[0])
+    given = dict(arguments)
+    completion = {"max_seconds": 60, **({"target": given.pop("target")} if "target" in given else {})}
+    if given["strategy"] == "broken":
+        given["strategy"] = type("Broken", (), {"suggest": staticmethod(broken)})()
+    tuner = Tuner(THREE, completion=completion, **given)
+    for _ in range(3):
+        now[0] += 0.2
+        try:
+            (trial,) = tuner.ask()
+        except StrategyFailed:
+            break
+        assert tuner.completion is None or rule == "trials_started"
+        tuner.tell(trial, float(trial.config["n"]))
+        if tuner.completion is not None and rule == "target":
+            break
+    assert not looked or tuner.done
+    found = tuner.completion if looked else None
+    saved = pickle.dumps(tuner) if rule != "strategy_failed" else None
+    now[0] += 600
+    assert tuner.done and tuner.completion.rule == rule
+    assert found in (None, tuner.completion)
+    assert saved is None or pickle.loads(saved).completion == tuner.completion
+    assert tuner.ask() == [] and tuner.completion.rule == rule
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "policy", ["median", "automatic", "bandit", {"name": "truncation", "truncation_percentage": 40}, "asha"]
