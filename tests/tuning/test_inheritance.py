@@ -3,6 +3,7 @@
 import dataclasses
 
 from tests.tuning.test_warmstart_rules import PARENT
+from tuning import Tuner
 from tuning.history import History, Observation
 from tuning.space import Categorical, Condition, Constraint, Float, Integer, SearchSpace
 from tuning.states import Goal, TrialState
@@ -134,3 +135,51 @@ def test_trials_are_mapped_into_conditions_and_constraints():
         (2, "it breaks the constraint lr < 0.5"),
         (3, "warmup is missing"),
     ]
+
+
+CONDITIONAL = SearchSpace(
+    (Categorical("opt", ("sgd", "adam")), Categorical("m", (0.1, 0.9), when=Condition("opt", ("adam",))))
+)
+
+
+def test_a_value_that_depended_on_what_is_not_active_here_is_of_another_function():
+    """F6, F16: sgd with m = 0.9 and sgd alone are two points; by order alone they may still be told."""
+    free = SearchSpace((Categorical("opt", ("sgd", "adam")), Categorical("m", (0.1, 0.9))))
+    own = tuple(
+        Observation(n, {"opt": opt, "m": m}, TrialState.COMPLETED, float(n))
+        for n, (opt, m) in enumerate([("sgd", 0.1), ("sgd", 0.9), ("adam", 0.1), ("adam", 0.9)], start=1)
+    )
+    parent = [(dataclasses.replace(OUTLINE, space=free, static={}), History(Goal.MAXIMIZE, own))]
+    found = inherit(CONDITIONAL, parent)
+    assert [one.number for one in found.observations] == [3, 4]
+    assert [one.reason for one in found.dropped] == [f"m was {m} and is not active here" for m in (0.1, 0.9)]
+    transfer = inherit(CONDITIONAL, parent, kind=WarmStartType.TRANSFER_LEARNING)
+    assert [one.number for one in transfer.observations] == [1, 2, 3, 4]
+    static = [(dataclasses.replace(OUTLINE, space=SearchSpace(free.parameters[:1]), static={"m": 0.9}), parent[0][1])]
+    sgd = History(Goal.MAXIMIZE, (Observation(1, {"opt": "sgd"}, TrialState.COMPLETED, 1.0),))
+    assert inherit(CONDITIONAL, [(static[0][0], sgd)]).dropped[0].reason == "m was 0.9 and is not active here"
+
+
+def test_what_is_static_here_and_was_not_active_there_is_of_another_function():
+    """F6: every trial has it now, and that one ran without."""
+    own = (
+        Observation(1, {"opt": "sgd"}, TrialState.COMPLETED, 0.5),
+        Observation(2, {"opt": "adam", "m": 0.9}, TrialState.COMPLETED, 0.6),
+    )
+    child, parent = SearchSpace(CONDITIONAL.parameters[:1]), dataclasses.replace(OUTLINE, space=CONDITIONAL, static={})
+    found = inherit(child, [(parent, History(Goal.MAXIMIZE, own))], {"m": 0.9})
+    assert [one.number for one in found.observations] == [2]
+    assert [one.reason for one in found.dropped] == ["m was not active and is static 0.9 now"]
+    transfer = WarmStartType.TRANSFER_LEARNING
+    assert len(inherit(child, [(parent, History(Goal.MAXIMIZE, own))], {"m": 0.9}, transfer).observations) == 2
+
+
+def test_a_point_that_no_parent_measured_is_run():
+    """F42, F6: the grid's sgd is not one of the parent's two."""
+    opt, m = {"name": "opt", "type": "categorical", "values": ["sgd", "adam"]}, {"name": "m", "type": "categorical"}
+    parent = Tuner([opt, {**m, "values": [0.1, 0.9]}], strategy="grid")
+    for trial in parent.ask(4):
+        parent.tell(trial, 1.0)
+    when = {"parameter": "opt", "in": ["adam"]}
+    child = Tuner([opt, {**m, "values": [0.1, 0.9], "when": when}], strategy="grid", parents=[parent])
+    assert [trial.config for trial in child.ask(9)] == [{"opt": "sgd"}]

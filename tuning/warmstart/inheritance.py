@@ -40,10 +40,12 @@ def inherit(
     A trial is used if it has a value, if all tunable hyperparameters of the child that are active there have a value in
     their range (a parent's static value is a coordinate where the hyperparameter is tunable now, and a number's text is
     the number), if it has no hyperparameter that the child does not know (F16: its value depends on that one as well),
-    and, for IDENTICAL, if what is ``static`` in the child had the same value: with another one it measured another
-    function. TRANSFER_LEARNING uses the order of the values only, and keeps such trials.
+    and, for IDENTICAL, if it measured what the child's point would: what is ``static`` in the child had the same value,
+    and nothing had one that is not active at the point here. TRANSFER_LEARNING uses the order of the values only, and
+    keeps such trials.
     """
-    known = {parameter.name for parameter in space.parameters} | (static or {}).keys()
+    searched = {parameter.name for parameter in space.parameters}
+    known = searched | (static or {}).keys()
     strict = kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM
     observations: list[Observation] = []
     dropped: list[Dropped] = []
@@ -53,7 +55,8 @@ def inherit(
             mapped = space.canonical(config)
             reason = _unusable(trial) or _strangers(trial, known) or space.problem_with(mapped)
             if reason is None and strict:
-                reason = _other_static(config, static or {})
+                were = {parameter.name for parameter in outline.space.parameters}
+                reason = _other_static(config, were, static or {}) or _inactive_here(config, searched, mapped)
             if reason is not None:
                 dropped.append(Dropped(outline.name, trial.number, reason))
                 continue
@@ -81,10 +84,21 @@ def _strangers(trial: Observation, known: Set[str]) -> str | None:
     return f"{names}; search {'it' if len(unknown) == 1 else 'them'}, or name the value among the statics"
 
 
-def _other_static(config: Mapping[str, Value], static: Mapping[str, Value]) -> str | None:
+def _other_static(config: Mapping[str, Value], searched: Set[str], static: Mapping[str, Value]) -> str | None:
+    """What is ``static`` here and was something else; or nothing, as what its parent ``searched`` was not active."""
     different = [
-        f"{name} was {config[name]} and is static {value} now"
+        f"{name} was {config.get(name, 'not active')} and is static {value} now"
         for name, value in static.items()
-        if name in config and not same_value(config[name], value)
+        if (not same_value(config[name], value) if name in config else name in searched)
+    ]
+    return "; ".join(different) or None
+
+
+def _inactive_here(config: Mapping[str, Value], searched: Set[str], mapped: Mapping[str, Value]) -> str | None:
+    """What had a value there, and is ``searched`` here but not active at the point."""
+    different = [
+        f"{name} was {value} and is not active here"
+        for name, value in config.items()
+        if name in searched and name not in mapped
     ]
     return "; ".join(different) or None
