@@ -61,6 +61,7 @@ class Arguments:
     max_trials: int | None
     repeats: int
     criteria: Criteria
+    improvement: float
     static: dict[str, Value]
     inherited: Inherited
     comparable: bool
@@ -87,8 +88,17 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
     name = _named(given["strategy"]) or ""
     seconds = None if criteria.max_seconds is None else int(criteria.max_seconds)
     policy_name, parents = _named(given["early_stopping"]), _listed(given["parents"])
-    search = profiles.Search(space, len(static), name, policy_name, max_seconds=seconds, repeats=repeats)
-    max_trials = _held(doc, search_rules.read_profile(doc), search, max_trials, room_beside(parents))
+    search = profiles.Search(
+        space,
+        len(static),
+        name,
+        policy_name,
+        max_seconds=seconds,
+        repeats=repeats,
+        max_not_improving=criteria.max_not_improving,
+    )
+    profile = search_rules.read_profile(doc)
+    max_trials = _held(doc, profile, search, max_trials, room_beside(parents))
     child = Child(space, known, static, kind, name, max_trials)
     inherited = doc.sub(lambda: inherit_given(child, parents, given["inherited"]))
     if doc.faults:
@@ -107,6 +117,7 @@ def read_arguments(given: Mapping[str, object], options: Mapping[str, object]) -
         max_trials=max_trials,
         repeats=repeats,
         criteria=criteria,
+        improvement=profiles.improvement(profile),
         static=static,
         inherited=inherited,
         comparable=kind is WarmStartType.IDENTICAL_DATA_AND_ALGORITHM,

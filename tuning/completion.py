@@ -39,16 +39,18 @@ class Result(NamedTuple):
 class Standing:
     """What the rules need to know of a search, so that a service can ask its database instead of loading all trials.
 
-    ``best`` is the best value of the own trials that ended with one (the first of equals), ``since_best`` how many
-    trials with higher numbers have ended with a value or failed (of all trials, while there is no best), ``before`` the
-    best value of all but the last ``n`` that ended with one (for ``convergence``; None if there are no more than n).
+    ``best`` is the best value of the own trials that ended with one (the first of equals). ``since_improved`` is how
+    many trials have ended with a value or failed after the last one that was better than all before it by more than
+    the share ``improvement`` of the best of them; while none has a value, how many have failed. ``before`` is the best
+    value of all but the last ``n`` that ended with one (for ``convergence``; None if there are no more than n).
     ``started`` counts the own trials, ``completed`` those that ran to their own end, and ``finished`` those that ended
     in whatever way.
     """
 
     goal: Goal
     best: Result | None = None
-    since_best: int = 0
+    since_improved: int = 0
+    improvement: float = 0.0
     before: float | None = None
     started: int = 0
     completed: int = 0
@@ -159,25 +161,44 @@ class Tally:
                 best = self._best[-1] if self._best else one
                 self._best.append(one if self._goal.better(one.value, best.value) else best)
 
-    def standing(self, started: int, window: int | None = None) -> Standing:
+    def standing(self, started: int, window: int | None = None, improvement: float = 0.0) -> Standing:
         """Where a search stands that has ``started`` so many trials; ``before`` is filled for the rule that looks back
         on ``window`` of them.
         """
-        best = self._best[-1] if self._best else None
+        best, last = self._best[-1] if self._best else None, self._last_improvement(improvement)
         return Standing(
             goal=self._goal,
             best=best,
-            since_best=len(self._told) - (bisect(self._told, best.trial) if best else 0),
+            since_improved=len(self._told) - (bisect(self._told, last.trial) if last else 0),
+            improvement=improvement,
             before=None if window is None or len(self._best) <= window else self._best[-window - 1].value,
             started=started,
             completed=self._completed,
             finished=self._finished,
         )
 
+    def _last_improvement(self, share: float) -> Result | None:
+        """From one best value back to the one before it, until the step was large enough."""
+        place = len(self._best)
+        while place > 0:
+            best = self._best[place - 1]
+            place = bisect(self._valued, (best.trial,))
+            if place == 0 or improves(self._goal, best.value, self._best[place - 1].value, share):
+                return best
+        return None
 
-def standing(history: History, window: int | None = None) -> Standing:
+
+def standing(history: History, window: int | None = None, improvement: float = 0.0) -> Standing:
     """Where a history stands; see ``Tally.standing``."""
-    return Tally(history.goal, history.own).standing(len(history.own), window)
+    return Tally(history.goal, history.own).standing(len(history.own), window, improvement)
+
+
+def improves(goal: Goal, value: float, best: float, share: float = 0.0) -> bool:
+    """Whether ``value`` is better than ``best`` by more than ``share`` of it.
+
+    A best of 0 has no share: there, anything better is. What is beyond the largest float is reached by no value.
+    """
+    return goal.sign * value > goal.sign * best + share * abs(best)
 
 
 def target_reached(now: Standing, target: float) -> Completion | None:
@@ -190,19 +211,24 @@ def target_reached(now: Standing, target: float) -> Completion | None:
 
 
 def no_improvement(now: Standing, trials: int) -> Completion | None:
-    """Met when ``trials`` trials came after the best one (the first of equals), or at all while none has a value.
+    """Met when ``trials`` trials came after the last improvement, or at all while none has a value.
 
+    What an improvement is ``now`` was told: anything that is better than all before it, or, as SageMaker has it, what
+    is so by more than 1 % (profiles.py).
     A failed trial is one that brought no improvement (F80 counts "training jobs that have failed to improve"); one that
     was lost, or stopped before it had a value, says nothing of its point and is not counted.
     """
     best = now.best
-    if now.since_best < trials:
+    if now.since_improved < trials:
         return None
-    since = f"No improvement in {_trials(now.since_best)}"
-    numbers: dict[str, Number] = {"trials_since": now.since_best, "limit": trials}
+    least = f" of more than {100 * now.improvement:g} %" if now.improvement else ""
+    since = f"No improvement{least} in {_trials(now.since_improved)}"
+    numbers: dict[str, Number] = {"trials_since": now.since_improved, "limit": trials}
     if best is None:
         return Completion("no_improvement", f"{since}: none has given a value.", numbers)
-    reason = f"{since}: the best is still trial {best.trial} with {best.value:.6g}."
+    if now.improvement:
+        numbers["improvement"] = now.improvement
+    reason = f"{since}: the best is {'' if least else 'still '}trial {best.trial} with {best.value:.6g}."
     return Completion("no_improvement", reason, {"trial": best.trial, "value": best.value, **numbers})
 
 
@@ -214,8 +240,7 @@ def convergence(now: Standing, trials: int, tolerance: float = TOLERANCE) -> Com
     """
     if now.before is None or now.best is None:
         return None
-    gained = max(0.0, now.goal.sign * (now.best.value - now.before))
-    if gained > tolerance * abs(now.before):
+    if improves(now.goal, now.best.value, now.before, tolerance):
         return None
     last = "the last trial" if trials == 1 else f"the last {trials} trials"
     reason = (

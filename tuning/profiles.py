@@ -2,8 +2,8 @@
 
 A job that is to run on such a service as well, or that came from one, is held to its spaces, strategies, early stopping
 and counts, and takes its defaults where it is silent (seed, strategy, options, counts, scales of ranges); HPT's own are
-far wider. What only HPT has and no service could misread (how often a
-point is run, points to try first, completion rules) stays free.
+far wider. What both have means what it does there. What only HPT has and no service could misread (how often a point is
+run, points to try first, completion rules of its own) stays free.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Profile:
 
     ``searches`` is what a hyperparameter may be: a kind, or with ``expressions`` the name of a HyperDrive expression;
     ``searches_with`` narrows it for some strategies. ``no_policy_with`` are strategies beside which nothing may be
-    stopped early. ``advised`` is a number of trials for each hyperparameter, by strategy: advice, not a rule.
+    stopped early. ``improvement`` is the share of the best value by more than which a trial improves on it, for
+    completion by trials that do not, of which it takes ``least_not_improving``. ``advised`` is a number of trials for
+    each hyperparameter, by strategy: advice, not a rule.
     """
 
     title: str
@@ -46,6 +48,8 @@ class Profile:
     max_trials_with: Mapping[str, int] = field(default_factory=dict)
     max_parallel: int | None = None
     seconds: tuple[int, int] | None = None  # what the job's max_seconds may be
+    improvement: float = 0.0
+    least_not_improving: int = 1
     whole_grid: bool = False  # a grid is run whole: max_trials is the number of its points
     advised: Mapping[str, int] = field(default_factory=dict)
     # What the service does where a job's document is silent.
@@ -72,6 +76,8 @@ PROFILES: dict[str, Profile] = {
         max_trials_with={"random": 10_000},
         max_parallel=100,
         seconds=(120, 15_768_000),
+        improvement=0.01,
+        least_not_improving=3,
         whole_grid=True,
         # A choice: its Python SDK fills in Auto (ParameterRange, scaling_type); the API reference names no default.
         scale_unset="auto",
@@ -122,6 +128,7 @@ class Search:
     max_parallel: int = 1
     max_seconds: int | None = None
     repeats: int = 1
+    max_not_improving: int | None = None
 
 
 def profile_called(name: str) -> Profile:
@@ -198,6 +205,12 @@ def whole_grid(name: str | None, search: Search) -> int | None:
     return None if search.space.size is None else search.space.size * search.repeats
 
 
+def improvement(name: str | None) -> float:
+    """The share of the best value by more than which a trial improves on it (F80); 0 without a profile."""
+    profile = PROFILES.get(name or "")
+    return 0.0 if profile is None else profile.improvement
+
+
 def most_trials(name: str, search: Search) -> int | None:
     """As many trials as the service runs of such a search; None if it sets no limit.
 
@@ -270,6 +283,10 @@ def _limit_faults(name: str, profile: Profile, search: Search) -> list[Fault]:
         if not least <= search.max_seconds <= longest:
             message = f"is {search.max_seconds}; {profile.title} takes {least:,} to {longest:,} seconds"
             faults.append(Fault("limits.max_seconds", message, "limit"))
+    least_trials = profile.least_not_improving
+    if search.max_not_improving is not None and search.max_not_improving < least_trials:
+        message = f"is {search.max_not_improving}; {profile.title} takes {least_trials} trials or more"
+        faults.append(Fault("completion.max_not_improving", message, "limit"))
     return faults
 
 

@@ -296,6 +296,7 @@ def _search(spec: JobSpec) -> profiles.Search:
         max_parallel=spec.limits.max_parallel,
         max_seconds=spec.limits.max_seconds,
         repeats=spec.repeats,
+        max_not_improving=spec.completion.max_not_improving,
     )
 
 

@@ -134,7 +134,7 @@ class Tuner:
         self.dropped: tuple[Dropped, ...] = read.inherited.dropped
         self._strategy, self._policy = read.strategy, read.policy
         self._scheduler = self._strategy if isinstance(self._strategy, Scheduler) else None
-        self._criteria = read.criteria
+        self._criteria, self._improvement = read.criteria, read.improvement
         self._repeats = read.repeats
         self._trials = Trials(read.goal, read.inherited.observations, read.comparable)
         self._judged: dict[int, int] = {}  # how many reports of a trial
@@ -189,7 +189,7 @@ class Tuner:
         return self._completed() or self._spent or met_by(started, self._standing(), Spent())
 
     def _standing(self) -> Standing:
-        return self._trials.tally.standing(len(self._trials), self._criteria.converged)
+        return self._trials.tally.standing(len(self._trials), self._criteria.converged, self._improvement)
 
     @property
     def done(self) -> bool:

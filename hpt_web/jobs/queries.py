@@ -30,7 +30,8 @@ from hpt_web.jobs.models import (
 )
 from hpt_web.jobs.rows import select
 from hpt_web.jobs.tally import Tally
-from tuning.completion import Criteria, Result, Standing
+from tuning import profiles
+from tuning.completion import Criteria, Result, Standing, improves
 from tuning.states import Goal, TrialState
 from tuning.warmstart import WarmStartType
 
@@ -168,7 +169,7 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
 
     `counts` are its trials by state.
     """
-    goal = Goal(job.goal)
+    goal, improvement = Goal(job.goal), profiles.improvement(job.spec.get("profile"))
     rules = (criteria.target, criteria.max_not_improving, criteria.converged)
     best, since, before = None, 0, None
     if any(rule is not None for rule in rules):
@@ -177,7 +178,10 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
         if criteria.max_not_improving is not None:
             failed = Q(state=TrialState.FAILED) | Q(state=TrialState.COMPLETED, objective__isnull=True)
             told = failed | Q(state__in=USABLE, objective__isnull=False)
-            since = job.trials.filter(told, number__gt=best.trial if best else 0).count()
+            improved = best.trial if best else 0
+            if best and improvement:
+                improved = _last_improvement(usable, goal, improvement, criteria.max_not_improving)
+            since = job.trials.filter(told, number__gt=improved).count()
         if best is not None and (window := criteria.converged) is not None:
             last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
             earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None
@@ -185,12 +189,30 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
     return Standing(
         goal=goal,
         best=best,
-        since_best=since,
+        since_improved=since,
+        improvement=improvement,
         before=before,
         started=sum(counts.values()),
         completed=counts.get(TrialState.COMPLETED, 0),
         finished=sum(n for state, n in counts.items() if TrialState(state).terminal),
     )
+
+
+def _last_improvement(usable: QuerySet[Trial], goal: Goal, share: float, most: int) -> int:
+    """The number of the last trial that was better by more than a share than all before it; of the one before the last
+    `most` with a value, if none of these was: the rule asks no further."""
+    rows = [
+        Result(number, value)
+        for number, value in usable.order_by("-number").values_list("number", "objective")[:most]
+        if value is not None
+    ]
+    best, last = _best_of(usable.filter(number__lt=rows[-1].trial), goal), rows[-1].trial - 1
+    for row in reversed(rows):
+        if best is None or improves(goal, row.value, best.value, share):
+            last = row.trial
+        if best is None or goal.better(row.value, best.value):
+            best = row
+    return last
 
 
 def _best_of(usable: QuerySet[Trial], goal: Goal) -> Result | None:

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import random
+import sys
 
 import pytest
 
@@ -16,6 +17,7 @@ from tuning.completion import (
     count_reached,
     first_met,
     gpu_hours_are_spent,
+    improves,
     no_improvement,
     standing,
     target_reached,
@@ -86,7 +88,7 @@ def test_trials_that_were_lost_or_stopped_without_a_value_say_nothing_of_improve
     states = (TrialState.LOST, TrialState.STOPPED, TrialState.PAUSED, TrialState.RUNNING)
     best = Observation(1, {}, TrialState.COMPLETED, 0.9)
     others = tuple(Observation(number, {}, state) for number, state in enumerate(states, start=2))
-    assert standing(History(Goal.MAXIMIZE, (best, *others))).since_best == 0
+    assert standing(History(Goal.MAXIMIZE, (best, *others))).since_improved == 0
 
 
 def test_failures_in_a_row_end_a_search_that_no_longer_improves():
@@ -100,6 +102,16 @@ def test_failures_in_a_row_end_a_search_that_no_longer_improves():
         while not tuner.done:
             tuner.tell(tuner.ask()[0], failure="out of memory")
         assert tuner.completion.reason == reason
+
+
+def last_improvement(past, share):
+    """By the definition: each trial held against the best of all before it; 0 if there is none."""
+    last, best, sign = 0, None, past.goal.sign
+    for trial in past.finished:
+        if best is None or sign * trial.value > sign * best + share * abs(best):
+            last = trial.number
+        best = trial.value if best is None or sign * trial.value > sign * best else best
+    return last
 
 
 @pytest.mark.parametrize("goal", list(Goal))
@@ -119,11 +131,15 @@ def test_a_tally_says_of_trials_in_whatever_order_what_their_history_does(goal):
         for window in (None, 1, 7, 100):
             found = copy.copy(tally).standing(count, window)
             assert found == standing(past, window)
+            for share in (0.0, 0.01, 0.3, 1.0):
+                after = last_improvement(past, share)
+                expected = sum(one.number > after for one in (*past.finished, *past.failed))
+                assert copy.copy(tally).standing(count, window, share).since_improved == expected
             ended = past.finished[:-window] if window else ()
             assert found.before == (best_of(goal, ended).value if ended else None)
         assert found.best == (past.best and (past.best.number, past.best.value))
         after = past.best.number if past.best else 0
-        assert found.since_best == sum(one.number > after for one in (*past.finished, *past.failed))
+        assert found.since_improved == sum(one.number > after for one in (*past.finished, *past.failed))
         assert found.completed == sum(one.state is TrialState.COMPLETED for one in past.own)
         assert found.finished == sum(one.state.terminal for one in past.own)
 
@@ -260,3 +276,53 @@ def test_time_is_a_rule_of_completion(monkeypatch):
     assert tuner.done
     with pytest.raises(InvalidSpec, match=r"completion\.max_seconds: is 0; give a whole number from 1"):
         Tuner([FLOAT], completion={"max_seconds": 0})
+
+
+@pytest.mark.parametrize(
+    ("values", "ended_after"),
+    [
+        ([1.0, 1.000001, 1.000002, 1.000003], 4),  # however small, each is better
+        ([1.0, 1.005, 1.009, 1.01], 4),  # a per cent is not more than one; and no trial alone made more
+        ([1.0, 1.005, 1.02, 1.02, 1.02, 1.02], 6),
+        ([1.0, 1.011, 1.023, 1.035, 1.046], None),
+        ([0.0, 1e-9, 0.0, 0.0, 0.0], 5),  # of 0 there is no share
+        ([-1.0, -0.995, -0.99, -0.99, -0.99], 4),
+        ([-1.0, -0.98, -0.96, -0.94, -0.92], None),
+    ],
+)
+@pytest.mark.parametrize("goal", list(Goal))
+def test_under_sagemakers_profile_an_improvement_is_one_of_more_than_a_per_cent(values, ended_after, goal):
+    """F80: its MaxNumberOfTrainingJobsNotImproving; without a profile every improvement counts."""
+    arguments = {"strategy": "random", "completion": {"max_not_improving": 3}, "max_trials": 50}
+    told = {}
+    for profile in ("sagemaker", None):
+        tuner = Tuner([FLOAT], str(goal), profile=profile, **arguments)
+        for value in values:
+            tuner.tell(tuner.ask()[0], goal.sign * value)
+            if tuner.done:
+                break
+        told[profile] = tuner
+    assert told["sagemaker"].done is (ended_after is not None)
+    assert len(told["sagemaker"].trials) == (ended_after or len(values))
+    if ended_after:
+        assert told["sagemaker"].completion.rule == "no_improvement"
+        assert told["sagemaker"].completion.reason.startswith("No improvement of more than 1 % in 3 trials: the best")
+        assert told["sagemaker"].completion.numbers["improvement"] == 0.01
+    assert len(told[None].trials) >= len(told["sagemaker"].trials)
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "best", "share", "found"),
+    [
+        (Goal.MAXIMIZE, 1.01, 1.0, 0.01, False),  # not by more than 1 %, however the difference is rounded
+        (Goal.MAXIMIZE, 1.0101, 1.0, 0.01, True),
+        (Goal.MINIMIZE, 0.5, 0.5, 0.0, False),
+        (Goal.MAXIMIZE, sys.float_info.max, -sys.float_info.max, 0.01, True),
+        (Goal.MINIMIZE, -sys.float_info.max, sys.float_info.max, 1.0, True),
+        (Goal.MAXIMIZE, sys.float_info.max, 1.79e308, 0.01, False),
+        (Goal.MAXIMIZE, 1e-323, 5e-324, 0.01, True),
+    ],
+)
+def test_what_improves_on_the_best(goal, value, best, share, found):
+    """F80; the largest floats have no difference."""
+    assert improves(goal, value, best, share) is found

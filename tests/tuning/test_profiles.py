@@ -320,3 +320,17 @@ def test_an_unknown_profile_is_refused():
 def test_no_limit_of_a_vendor_holds_by_itself():
     assert len(floats(100)) == 100
     assert choices(1000).size == 1000
+
+
+@pytest.mark.parametrize(("profile", "refused"), [("sagemaker", True), ("hyperdrive", False), ("modelarts", False)])
+def test_sagemaker_takes_three_trials_without_improvement_or_more(profile, refused):
+    """F80: BestObjectiveNotImproving.MaxNumberOfTrainingJobsNotImproving."""
+    for trials, faults in ((2, ["completion.max_not_improving"]), (3, []), (None, [])):
+        found = fields(profile, floats(1), strategy="bayesian", max_not_improving=trials)
+        assert found == (faults if refused else [])
+
+
+def test_a_notebook_and_a_job_are_held_to_it():
+    completion = {"max_not_improving": 2}
+    with pytest.raises(InvalidSpec, match=r"completion\.max_not_improving: is 2; Amazon SageMaker .* takes 3 trials"):
+        Tuner([{"name": "x", "type": "float", "min": 0, "max": 1}], profile="sagemaker", completion=completion)

@@ -1726,7 +1726,7 @@ export interface components {
              * @description All trials together held GPUs for so many hours.
              */
             max_gpu_hours: number | null;
-            /** @description So many trials since the best one, none of them better; failed ones count. */
+            /** @description So many trials since the best one, none of them better; failed ones count. Under the profile sagemaker, better is by more than 1 %. */
             max_not_improving: number | null;
             /**
              * Format: double
@@ -1752,7 +1752,7 @@ export interface components {
              * @description All trials together held GPUs for so many hours.
              */
             max_gpu_hours?: number | null;
-            /** @description So many trials since the best one, none of them better; failed ones count. */
+            /** @description So many trials since the best one, none of them better; failed ones count. Under the profile sagemaker, better is by more than 1 %. */
             max_not_improving?: number | null;
             /**
              * Format: double

@@ -110,7 +110,8 @@ class Completion(Shape):
     )
     max_not_improving = serializers.IntegerField(
         required=False, allow_null=True,
-        help_text="So many trials since the best one, none of them better; failed ones count.",
+        help_text="So many trials since the best one, none of them better; failed ones count. "
+        "Under the profile sagemaker, better is by more than 1 %.",
     )  # fmt: skip
     converged = serializers.IntegerField(
         required=False, allow_null=True, help_text="So many last trials moved the best by no more than `tolerance`."

@@ -280,6 +280,32 @@ def test_the_database_and_the_history_agree(new_job: NewJob, goal: Goal, window:
         assert found == standing(History(goal, own_trials(job)), window)
 
 
+@pytest.mark.parametrize("goal", list(Goal))
+@pytest.mark.parametrize("most", [1, 3, 40])
+def test_the_database_and_the_history_agree_on_improvements_of_a_per_cent(
+    new_job: NewJob, goal: Goal, most: int
+) -> None:
+    """F80: those of SageMaker's profile, as far back as the rule asks."""
+    job = new_job(objective={"metric": "score", "goal": str(goal)}, profile="sagemaker")
+    for count in (0, 1, 5, 90):
+        Trial.objects.filter(job=job, number__gte=100).delete()
+        many(job, count)
+        found = standing_of(job, counts_by_state([job.pk])[job.pk], Criteria(max_not_improving=most))
+        expected = standing(History(goal, own_trials(job)), None, 0.01)
+        assert (found.best, found.improvement) == (expected.best, 0.01)
+        assert min(found.since_improved, most) == min(expected.since_improved, most)
+
+
+def test_a_job_under_sagemakers_profile_ends_where_nothing_improves_by_a_per_cent(play: Callable[..., Play]) -> None:
+    """F80: three trials, each better, none by more than 1 %."""
+    game = play({"max_not_improving": 3}, profile="sagemaker")
+    for value in (0.5, 0.501, 0.502, 0.503):
+        assert state(game.job) == "Running"
+        game.ends(value)
+    assert state(game.job) == "Completed"
+    assert game.job.reason == "No improvement of more than 1 % in 3 trials: the best is trial 4 with 0.503."
+
+
 def test_the_rules_cost_as_much_however_many_trials_there_are(new_job: NewJob) -> None:
     job = new_job(
         completion={"target": 2, "max_not_improving": 10_000, "converged": 5, "tolerance": 0, "max_gpu_hours": 1}

@@ -175,7 +175,8 @@ export function completionWords(spec: JobDocument): Record<string, string> {
   const sign = spec.objective.goal === "minimize" ? "≤" : "≥";
   const trials = (value: number) => `${formatNumber(value)} trials`;
   say("target", rules.target, (value) => `${spec.objective.metric} ${sign} ${formatNumber(value, 6)}`);
-  say("no improvement in", rules.max_not_improving, trials);
+  const least = spec.profile === "sagemaker" ? " of more than 1 %" : "";
+  say(`no improvement${least} in`, rules.max_not_improving, trials);
   say(
     "convergence over",
     rules.converged,
