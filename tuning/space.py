@@ -19,6 +19,7 @@ from tuning.focus import narrowed
 from tuning.grids import COUNTED, Combinations, GridPoints
 from tuning.parameter_rules import number_text
 from tuning.parameters import Categorical, Condition, Expression, Float, Floats, Integer, Parameter, Value
+from tuning.plain import plain
 from tuning.space_document import read_parameter
 from tuning.space_rules import MAX_PARAMETERS, constraint_faults, list_faults
 
@@ -80,10 +81,16 @@ class SearchSpace:
         """Read the document form: a list of hyperparameters as ``to_json`` writes them, or expressions of HyperDrive.
 
         With constraints it is an object instead: ``{"parameters": [...], "constraints": ["warmup < epochs", ...]}``.
+        Numbers may be numpy's, and lists its arrays or range objects.
 
         Raises:
             InvalidSpec: with every fault of every parameter, fields named relative to ``field``.
         """
+        try:
+            doc = plain(doc)
+        except RecursionError:
+            message = "is nested too deeply; give a list of hyperparameters, each an object of plain members"
+            raise InvalidSpec([Fault(field, message, "type")]) from None
         if not isinstance(doc, Mapping):
             return cls(_parameters(doc, field))
         faults = [

@@ -269,3 +269,30 @@ def test_parameters_made_in_code_are_checked_too():
         Categorical("x", ())
     with pytest.raises(InvalidSpec):
         SearchSpace(())
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"type": "choice", "values": range(1, 5)}, {"type": "choice", "values": [1, 2, 3, 4]}),
+        ({"type": "choice", "range": range(1, 9, 2)}, {"type": "choice", "range": [1, 9, 2]}),
+        ({"type": "categorical", "values": np.arange(3)}, {"type": "categorical", "values": [0, 1, 2]}),
+        ({"type": "integer", "min": np.int64(1), "max": np.int64(9)}, {"type": "integer", "min": 1, "max": 9}),
+        ({"type": "float", "min": np.float32(0), "max": 1}, {"type": "float", "min": 0.0, "max": 1.0}),
+    ],
+)
+def test_a_space_takes_what_a_notebook_holds(given, written):
+    """F34: a choice of a range object; by a list or by an object, in a Tuner or without one."""
+    space = SearchSpace.from_json([{"name": "b", **given}])
+    assert space == SearchSpace.from_json([{"name": "b", **written}])
+    assert space == SearchSpace.from_json({"parameters": [{"name": "b", **given}]})
+    assert SearchSpace.from_json(space.to_json()) == space
+
+
+def test_what_no_list_holds_is_refused_and_not_read_for_ever():
+    nested: object = 1
+    for _ in range(3000):
+        nested = [nested]
+    for odd in (range(10**30), nested):
+        with pytest.raises(InvalidSpec):
+            SearchSpace.from_json([{"name": "b", "type": "choice", "values": odd}])
