@@ -25,6 +25,7 @@ TITLES: dict[str, str] = {
     "poi": "probability of improvement",
 }
 _CERTAIN = 1e4  # standard deviations, beyond which an improvement is certain, or out of the question
+_FAR = 1e100  # of which the square, in the least standard deviations, is still a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,17 @@ class Acquisition:
     kappa: float = 2.5
     xi: float = 0.0
 
+    @property
+    def bar(self) -> float:
+        """The loss to come below. Beyond so many of the model's units it orders points no other way."""
+        return self.incumbent - min(self.xi, _FAR)
+
     def score(self, features: Floats) -> Floats:
         """Worth of each of ``features`` (m, D)."""
         mean, sd = self.model.predict(features)
         if self.kind == "ucb":
             return self.kappa * sd - mean
-        z = (self.incumbent - self.xi - mean) / sd
+        z = (self.bar - mean) / sd
         value: Floats = np.log(sd) + log_improvement(z) if self.kind == "ei" else log_cdf(z)
         return value
 
@@ -55,7 +61,7 @@ class Acquisition:
         mean, sd, mean_gradient, sd_gradient = self.model.predict_gradient(features)
         if self.kind == "ucb":
             return self.kappa * sd - mean, self.kappa * sd_gradient - mean_gradient
-        z = (self.incumbent - self.xi - mean) / sd
+        z = (self.bar - mean) / sd
         if self.kind == "ei":
             log_h = log_improvement(z)
             slope = np.exp(log_cdf(z) - log_h)  # d log h / dz

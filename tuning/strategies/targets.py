@@ -83,8 +83,9 @@ class Targets:
         """How far below the transformed ``value`` lies a loss that is less than its own by ``better``."""
         if not better:
             return 0.0
-        loss = (float(self.to_loss(value)) - better - self.centre) / self.scale
-        return value - (float(_bend(np.array(loss), self.exponent)) - self.mean) / self.sd
+        with np.errstate(over="ignore"):
+            loss = np.nan_to_num((np.asarray(self.to_loss(value)) - better - self.centre) / self.scale)
+            return float(np.nan_to_num(value - (_bend(loss, self.exponent) - self.mean) / self.sd))
 
 
 def _best_exponent(x: Floats) -> float:
