@@ -141,35 +141,38 @@ def stop_trial(*, actor: User, project: str, name: str, number: int) -> Trial:
         Conflict: the trial is over already.
     """
     trial = trial_for(actor, project, name, number, Role.EDITOR)
-    reason = f"Stopped by {actor.username}."
+    with transaction.atomic():  # what runs does not wait for its job's step, which may take a while to choose
+        if (attempt := _locked_attempt(trial)) is not None:
+            _stop(actor, trial, attempt)
+            return trial
+    # Nothing of it runs, so it is the job's to move, and the job's step may be just starting it. The job is locked
+    # before the attempt, so in another transaction: one that has just ended is not found in the first, but is locked by
+    # it all the same.
     with transaction.atomic():
-        attempt = _locked_attempt(trial)
-        if attempt is None:
-            # Nothing of it runs, so it is the job's to move, and the job's step may be just starting it. The job's row
-            # comes before the attempt's, and none of these is locked here. One that runs does not wait for the step.
-            TuningJob.objects.select_for_update(no_key=True).get(pk=trial.job_id)
-            attempt = _locked_attempt(trial)
-        trial.refresh_from_db()
-        if attempt is not None:
-            attempt.trial = trial
-            entries = stop_attempt(attempt, Attempt.StopKind.USER, reason)
-        elif move_trial(trial, TrialState.STOPPED, reason=reason):
-            entries = [trial_entry(trial)]
-        else:
-            raise Conflict(f"Trial {number} of {name!r} is {trial.state}; nothing to stop.")
-        if entries:  # else it is being stopped for good already
-            record(
-                actor=actor,
-                action="trial.stop",
-                target_kind="trial",
-                target=f"{trial.job.name}/{number}",
-                project=trial.job.project,
-            )
-            append(trial.job_id, [*entries, decide(trial.job, Decision.Kind.STOP, reason, trial=trial)])
-            transaction.on_commit(partial(tasks.nudge, trial.job_id))
+        TuningJob.objects.select_for_update(no_key=True).get(pk=trial.job_id)
+        _stop(actor, trial, _locked_attempt(trial))
     return trial
 
 
 def _locked_attempt(trial: Trial) -> Attempt | None:
     """The attempt of a trial that runs, if one does, with its row locked."""
     return live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()
+
+
+def _stop(actor: User, trial: Trial, attempt: Attempt | None) -> None:
+    """Have the attempt stop, or the trial, of which none runs, not start: then its job is locked."""
+    trial.refresh_from_db()
+    reason = f"Stopped by {actor.username}."
+    if attempt is not None:
+        attempt.trial = trial
+        entries = stop_attempt(attempt, Attempt.StopKind.USER, reason)
+    elif move_trial(trial, TrialState.STOPPED, reason=reason):
+        entries = [trial_entry(trial)]
+    else:
+        raise Conflict(f"Trial {trial.number} of {trial.job.name!r} is {trial.state}; nothing to stop.")
+    if not entries:
+        return  # it is being stopped for good already
+    where, job = f"{trial.job.name}/{trial.number}", trial.job
+    record(actor=actor, action="trial.stop", target_kind="trial", target=where, project=job.project)
+    append(job.pk, [*entries, decide(job, Decision.Kind.STOP, reason, trial=trial)])
+    transaction.on_commit(partial(tasks.nudge, job.pk))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
+from hpt_web import crash
 from hpt_web.accounts.errors import Conflict
 from hpt_web.jobs import tasks
 from hpt_web.jobs.doors import actions, changes, external, reruns
@@ -105,16 +106,17 @@ STOP: dict[str, Any] = {"project": "lab", "number": 1}
 
 
 class Held:
-    """A function that waits, when it is called, until it is let go."""
+    """A function that waits, when it is called (with `only` this), until it is let go."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *only: object) -> None:
         self.reached, self.go = threading.Event(), threading.Event()
-        self._real = getattr(owner, name)
+        self._real, self._only = getattr(owner, name), only
         monkeypatch.setattr(owner, name, self)
 
     def __call__(self, *args: Any, **more: Any) -> Any:
-        self.reached.set()
-        assert self.go.wait(SECONDS)
+        if not self._only or args == self._only:
+            self.reached.set()
+            assert self.go.wait(SECONDS)
         return self._real(*args, **more)
 
 
@@ -136,14 +138,16 @@ class Aside(threading.Thread):
         finally:
             connections.close_all()
 
-    def stands_or_is_over(self) -> None:
-        """It has come to its end, or to a row that somebody has locked."""
-        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    def stands_or_is_over(self, *behind: str) -> None:
+        """It has come to its end, or to a row that somebody has locked; or to where these waits are."""
+        sql = "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         deadline = time.monotonic() + SECONDS
         with connection.cursor() as cursor:
             while self.is_alive() and time.monotonic() < deadline:
+                cursor.execute("SELECT pg_stat_clear_snapshot()")
                 cursor.execute(sql)
-                if cursor.fetchone() != (0,):
+                waits = sorted(wait for (wait,) in cursor.fetchall())
+                if waits and (not behind or waits == sorted(behind)):
                     return
         assert not self.is_alive()
 
@@ -232,6 +236,33 @@ def test_so_is_one_that_is_just_being_handed_out(
     assert (answer.stop, answer.pause, answer.reason) == (True, False, "Stopped by alice.")
     script.tell(1, attempt=2)
     assert trial(script.job).state == "Stopped"
+
+
+def test_a_stop_that_comes_as_the_trial_gives_its_place_back_blocks_nobody(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the attempt over, then waits for the job, whose step goes on from that attempt."""
+    job = new_job(limits={"max_trials": 3, "max_parallel": 1, "max_attempts": 3})
+    (token,) = live(job)
+    follower.claim()
+    follower.nudge = lambda job: None
+    backend.vanishes(token)
+    held = Held(monkeypatch, crash, "at", "result.written")
+    settles = Aside(follower.look, tokens=[token])
+    assert held.reached.wait(SECONDS)
+    stop = Aside(actions.stop_trial, actor=team.alice, name="first", **STOP)
+    stop.stands_or_is_over()
+    with transaction.atomic():
+        TuningJob.objects.select_for_update(no_key=True).get(pk=job.pk)
+        step = Aside(dispatch.advance, job_id=job.pk)
+        step.stands_or_is_over("transactionid", "transactionid")
+        held.go.set()
+        settles.done()
+        stop.stands_or_is_over("transactionid", "tuple")  # behind the step
+    step.done()
+    assert stop.done().state == "Stopping"
+    obeys(backend, follower, *live(job))
+    assert trial(job).state == "Stopped"
 
 
 def test_who_runs_is_stopped_without_waiting_for_the_step(
