@@ -12,6 +12,15 @@ from tuning.states import Goal, TrialState
 
 # The states in which a trial's objective is its result; what a failed or lost trial printed before it broke is not.
 COUNTED = frozenset({TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED})
+# An axis has differences, a margin and rounded numbers, which must be floats too: what lies beyond is drawn there.
+LARGEST = 1e300
+
+
+def drawable(value: Value) -> Value:
+    """A value within what an axis can show; a text and what is not finite as it is."""
+    if isinstance(value, str) or not math.isfinite(value) or -LARGEST <= value <= LARGEST:
+        return value
+    return math.copysign(LARGEST, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,12 @@ class TrialPoint:
     started_at: float | None
     ended_at: float | None
     hyperparameters: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        if self.objective is not None:
+            object.__setattr__(self, "objective", drawable(self.objective))
+        shown = {name: drawable(value) for name, value in self.hyperparameters.items()}
+        object.__setattr__(self, "hyperparameters", shown)
 
     @property
     def measured(self) -> bool:
@@ -46,6 +61,10 @@ class Curve:
     values: Sequence[float]
     times: Sequence[float]
 
+    def __post_init__(self) -> None:
+        if self.values and max(map(abs, self.values)) > LARGEST:
+            object.__setattr__(self, "values", [drawable(value) for value in self.values])
+
 
 @dataclass(frozen=True, slots=True)
 class ParameterAxis:
@@ -56,6 +75,11 @@ class ParameterAxis:
     high: float | None = None
     log: bool = False
     values: tuple[Value, ...] = ()
+
+    def __post_init__(self) -> None:
+        for end in ("low", "high"):
+            if (value := getattr(self, end)) is not None:
+                object.__setattr__(self, end, drawable(value))
 
     @property
     def numeric(self) -> bool:

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt_web.figures import axes, layout, palette
-from hpt_web.figures.data import Drawing, FigureKind, FigureOptions, JobTrials, Trace, TrialPoint, Unavailable, count
+from hpt_web.figures.data import (
+    LARGEST,
+    Drawing,
+    FigureKind,
+    FigureOptions,
+    JobTrials,
+    Trace,
+    TrialPoint,
+    Unavailable,
+    count,
+)
 from hpt_web.figures.parameter import text_of
 from hpt_web.figures.sampling import digits_for, rounded
 
@@ -24,6 +34,9 @@ GRID = 160
 MAX_GROUPS = 8
 # The tails of a Gaussian kernel that are worth drawing, in bandwidths.
 TAILS = 3.0
+# Less has no density that a float can hold.
+NARROWEST = 1e-290
+MOST_DECADES = math.log10(LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +68,21 @@ def bandwidth(values: Floats) -> float:
 
     Where half of the values are the same the interquartile range is 0 and the deviation alone decides.
     """
+    # A power of two changes no digit, and squares of the largest and the least floats are none.
+    exponent = math.frexp(float(np.abs(values).max()))[1]
+    values = np.ldexp(values, -exponent)
     deviation = float(values.std(ddof=1))
     quartiles = np.percentile(values, [25, 75])
     spread = float(quartiles[1] - quartiles[0]) / 1.34
     width = min(deviation, spread) if spread > 0 else deviation
-    return 0.9 * width / math.pow(len(values), 0.2)
+    return math.ldexp(0.9 * width / math.pow(len(values), 0.2), exponent)
 
 
 def estimate(values: Floats, grid: Floats, width: float) -> Floats:
     """Gaussian kernel density of ``values`` (n,) at ``grid`` (m,); integrates to 1."""
-    z = (grid[:, None] - values[None, :]) / width
-    sums: Floats = np.exp(-0.5 * z * z).sum(axis=1)
+    with np.errstate(over="ignore", under="ignore"):  # so far away nothing is left of the kernel
+        z = (grid[:, None] - values[None, :]) / width
+        sums: Floats = np.exp(-0.5 * z * z).sum(axis=1)
     return sums / (len(values) * width * math.sqrt(2 * math.pi))
 
 
@@ -122,6 +139,9 @@ def _lack(trials: Sequence[TrialPoint]) -> str | None:
         return f"{count(len(trials), 'result')} so far, at least {MIN_RESULTS} are needed"
     if len({trial.objective for trial in trials}) == 1:
         return f"all {len(trials)} results are {trials[0].objective:.5g}, which has no width"
+    results = [trial.objective or 0.0 for trial in trials]
+    if max(results) - min(results) < NARROWEST:
+        return f"all {len(trials)} results are within {NARROWEST:g} of each other"
     return None
 
 
@@ -136,7 +156,10 @@ def _group(job: JobTrials, value: str | None, trials: Sequence[TrialPoint], log:
             max(low, clip.low if clip.low is not None else low),
             min(high, clip.high if clip.high is not None else high),
         )
-    grid = np.linspace(low - TAILS * width, high + TAILS * width, GRID)
+    first, last = low - TAILS * width, high + TAILS * width
+    if log:
+        last = min(last, MOST_DECADES)
+    grid = np.linspace(first, last, GRID)
     return Group(
         job=job,
         value=value,
