@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models import F
 
 from hpt_web.accounts.errors import Conflict, Forbidden, Invalid, NotVisible
 from hpt_web.accounts.models import AuditEvent
 from hpt_web.catalog.actions import add_algorithm_version, create_algorithm
-from hpt_web.jobs.doors import actions, changes, external, reruns
+from hpt_web.jobs.doors import actions, changes, external
 from hpt_web.jobs.lifecycle import seconds_run
 from hpt_web.jobs.models import Attempt, Decision, MetricPoint, Trial, TuningJob
 from hpt_web.jobs.queries import points_of
@@ -233,52 +231,6 @@ def test_a_job_that_failed_resumes_with_its_failed_trials_unless_it_would_fail_a
     for _ in range(3):
         finishes(backend, follower, *live(job))
     assert state(job) == "Completed" and job.trials.count() == 3
-
-
-@pytest.mark.parametrize("where", ["waiting for a place", "ending with its job", "retried since"])
-def test_what_a_person_has_stopped_for_itself_does_not_go_on_with_its_job(
-    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, change: Change, where: str
-) -> None:
-    """F30, wherever the trial was when it was stopped; and what was run again since does."""
-    job = new_job(limits={"max_trials": 9, "max_parallel": 2})
-    stop: dict[str, Any] = {"actor": team.alice, "project": "lab", "name": "first"}
-    if where == "waiting for a place":
-        change(changes.pause_job, {"mode": "now"})
-        for token in live(job):
-            obeys(backend, follower, token)
-        actions.stop_trial(**stop, number=1)
-        actions.stop_job(**stop)
-    elif where == "ending with its job":
-        actions.stop_job(**stop)
-        actions.stop_trial(**stop, number=1)
-    else:
-        first = live(job)[0]
-        actions.stop_trial(**stop, number=1)
-        change(changes.pause_job, {"mode": "drain"})
-        obeys(backend, follower, first)
-        reruns.retry_trial(**stop, number=1, document={})
-        assert trial(job).state == "Queued", "it waits for the job"
-        actions.stop_job(**stop)
-    for token in live(job):
-        obeys(backend, follower, token)
-    assert (state(job), trial(job).state, trial(job, 2).state) == ("Stopped", "Stopped", "Stopped")
-    change(changes.resume_job, {})
-    assert trial(job).state == ("Starting" if where == "retried since" else "Stopped")
-    assert trial(job, 2).state == "Starting"
-    told = Decision.objects.filter(job=job, trial=None, kind="resume").latest("id")
-    assert told.numbers == {"trials": 2 if where == "retried since" else 1}
-
-
-def test_what_is_out_of_time_does_not_go_on_with_its_job_either(
-    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, change: Change
-) -> None:
-    job = new_job(limits={"max_trials": 9, "max_parallel": 1, "trial_seconds": 60})
-    change(changes.pause_job, {"mode": "now"})
-    obeys(backend, follower, *live(job))
-    Attempt.objects.update(started_at=F("ended_at") - timedelta(seconds=61))
-    actions.stop_job(actor=team.alice, project="lab", name="first")
-    change(changes.resume_job, {})
-    assert trial(job).state == "Stopped" and Decision.objects.filter(trial=trial(job), kind="retry").count() == 0
 
 
 # --- extend and change ------------------------------------------------------------------------------------------------

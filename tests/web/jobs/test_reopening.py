@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db.models import F
 
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.accounts.models import Project, Quota, User
 from hpt_web.jobs.doors import actions, changes, reruns
-from hpt_web.jobs.models import TuningJob
+from hpt_web.jobs.models import Attempt, Decision, TuningJob
 from hpt_web.jobs.running.follow import Follower
-from tests.web.jobs.lab import Team, live, state
+from tests.web.jobs.lab import Team, live, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
-from tests.web.jobs.test_changes import finishes
+from tests.web.jobs.test_changes import finishes, obeys
 
 NewJob = Callable[..., TuningJob]
 
@@ -84,3 +87,50 @@ def test_changes_are_held_against_the_limits_of_whoever_made_the_job(new_job: Ne
     Quota.objects.filter(user=team.alice).update(user=team.bob, project=None)
     change(team, job, by=team.bob, limits={"max_trials": 50})
     assert Project.objects.get(slug="lab").jobs.get(name=job.name).max_trials == 50
+
+
+@pytest.mark.parametrize("where", ["waiting for a place", "ending with its job", "retried since"])
+def test_what_a_person_has_stopped_for_itself_does_not_go_on_with_its_job(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, where: str
+) -> None:
+    """F30, wherever the trial was when it was stopped; and what was run again since does."""
+    job = new_job(limits={"max_trials": 9, "max_parallel": 2})
+    at: dict[str, Any] = {"actor": team.alice, "project": "lab", "name": "first"}
+    if where == "waiting for a place":
+        changes.pause_job(**at, document={"mode": "now"})
+        for token in live(job):
+            obeys(backend, follower, token)
+        actions.stop_trial(**at, number=1)
+        actions.stop_job(**at)
+    elif where == "ending with its job":
+        actions.stop_job(**at)
+        actions.stop_trial(**at, number=1)
+    else:
+        first = live(job)[0]
+        actions.stop_trial(**at, number=1)
+        changes.pause_job(**at, document={"mode": "drain"})
+        obeys(backend, follower, first)
+        reruns.retry_trial(**at, number=1, document={})
+        assert trial(job).state == "Queued", "it waits for the job"
+        actions.stop_job(**at)
+    for token in live(job):
+        obeys(backend, follower, token)
+    assert (state(job), trial(job).state, trial(job, 2).state) == ("Stopped", "Stopped", "Stopped")
+    changes.resume_job(**at, document={})
+    assert trial(job).state == ("Starting" if where == "retried since" else "Stopped")
+    assert trial(job, 2).state == "Starting"
+    told = Decision.objects.filter(job=job, trial=None, kind="resume").latest("id")
+    assert told.numbers == {"trials": 2 if where == "retried since" else 1}
+
+
+def test_what_is_out_of_time_does_not_go_on_with_its_job_either(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 1, "trial_seconds": 60})
+    at: dict[str, Any] = {"actor": team.alice, "project": "lab", "name": "first"}
+    changes.pause_job(**at, document={"mode": "now"})
+    obeys(backend, follower, *live(job))
+    Attempt.objects.update(started_at=F("ended_at") - timedelta(seconds=61))
+    actions.stop_job(**at)
+    changes.resume_job(**at, document={})
+    assert trial(job).state == "Stopped" and Decision.objects.filter(trial=trial(job), kind="retry").count() == 0
