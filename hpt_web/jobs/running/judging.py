@@ -52,7 +52,7 @@ class Judge:
         try:
             return earlystop.judge_reports(self._policy, trial.number, self._history, judged=len(known.curve))
         except Exception as error:
-            _say_once(self._job, f"Trial {trial.number} of job {self._job} goes on unjudged: {told(error)}")
+            _say_once(f"Trial {trial.number} of job {self._job} goes on unjudged: {told(error)}")
             return None
 
 
@@ -64,12 +64,12 @@ def judge_for(job: TuningJob) -> Judge | None:
     except DatabaseError:
         raise
     except Exception as error:
-        _say_once(job.pk, f"Nobody judges the trials of job {job.pk}: {told(error)}")
+        _say_once(f"Nobody judges the trials of job {job.pk}: {told(error)}")
         return None
 
 
 @lru_cache(maxsize=256)
-def _say_once(job: int, message: str) -> None:
+def _say_once(message: str) -> None:
     """Into the log with the error at hand, once in a process: reports may come many times a second."""
     logger.exception(message)
 
