@@ -124,7 +124,7 @@ def test_both_sides_are_told_why_and_others_only_in_numbers() -> None:
     assert told.numbers == {"needed": 1, "free": 0, "size": 4, "held": 4, "guaranteed": 1}
     assert grants[2].text == (
         "1 more trial could run, but pool gpu has 4 devices: other projects 4. 1 spot trial gives way to it. "
-        "It is next in line; when a trial may start is not known yet."
+        "It is next in line; a trial may start in about a minute."
     )
     (own,) = plan(POOLS, [job(1, 4, 9, spot=True), job(2, 0, 1)])[2].preempts
     assert "a trial of job-2 waits for 1 of pool gpu, where 0 of 4 are free, and is no spot job;" in own.reason

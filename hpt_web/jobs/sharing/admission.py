@@ -54,6 +54,7 @@ from hpt_web.jobs.sharing.demands import (
     Usage,
 )
 from hpt_web.jobs.sharing.fairness import Standing, Turn
+from hpt_web.jobs.sharing.foretelling import foretell
 from hpt_web.jobs.sharing.preempting import preemptions
 from hpt_web.jobs.sharing.seating import Blocked, Table
 
@@ -91,7 +92,7 @@ def plan(
     able = []
     for demand in demands:
         out = _spent_of(demand, spent, table)
-        able.append(demand if out is None else replace(demand, wanted=min(demand.wanted, demand.live)))
+        able.append(demand if out is None else replace(demand, wanted=min(demand.wanted, demand.live), pending=0))
         if out is not None and demand.wanted > demand.live:
             missing = demand.wanted - demand.live
             reason = waiting.spent(missing, out.project, out.user, out.used, out.limit, out.period, out.ends)
@@ -99,14 +100,18 @@ def plan(
     hopeless = [never for one in able if one.wanted > one.live and (never := table.never(one))]
     out_of_line = {found.demand.job for found in hopeless}  # what can never start wants nothing that others could have
     if out_of_line:
-        able = [replace(one, wanted=one.live) if one.job in out_of_line else one for one in able]
+        able = [replace(one, wanted=one.live, pending=0) if one.job in out_of_line else one for one in able]
     for demand in able:
         table.seat(demand)
     blocked = _serve(_lines(able, table), table)
     _explain(grants, [*hopeless, *blocked], table)
-    for job, found in preemptions(able, blocked, table).items():
+    gives_way = preemptions(able, blocked, table)
+    for job, found in gives_way.items():
         reason = f"{grants[job].reason} {waiting.giving_way(len(found))}"
         grants[job] = replace(grants[job], reason=reason, preempts=tuple(found))
+    attempts = {one.attempt for found in gives_way.values() for one in found}
+    for job, (place, line, seconds) in foretell(able, blocked, attempts, table).items():
+        grants[job] = replace(grants[job], place=place, waiting=line, starts_in=seconds)
     return grants
 
 
@@ -169,16 +174,11 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
             grants[found.demand.job] = replace(grants[found.demand.job], reason=reason, missing=found.missing)
     for members in in_line.values():
         first = -math.inf  # the highest priority of the teams that stand before it, beyond their guarantees
-        hours = table.floor.hours() if table.floor is not None and any(found.told for found in members) else None
-        for place, found in enumerate(members, 1):
+        for found in members:
             demand = found.demand
             outranks = first if first > demand.priority and _beyond(demand, table) else None
             if _beyond(demand, table):
                 first = max(first, demand.priority)
-            times = [] if found.told else [room.opens_after(amount) for room, amount in found.lacking]
-            if hours is not None and (wish := table.wish(demand)) is not None:
-                times.append(hours.next(wish, demand.typical).left)
-            known = [time for time in times if time is not None]
             grants[demand.job] = replace(
                 grants[demand.job],
                 reason=(
@@ -189,9 +189,6 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
                 )
                 + ("" if outranks is None else f" {waiting.outranked(outranks, demand.priority)}"),
                 missing=found.missing,
-                place=place,
-                waiting=len(members),
-                starts_in=max(known) if len(known) == len(times) else None,
             )
 
 

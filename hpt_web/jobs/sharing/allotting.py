@@ -77,6 +77,14 @@ class Floor:
         self.given.setdefault(demand.job, []).append(grant.devices)
         return True
 
+    def end(self, demand: Demand, attempt: int) -> None:
+        """A trial gives back its devices; without the number of its attempt the first that was started here."""
+        for at, one in enumerate(self.taken):
+            mine = one.demand is not None and one.demand.job == demand.job
+            if mine and one.attempt == attempt:
+                del self.taken[at]
+                return
+
     def lacks(self, demand: Demand, barred: Collection[str] = ()) -> bool:
         wish = self.wishes.get(demand.job)
         return wish is not None and self._room(wish.without(barred)) is None

@@ -344,6 +344,7 @@ def _demand(row: dict[str, Any], running: Sequence[_Running], place: Place, *, a
         spot=bool(row["spec__spot"]),
         share=place.share,
         priority=row["priority"],
+        pending=_pending(row),
     )
 
 
@@ -361,12 +362,20 @@ def _wanted(row: dict[str, Any], *, live: int, asks: bool) -> int:
     it asks itself, which it does whenever something of it has moved; one without its image wants nothing at all."""
     if row["state"] not in STARTING or (row["lacks_image"] and not asks):
         return live
-    more: int = row["paused"] + max(0, row["max_trials"] - row["total"])
-    if row["reopened"] is not None:  # it only runs again what is queued
-        more = 0
-    wanted: int = live + row["queued"] + (more if asks or not row["waits"] else 0)
+    wanted: int = live + (_pending(row) if asks or not row["waits"] else row["queued"])
     most: int = row["max_parallel"]
     return max(live, min(most, wanted))
+
+
+def _pending(row: dict[str, Any]) -> int:
+    """The trials that a job has yet to start, unless its rules end it before."""
+    if row["state"] not in STARTING:
+        return 0
+    queued: int = row["queued"]
+    if row["reopened"] is not None:  # it only runs again what is queued
+        return queued
+    more: int = row["paused"] + max(0, row["max_trials"] - row["total"])
+    return queued + more
 
 
 class _Declared(NamedTuple):

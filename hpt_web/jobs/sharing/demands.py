@@ -38,6 +38,10 @@ class Share:
     lends: int | None = None
 
     @property
+    def most(self) -> float:
+        return math.inf if self.cap is None else self.cap
+
+    @property
     def reserved(self) -> int:
         """What is there for the team at any moment."""
         return 0 if self.lends is None else max(0, self.guaranteed - self.lends)
@@ -89,7 +93,8 @@ class Demand:
 
     Of a trial that takes only the part `share` of each of its GPUs, `devices` is the sum of the parts. `typical` is for
     how many seconds its trials run. The team is "" for projects without one; of teams beyond their guarantees those of
-    higher `priority` come first. `spot`: its trials can be pre-empted.
+    higher `priority` come first. `spot`: its trials can be pre-empted. It has `pending` trials yet to start, at least
+    those that it wants now.
     """
 
     job: int
@@ -105,6 +110,7 @@ class Demand:
     spot: bool = False
     share: float = 1.0
     priority: int = 0
+    pending: int = 0
 
     @property
     def live(self) -> int:

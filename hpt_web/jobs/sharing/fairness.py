@@ -9,10 +9,12 @@ held alone the heaviest team would get that one every time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
+
+from hpt_web.jobs.sharing.demands import Share
 
 ROUNDING = 1e-9  # parts are sums of floats
 
@@ -35,6 +37,37 @@ def split(rest: float, claims: Iterable[Claim]) -> dict[str, float]:
         found[claim.team] = min(claim.wanted, max(0.0, rest) * claim.weight / weights)
         rest -= found[claim.team]
         weights -= claim.weight
+    return found
+
+
+def shared_out(
+    size: float, desired: Mapping[tuple[str, bool], float], shares: Mapping[str, Share], priorities: Mapping[str, int]
+) -> dict[tuple[str, bool], float]:
+    """The parts of a pool by team, and with those that are for spot trials alone; `desired` is what is held or wanted.
+
+    Beyond the guarantees teams of lower priority get what those of higher priority leave, and spot trials what all
+    others leave. What a team does not lend is nobody else's part.
+    """
+    parts: dict[str, float] = {}
+    for team, share in shares.items():
+        wanted = desired.get((team, False), 0) + desired.get((team, True), 0)
+        parts[team] = min(share.guaranteed, wanted, share.most)
+    rest = size - sum(max(part, shares[team].reserved) for team, part in parts.items())
+    found, wanted_by_now = {}, dict.fromkeys(parts, 0.0)
+    tiers: dict[tuple[bool, float], list[str]] = {}
+    for team, spot in sorted(desired):
+        tiers.setdefault((spot, -priorities[team]), []).append(team)
+    for (spot, _), teams in sorted(tiers.items()):
+        claims = []
+        for team in teams:
+            wanted_by_now[team] += desired[team, spot]
+            most = min(wanted_by_now[team], shares[team].most)
+            claims.append(Claim(team, shares[team].weight, most - parts[team]))
+        given = split(rest, claims)
+        rest -= sum(given.values())
+        for team in teams:
+            parts[team] += given.get(team, 0)
+            found[team, spot] = parts[team]
     return found
 
 

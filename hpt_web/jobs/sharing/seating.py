@@ -4,7 +4,7 @@ whose turn it is."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hpt_web.jobs.sharing.allotting import Floor, Wish
 from hpt_web.jobs.sharing.demands import (
     CPU,
+    ENTRY_SECONDS,
     MIN_RUN_SECONDS,
     Demand,
     Holding,
@@ -21,7 +22,7 @@ from hpt_web.jobs.sharing.demands import (
     Shares,
     Usage,
 )
-from hpt_web.jobs.sharing.fairness import Claim, Rank, Standing, Turn, split, standing
+from hpt_web.jobs.sharing.fairness import Rank, Standing, Turn, shared_out, standing
 from hpt_web.jobs.sharing.waiting import Bound, Kind, Room
 
 
@@ -32,7 +33,7 @@ class Blocked(NamedTuple):
     missing: int
     room: Room  # the first of those in which there is not enough
     needs: float  # of it
-    lacking: tuple[tuple[Room, float], ...] = ()  # each with what has to come free there; empty: too small for ever
+    lacking: tuple[tuple[Room, float], ...] = ()  # each with what is needed of it; empty: too small for ever
     kept: bool = False  # what was free is kept for it
     back: float = 0  # what other teams do not lend, of the first
     told: str = ""  # why, if it is for the devices themselves
@@ -52,6 +53,7 @@ class Table:
     started: dict[int, int] = field(default_factory=dict)
     changes: int = 0  # so often a turn may have moved
     _rooms: dict[Bound, Room] = field(default_factory=dict)
+    _above: dict[tuple[str, str, str, str], list[tuple[Room, bool]]] = field(default_factory=dict)  # by pool, team, ...
     _pool: dict[str, Pool] = field(default_factory=dict)
     _held: dict[tuple[str, ...], float] = field(default_factory=dict)
     _lent: dict[tuple[str, ...], float] = field(default_factory=dict)  # of it by spot trials
@@ -64,6 +66,8 @@ class Table:
     _priority: dict[str, int] = field(default_factory=dict)
     _largest: dict[str, dict[str, float]] = field(default_factory=dict)  # trial that waits for a pool, by team
     _parts: dict[str, dict[tuple[str, bool], float]] = field(default_factory=dict)  # as they were last shared out
+    _clock: float = 0.0  # since the plan
+    _more: dict[tuple[str, ...], float] = field(default_factory=dict)  # used since then, but for what is held so long
     _contented: set[str] = field(default_factory=set)  # the pools of which somebody can take less than was thought
 
     def __post_init__(self) -> None:
@@ -115,9 +119,9 @@ class Table:
         return max(held - self._lent.get(of, 0), min(held, guaranteed))
 
     def used(self, pool: str, team: str, user: str | None = None) -> float:
-        if user is None:
-            return self._used_by_team.get((team, pool), 0.0)
-        return self.usage.get((team, user, pool), 0.0)
+        of = (pool, team) if user is None else (pool, team, user)
+        before = self._used_by_team.get((team, pool), 0.0) if user is None else self.usage.get((team, user, pool), 0.0)
+        return before + self._more.get(of, 0.0) + self._clock * self._held.get(of, 0) if self._clock else before
 
     def kept_back(self, pool: str, team: str, after: float) -> float:
         """What other teams do not lend of a pool to this one, which would hold so much of it `after` the next start.
@@ -175,40 +179,10 @@ class Table:
     def part(self, team: str, pool: str, *, spot: bool = False) -> float:
         """Of the pool, as far as the team wants so much: what is guaranteed to it, and of the rest by its weight."""
         if pool not in self._parts:
-            self._parts[pool] = self._shared_out(pool)
+            desired, reserved = self._desired.get(pool, {}), self._reserved.get(pool, {})
+            teams = {name: self.share(name, pool) for name in {*(name for name, _ in desired), *reserved}}
+            self._parts[pool] = shared_out(self._sharable(pool), desired, teams, self._priority)
         return self._parts[pool].get((team, spot), 0)
-
-    def _shared_out(self, pool: str) -> dict[tuple[str, bool], float]:
-        """The parts by team, and with those that are for spot trials alone. Beyond the guarantees teams of lower
-        priority get what those of higher priority leave, and spot trials what all others leave."""
-        desired = self._desired.get(pool, {})
-        parts: dict[str, float] = {}
-        for team in {team for team, _ in desired}:
-            share = self.share(team, pool)
-            wanted = sum(desired.get((team, spot), 0) for spot in (False, True))
-            parts[team] = min(share.guaranteed, wanted, math.inf if share.cap is None else share.cap)
-        reserved = self._reserved.get(pool, {})
-        rest = self._sharable(pool) - sum(max(parts.get(of, 0), reserved.get(of, 0)) for of in {*parts, *reserved})
-        found, wanted_by_now = {}, dict.fromkeys(parts, 0.0)
-        for spot, _, teams in sorted(self._tiers(desired)):
-            claims = []
-            for team in teams:
-                share = self.share(team, pool)
-                wanted_by_now[team] += desired[team, spot]
-                most = wanted_by_now[team] if share.cap is None else min(wanted_by_now[team], share.cap)
-                claims.append(Claim(team, share.weight, most - parts[team]))
-            given = split(rest, claims)
-            rest -= sum(given.values())
-            for team in teams:
-                parts[team] += given.get(team, 0)
-                found[team, spot] = parts[team]
-        return found
-
-    def _tiers(self, desired: Iterable[tuple[str, bool]]) -> list[tuple[bool, float, list[str]]]:
-        tiers: dict[tuple[bool, float], list[str]] = {}
-        for team, spot in sorted(desired):
-            tiers.setdefault((spot, -self._priority[team]), []).append(team)
-        return [(*tier, teams) for tier, teams in tiers.items()]
 
     def _sharable(self, pool: str) -> float:
         """What all may hold of it together: its devices, or fewer if the installation has a limit."""
@@ -240,16 +214,19 @@ class Table:
         self._wanted[of] = self._wanted.get(of, 0) + wanted
         self._priority[demand.team] = demand.priority
         for holding in demand.running:
-            self._desire(demand, holding.pool, holding.devices)
+            self.desire(demand, 1, holding)
         if wanted:
-            self._desire(demand, demand.pool, demand.devices, demand.wanted - demand.live)
+            self.desire(demand, demand.wanted - demand.live)
             largest = self._largest.setdefault(demand.pool, {})
             largest[demand.team] = max(demand.devices, largest.get(demand.team, 0))
 
-    def _desire(self, demand: Demand, pool: str, devices: float, trials: int = 1) -> None:
+    def desire(self, demand: Demand, trials: int, holding: Holding | None = None) -> None:
+        """So many trials more count as held or wanted, or fewer; the parts do not move before they are shared anew."""
+        pool, devices = (demand.pool, demand.devices) if holding is None else (holding.pool, holding.devices)
         for name, amount in self.amounts(pool, devices):
             desired, of = self._desired.setdefault(name, {}), (demand.team, demand.spot)
             desired[of] = desired.get(of, 0) + trials * amount
+            self._contented.add(name)
 
     def start(self, demand: Demand) -> bool:
         """Give one more trial of the job its devices, if every bound admits it; not for one that can `never` start."""
@@ -332,29 +309,29 @@ class Table:
         meets first, else of the pool."""
         rooms = list(self.rooms_of(demand, demand.pool, demand.devices))
         missing = demand.wanted - demand.live - self.started.get(demand.job, 0)
-        self._desire(demand, demand.pool, demand.devices, -missing)
-        self._contented.update(name for name, _ in self.amounts(demand.pool, 1))
+        self.desire(demand, -missing)
         own = Bound(Kind.POOL, demand.pool)
         lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
         barred = self._barred(demand)
         told = self._without_device(demand, missing, lacking, barred)
         lacking = lacking or [(self._rooms[own], demand.devices)]
         backs = [self._back(demand, room, amount) for room, amount in lacking]
-        in_line = tuple(
-            [(room, room.queue(amount) + back) for (room, amount), back in zip(lacking, backs, strict=True)]
-        )
         first, needs = lacking[0]
-        kept = False
-        for (room, amount), back in zip(lacking, backs, strict=True):
-            same = (room.bound.kind is Kind.POOL) is (first.bound.kind is Kind.POOL)
+        kept = self._keep(demand, lacking, on_floor=bool(told))
+        return Blocked(demand, missing, first, needs, tuple(lacking), kept, backs[0], told, barred, turn)
+
+    def _keep(self, demand: Demand, lacking: Sequence[tuple[Room, float]], *, on_floor: bool) -> bool:
+        own, kept = Bound(Kind.POOL, demand.pool), False
+        for room, amount in lacking:
+            same = (room.bound.kind is Kind.POOL) is (lacking[0][0].bound.kind is Kind.POOL)
             if not same or not self._may_come(demand, room, amount):
                 continue
-            if self.floor is not None and room.bound == own and (told or self.in_parts(demand)):
+            if self.floor is not None and room.bound == own and (on_floor or self.in_parts(demand)):
                 self.floor.keep(demand)
-            elif room.keep(demand.project, demand.name, amount, back):
+            elif room.keep(demand.project, demand.name, amount, self._back(demand, room, amount)):
                 self._kept[room.bound] = demand
                 kept = True
-        return Blocked(demand, missing, first, needs, in_line, kept, backs[0], told, barred, turn)
+        return kept
 
     def _without_device(
         self, demand: Demand, missing: int, lacking: Sequence[tuple[Room, float]], barred: frozenset[str]
@@ -388,29 +365,79 @@ class Table:
         )
         return room.size - sum(claims) >= amount
 
-    def _take(self, demand: Demand, holding: Holding) -> None:
+    # --- what comes next (`foretelling`) ---
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock += seconds
+
+    def end(self, demand: Demand, holding: Holding) -> None:
+        """A trial gives back what it holds."""
+        if self.floor is not None:
+            self.floor.end(demand, holding.attempt)
+        self._take(demand, holding, -1)
+
+    def keep_nothing(self) -> None:
+        """What is kept for whom is decided anew, and the parts are."""
+        for bound in self._kept:
+            self._rooms[bound].kept = None
+        self._kept.clear()
+        if self.floor is not None:
+            self.floor.kept.clear()
+        for pool in self._contented:
+            self._parts.pop(pool, None)
+        self._contented.clear()
+
+    def is_open(self, pool: str) -> bool:
+        """Whether anything of it is free, and of its host."""
+        host = self.host_of(pool)
+        return self._rooms[Bound(Kind.POOL, pool)].free > 0 and (
+            not host or self._rooms[Bound(Kind.POOL, host)].free > 0
+        )
+
+    def wait(self, demand: Demand) -> Bound | None:
+        """The job cannot start: what is free is kept for it, or the limit is named that it waits for."""
+        rooms = self.rooms_of(demand, demand.pool, demand.devices)
+        lacking = [(room, amount) for room, amount in rooms if self._lacks(demand, room, amount)]
+        if lacking and lacking[0][0].bound.kind is not Kind.POOL and lacking[0][0].free < lacking[0][1]:
+            return lacking[0][0].bound
+        own = self._rooms[Bound(Kind.POOL, demand.pool)], demand.devices
+        self._keep(demand, lacking or [own], on_floor=not lacking)
+        return None
+
+    def _take(self, demand: Demand, holding: Holding, sign: int = 1) -> None:
+        """A trial takes what it holds, or with the sign -1 gives it back."""
         self.changes += 1
         for room, amount in self.rooms_of(demand, holding.pool, holding.devices):
-            room.take(demand.project, demand.name, amount, holding.left)
+            room.take(demand.project, demand.name, sign * amount)
         for pool, amount in self.amounts(holding.pool, holding.devices):
             for of in ((pool, demand.team), (pool, demand.team, demand.user)):
-                self._held[of] = self._held.get(of, 0) + amount
+                self._held[of] = self._held.get(of, 0) + sign * amount
                 if demand.spot:
-                    self._lent[of] = self._lent.get(of, 0) + amount
+                    self._lent[of] = self._lent.get(of, 0) + sign * amount
+                if self._clock:
+                    entry = ENTRY_SECONDS if sign > 0 else 0
+                    self._more[of] = self._more.get(of, 0.0) + amount * (entry - sign * self._clock)
 
     def amounts(self, pool: str, devices: float) -> list[tuple[str, float]]:
         """What one trial takes of each pool."""
         host = self.host_of(pool)
         return [(pool, devices), (host, 1)] if host else [(pool, devices)]
 
-    def rooms_of(self, demand: Demand, pool: str, devices: float) -> Iterator[tuple[Room, float]]:
+    def rooms_of(self, demand: Demand, pool: str, devices: float) -> list[tuple[Room, float]]:
         """Every bound on a trial of the job with what it takes of it: limits, caps, pools."""
-        amounts = self.amounts(pool, devices)
-        for project, user in product((demand.project, None), (demand.user, None)):
-            for name, amount in [("", 1), *amounts]:
-                if room := self._rooms.get(Bound(Kind.LIMIT, name, "", project, user)):
-                    yield room, amount
-        for bound in (Bound(Kind.TEAM, "", demand.team), Bound(Kind.POOL, "")):
-            for name, amount in amounts:
+        of = pool, demand.team, demand.project, demand.user
+        if (found := self._above.get(of)) is None:
+            found = self._above[of] = list(self._bounds(*of))
+        return [(room, devices if own else 1) for room, own in found]
+
+    def _bounds(self, pool: str, team: str, project: str, user: str) -> Iterator[tuple[Room, bool]]:
+        """Each with whether devices of the pool count there, not trials."""
+        names = [name for name, _ in self.amounts(pool, 1)]
+        for of, who in product((project, None), (user, None)):
+            for name in ("", *names):
+                if room := self._rooms.get(Bound(Kind.LIMIT, name, "", of, who)):
+                    yield room, name == pool
+        for bound in (Bound(Kind.TEAM, "", team), Bound(Kind.POOL, "")):
+            for name in names:
                 if room := self._rooms.get(bound._replace(pool=name)):
-                    yield room, amount
+                    yield room, name == pool

@@ -49,19 +49,13 @@ class Room:
     free: float = field(init=False)
     holders: dict[tuple[str, str], float] = field(default_factory=dict)  # units, by project and job
     kept: Kept | None = None  # what is free is kept for whoever needs more
-    _releases: list[tuple[float, float]] = field(default_factory=list)
-    _reach: list[tuple[float, float]] | None = None
-    _queued: float = 0
-    _spare: float | None = None
 
     def __post_init__(self) -> None:
         self.free = self.size
 
-    def take(self, project: str, job: str, amount: float, left: float | None) -> None:
+    def take(self, project: str, job: str, amount: float) -> None:
         self.free -= amount
         self.holders[project, job] = self.holders.get((project, job), 0) + amount
-        if left is not None:
-            self._releases.append((left, amount))
 
     def keep(self, project: str, job: str, amount: float, back: float = 0) -> bool:
         """Keep what is free, but for what is kept `back` from it, for a job that needs more; False if there is nothing
@@ -70,31 +64,6 @@ class Room:
             return False
         self.kept = Kept(project, job, self.free - back, amount)
         return True
-
-    def queue(self, amount: float) -> float:
-        """Stand in line for `amount`; how much has to come free until it is there for this one."""
-        if self._spare is None:
-            self._spare = max(0, self.free)
-        self._queued += amount
-        return self._queued - self._spare
-
-    def opens_after(self, amount: float) -> float | None:
-        """The seconds until `amount` units will have come free, by what is known of the trials that hold them.
-
-        Beyond the last of these it goes on at their pace. None if nothing is known.
-        """
-        if self._reach is None:
-            self._reach, total = [], 0.0
-            for left, units in sorted(self._releases):
-                total += units
-                self._reach.append((left, total))
-        for left, total in self._reach:
-            if total >= amount:
-                return left
-        if not self._reach:
-            return None
-        last, total = self._reach[-1]
-        return last * amount / total
 
 
 def why(project: str, room: Room, missing: int, devices: float, *, kept: bool, back: float = 0) -> str:
