@@ -9,7 +9,7 @@ import heapq
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -158,3 +158,25 @@ def test_weights_hold_below_a_limit_of_all(limit: Limit) -> None:
     shares = {("heavy", CPU): Share(0, None, 5), ("light", CPU): Share(0, None, 1), ("idle", CPU): Share(0, None, 2)}
     grants = plan([Pool(CPU, 8)], demands, shares=shares, limits=[limit])
     assert [grants[at].start for at in range(3)] == ([5, 1, 2] if limit.user else [3, 0, 1])
+
+
+def test_who_comes_later_is_told_the_numbers_that_decide() -> None:
+    running = (Holding(CPU, 1), Holding(CPU, 1))
+    light = Demand(1, "light", "l", 9, "lea", "light", running=running)
+    heavy = Demand(2, "heavy", "h", 9, "hal", "heavy", running=running)
+    shares = {("light", CPU): Share(0, None, 1), ("heavy", CPU): Share(0, None, 2)}
+    used = {("light", "lea", CPU): 7200.0, ("heavy", "hal", CPU): 3600.0}
+    told = plan([Pool(CPU, 4)], [light, heavy], shares=shares, usage=used)
+    assert "first" not in told[2].reason
+    assert told[1].reason.endswith(
+        "By weight its team's part is 1.33 of 4, of which it holds 2: teams that lack more of theirs come first."
+    )
+    one = [replace(light, running=()), replace(heavy, running=())]
+    full = Demand(3, "full", "f", 1, "fay", "light", running=(Holding(CPU, 1),))
+    told = plan([Pool(CPU, 1)], [*one, full], shares=shares, usage=used)
+    assert told[1].reason.endswith("of which it holds 1: teams that lack more of theirs come first.")
+    told = plan([Pool(CPU, 1)], [*one, replace(full, team="x")], shares=shares, usage=used)
+    assert told[1].reason.endswith(
+        "Of equals a team comes first that has used less lately for its weight: this one 2.0 device-hours for 1, the "
+        "one before it 1.0 for 2."
+    )

@@ -53,7 +53,7 @@ from hpt_web.jobs.sharing.demands import (
     Spent,
     Usage,
 )
-from hpt_web.jobs.sharing.fairness import Standing, Turn
+from hpt_web.jobs.sharing.fairness import Rank, Standing, Turn
 from hpt_web.jobs.sharing.foretelling import foretell
 from hpt_web.jobs.sharing.preempting import preemptions
 from hpt_web.jobs.sharing.seating import Blocked, Table
@@ -174,8 +174,13 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
             grants[found.demand.job] = replace(grants[found.demand.job], reason=reason, missing=found.missing)
     for members in in_line.values():
         first = -math.inf  # the highest priority of the teams that stand before it, beyond their guarantees
+        before: Turn | None = None  # the last one of another team
+        last: Turn | None = None
         for found in members:
             demand = found.demand
+            if last is not None and found.turn is not None and last.team != found.turn.team:
+                before = last
+            last = found.turn
             outranks = first if first > demand.priority and _beyond(demand, table) else None
             if _beyond(demand, table):
                 first = max(first, demand.priority)
@@ -187,9 +192,27 @@ def _explain(grants: dict[int, Grant], blocked: Sequence[Blocked], table: Table)
                         demand.project, found.room, found.missing, demand.devices, kept=found.kept, back=found.back
                     )
                 )
-                + ("" if outranks is None else f" {waiting.outranked(outranks, demand.priority)}"),
+                + ("" if outranks is None else f" {waiting.outranked(outranks, demand.priority)}")
+                + (_behind(found.turn, before, table) if found.turn is not None and before is not None else ""),
                 missing=found.missing,
             )
+
+
+def _behind(own: Turn, first: Turn, table: Table) -> str:
+    """Why a team's turn comes after another's of one rank and priority, with the numbers that decide; empty if that is
+    told already."""
+    if own.team == first.team or own[:2] != first[:2] or own.rank is Rank.GUARANTEED or math.isinf(own.priority):
+        return ""
+    pool, spot = own.pool, own.rank is Rank.SPOT
+    if own.standing > first.standing:
+        part, held = table.part(own.team, pool, spot=spot), table.counted(pool, own.team, spot=spot)
+        return f" {waiting.beyond_part(part, held, table.size(pool))}"
+    if own.used <= first.used:
+        return ""
+    of_own, of_first = (
+        (table.used(turn.pool, turn.team), table.share(turn.team, turn.pool).weight) for turn in (own, first)
+    )
+    return f" {waiting.used_more(of_own, of_first)}"
 
 
 def _beyond(demand: Demand, table: Table) -> bool:

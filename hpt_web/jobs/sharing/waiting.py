@@ -119,6 +119,23 @@ def outranked(first: float, own: int) -> str:
     return f"Beyond the guarantees a team of priority {first:g} comes before this one, whose priority is {own}."
 
 
+def beyond_part(part: float, held: float, size: int) -> str:
+    """What is added if a team comes first that lacks more of its part: a whole device, or some of one."""
+    return (
+        f"By weight its team's part is {number(part)} of {size}, of which it holds {number(held)}: teams that lack "
+        "more of theirs come first."
+    )
+
+
+def used_more(own: tuple[float, float], first: tuple[float, float]) -> str:
+    """What is added if a team comes first that has used less for its weight: device-seconds lately, and the weight."""
+    (used, weight), (less, of) = own, first
+    return (
+        f"Of equals a team comes first that has used less lately for its weight: this one {used / HOUR:.1f} "
+        f"device-hours for {weight:g}, the one before it {less / HOUR:.1f} for {of:g}."
+    )
+
+
 def giving_way(trials: int) -> str:
     """What is added if spot trials are asked for their places."""
     return f"{count(trials, 'spot trial')} {'gives' if trials == 1 else 'give'} way to it."
