@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt_web.accounts.errors import Conflict, Invalid
+from hpt_web.accounts.errors import Conflict, Invalid, NotVisible
 from hpt_web.jobs.documents import drafts
 from hpt_web.jobs.models import TuningJob
 from hpt_web.jobs.queries import counts_by_state
@@ -23,9 +23,12 @@ MEMBERS = ("limits", "completion", "keep")  # what may be changed; the rest is w
 
 
 def locked(job: TuningJob) -> TuningJob:
-    """The job's row, locked as by whoever advances it."""
+    """The job's row, locked as by whoever advances it; raises NotVisible if it was deleted since it was looked up."""
     rows = TuningJob.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("project", "created_by", "algorithm_version__algorithm").get(pk=job.pk)
+    found = rows.select_related("project", "created_by", "algorithm_version__algorithm").filter(pk=job.pk).first()
+    if found is None:
+        raise NotVisible(f"Tuning job {job.name!r} has just been deleted.")
+    return found
 
 
 def must_not_be_stopping(job: TuningJob, then: str) -> None:

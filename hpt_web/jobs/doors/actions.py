@@ -17,6 +17,7 @@ from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.accounts.models import Role, User
 from hpt_web.jobs import tasks
+from hpt_web.jobs.documents.amending import locked
 from hpt_web.jobs.documents.drafts import Draft, draft
 from hpt_web.jobs.events import Entry, append, decide, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import move_trial
@@ -120,7 +121,7 @@ def stop_job(*, actor: User, project: str, name: str) -> TuningJob:
     """
     job = job_for(actor, project, name, Role.EDITOR)
     with transaction.atomic():
-        job = TuningJob.objects.select_for_update(no_key=True).get(pk=job.pk)
+        job = locked(job)
         if job.state == JobState.STOPPED or job.stop_requested_at is not None:
             return job
         if JobState(job.state).terminal:
@@ -149,7 +150,7 @@ def stop_trial(*, actor: User, project: str, name: str, number: int) -> Trial:
     # before the attempt, so in another transaction: one that has just ended is not found in the first, but is locked by
     # it all the same.
     with transaction.atomic():
-        TuningJob.objects.select_for_update(no_key=True).get(pk=trial.job_id)
+        locked(trial.job)
         _stop(actor, trial, _locked_attempt(trial))
     return trial
 

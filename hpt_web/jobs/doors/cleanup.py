@@ -18,7 +18,7 @@ from django.db.models import QuerySet, Sum
 
 from hpt_web.accounts.access import project_for
 from hpt_web.accounts.audit import record
-from hpt_web.accounts.errors import Conflict, Invalid
+from hpt_web.accounts.errors import Conflict, Invalid, NotVisible
 from hpt_web.accounts.models import Project, Role, User
 from hpt_web.catalog.actions import delete_dataset
 from hpt_web.catalog.models import Dataset, DatasetVersion
@@ -122,7 +122,10 @@ def _why_it_stays(job: TuningJob, going: set[str]) -> str:
 
 def _delete_job(actor: User, job: TuningJob, cleaned: Cleaned) -> None:
     with transaction.atomic():
-        job = locked(job)
+        try:
+            job = locked(job)
+        except NotVisible:  # somebody else has deleted it meanwhile
+            return
         if reason := _why_it_stays(job, {item.name for item in cleaned.gone}):
             cleaned.kept.append(Item("job", job.name, reason=reason))
             return

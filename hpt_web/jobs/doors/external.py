@@ -22,6 +22,7 @@ from hpt_web.accounts.audit import record
 from hpt_web.accounts.errors import Conflict, Fault, Invalid
 from hpt_web.accounts.models import Role, User
 from hpt_web.jobs import rows, tasks
+from hpt_web.jobs.documents.amending import locked
 from hpt_web.jobs.events import Entry, append, job_entry, trial_entry
 from hpt_web.jobs.lifecycle import GO_ON_LATER, move_trial
 from hpt_web.jobs.models import EXTERNAL, Attempt, Decision, ExternalRun, Trial, TuningJob
@@ -97,7 +98,7 @@ def ask(*, actor: User, project: str, name: str, document: object) -> Asked:
     for other in dispatch.advance(job.pk):  # it may have come to its end
         tasks.nudge(other)
     with transaction.atomic():
-        job = TuningJob.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=job.pk)
+        job = locked(job)
         again = ExternalRun.objects.filter(request=key, attempt__trial__job=job) if key else ExternalRun.objects.none()
         if again:
             return Asked(

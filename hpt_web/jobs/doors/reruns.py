@@ -231,7 +231,7 @@ def preempt_trial(*, actor: User, project: str, name: str, number: int, document
     with transaction.atomic():
         attempt = live_attempts().select_for_update(of=("self",), no_key=True).filter(trial=trial).first()
         if attempt is None or attempt.stop_requested_at is not None:
-            trial.refresh_from_db()
+            trial = trial_for(actor, project, name, number)
             raise Conflict(f"Trial {number} of {name!r} is {trial.state}; it has no place to give back.")
         entries = dispatch.preempt(attempt, f"Pre-empted by {actor.username}{': ' + why if why else ''}.")
         _tell(actor, "trial.preempt", attempt.trial, entries, {"reason": why})

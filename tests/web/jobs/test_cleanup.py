@@ -15,13 +15,14 @@ from hpt_web.accounts.models import AuditEvent, Project, Quota, User
 from hpt_web.catalog.actions import add_dataset_version, create_dataset
 from hpt_web.catalog.models import Dataset
 from hpt_web.catalog.quotas import stored_bytes
-from hpt_web.jobs.doors import cleanup
+from hpt_web.jobs.doors import actions, changes, cleanup, external, reruns
 from hpt_web.jobs.doors.cleanup import Cleaned, Item
 from hpt_web.jobs.models import Event, MetricPoint, Trial, TuningJob, UsageEntry
 from hpt_web.jobs.outputs import retention
 from hpt_web.jobs.running import launching
 from hpt_web.jobs.running.follow import Follower
 from hpt_web.jobs.sharing.counting import used
+from tests.web.jobs.elsewhere import New
 from tests.web.jobs.lab import Team, state, trial
 from tests.web.jobs.scripted import ScriptedBackend
 from tests.web.jobs.test_retention import run
@@ -211,3 +212,71 @@ def test_exactly_one_name_takes_none_along_that_begins_so(done: Any, team: Team)
     assert [item.name for item in said.gone] == ["st"]
     assert clean(team.alice, "jobs", prefix="ST", exact=True).gone == said.gone
     assert list(TuningJob.objects.values_list("name", flat=True)) == ["stall"]
+
+
+# --- a job that goes while somebody looks at it -----------------------------------------------------------------------
+
+ONE_TRIAL: dict[str, Any] = {"number": 1, "document": {}}
+DOORS: list[tuple[Callable[..., object], dict[str, Any]]] = [
+    (actions.stop_job, {}),
+    (actions.stop_trial, {"number": 1}),
+    (changes.pause_job, {"document": {}}),
+    (changes.unpause_job, {}),
+    (changes.resume_job, {"document": {}}),
+    (changes.change_job, {"document": {"limits": {"max_trials": 9}}}),
+    (reruns.retry_trial, ONE_TRIAL),
+    (reruns.retry_failed, {"document": {}}),
+    (reruns.copy_trial, ONE_TRIAL),
+    (reruns.preempt_trial, ONE_TRIAL),
+]
+
+
+def goes_after_the_look(monkeypatch: pytest.MonkeyPatch, team: Team) -> None:
+    """Whoever has found a job, or its trial, and seen that it may be changed, comes too late."""
+    for door in (actions, changes, reruns, external):
+        for name in {"job_for", "trial_for"} & set(vars(door)):
+            look = getattr(door, name)
+
+            def found(*of: Any, look: Callable[..., Any] = look) -> Any:
+                seen = look(*of)
+                clean(team.alice, "jobs")
+                return seen
+
+            monkeypatch.setattr(door, name, found)
+
+
+@pytest.mark.parametrize(("door", "more"), DOORS, ids=lambda it: getattr(it, "__name__", ""))
+def test_a_job_that_is_deleted_while_somebody_looks_at_it_is_not_there_for_them(
+    done: Any, team: Team, root: User, monkeypatch: pytest.MonkeyPatch, door: Callable[..., object], more: Any
+) -> None:
+    done("sweep", 0.1, spot=True)
+    goes_after_the_look(monkeypatch, team)
+    with pytest.raises(NotVisible, match=r"has just been deleted|no tuning job"):
+        door(actor=root, project="lab", name="sweep", **more)
+    assert not AuditEvent.objects.filter(actor=root, target__startswith="sweep").exists()
+
+
+def test_nor_is_one_of_which_somebody_asks_for_trials(
+    elsewhere: New, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = elsewhere(name="sweep")
+    actions.stop_job(actor=team.alice, project="lab", name="sweep")
+    assert state(script.job) == "Stopped"
+    goes_after_the_look(monkeypatch, team)
+    with pytest.raises(NotVisible, match="'sweep' has just been deleted"):
+        external.ask(actor=team.bob, project="lab", name="sweep", document={})
+
+
+def test_two_clean_ups_at_once_delete_a_job_once(done: Any, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    done("sweep", 0.1)
+    lock = cleanup.locked
+
+    def late(job: TuningJob) -> TuningJob:
+        monkeypatch.setattr(cleanup, "locked", lock)
+        assert [item.name for item in clean(team.alice, "jobs").gone] == ["sweep"]
+        return lock(job)
+
+    monkeypatch.setattr(cleanup, "locked", late)
+    second = clean(team.alice, "jobs")
+    assert (second.gone, second.kept) == ([], [])
+    assert AuditEvent.objects.filter(action="job.delete").count() == 1
