@@ -37,6 +37,7 @@ from tuning.warmstart import WarmStartType
 
 Person = User | AnonymousUser
 USABLE = [TrialState.COMPLETED, TrialState.EARLY_STOPPED, TrialState.STOPPED]  # their objective is a result
+SEARCHED = Q(origin=None) | Q(continues=True)  # no copy that a person has run
 
 
 class Best(TypedDict):
@@ -167,7 +168,8 @@ def overall_bests(jobs: Iterable[TuningJob]) -> dict[int, OverallBest]:
 def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -> Standing:
     """Where the job stands for its completion rules; only what they ask is filled in, each by an index.
 
-    `counts` are its trials by state.
+    `counts` are its trials by state. A copy that a person has run may be the best one as any other trial, but is none
+    of those that the search has tried in vain.
     """
     goal, improvement = Goal(job.goal), profiles.improvement(job.spec.get("profile"))
     rules = (criteria.target, criteria.max_not_improving, criteria.converged)
@@ -181,10 +183,10 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
             improved = best.trial if best else 0
             if best and improvement:
                 improved = _last_improvement(usable, goal, improvement, criteria.max_not_improving)
-            since = job.trials.filter(told, number__gt=improved).count()
+            since = job.trials.filter(told, SEARCHED, number__gt=improved).count()
         if best is not None and (window := criteria.converged) is not None:
-            last = list(usable.order_by("-number").values_list("number", flat=True)[window - 1 : window])
-            earlier = _best_of(usable.filter(number__lt=last[0]), goal) if last else None
+            last = _first_of_last(usable, window)
+            earlier = _best_of(usable.filter(number__lt=last), goal) if last else None
             before = earlier and earlier.value
     return Standing(
         goal=goal,
@@ -201,18 +203,21 @@ def standing_of(job: TuningJob, counts: Mapping[str, int], criteria: Criteria) -
 def _last_improvement(usable: QuerySet[Trial], goal: Goal, share: float, most: int) -> int:
     """The number of the last trial that was better by more than a share than all before it; of the one before the last
     `most` with a value, if none of these was: the rule asks no further."""
-    rows = [
-        Result(number, value)
-        for number, value in usable.order_by("-number").values_list("number", "objective")[:most]
-        if value is not None
-    ]
-    best, last = _best_of(usable.filter(number__lt=rows[-1].trial), goal), rows[-1].trial - 1
-    for row in reversed(rows):
+    first = _first_of_last(usable, most) or 1
+    rows = usable.filter(number__gte=first).order_by("number").values_list("number", "objective")
+    best, last = _best_of(usable.filter(number__lt=first), goal), first - 1
+    for row in [Result(number, value) for number, value in rows if value is not None]:
         if best is None or improves(goal, row.value, best.value, share):
             last = row.trial
         if best is None or goal.better(row.value, best.value):
             best = row
     return last
+
+
+def _first_of_last(usable: QuerySet[Trial], trials: int) -> int | None:
+    """The number of the first of the last so many that the search has tried; None if there are fewer."""
+    numbers = usable.filter(SEARCHED).order_by("-number").values_list("number", flat=True)
+    return next(iter(numbers[trials - 1 : trials]), None)
 
 
 def _best_of(usable: QuerySet[Trial], goal: Goal) -> Result | None:

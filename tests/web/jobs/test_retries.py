@@ -255,6 +255,42 @@ def test_a_copy_takes_nothing_of_what_the_rules_give_the_search(
     assert (state(job), job.trials.count()) == ("Completed", 5)
 
 
+@pytest.mark.parametrize("rules", [{"max_not_improving": 3}, {"converged": 3}])
+@pytest.mark.parametrize("profile", [None, "sagemaker"])
+def test_nor_does_a_copy_end_a_search_as_a_trial_that_brought_nothing(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again, rules: Any, profile: str | None
+) -> None:
+    """F80: it is the search's trials that fail to improve."""
+    job = new_job(limits={"max_trials": 9, "max_parallel": 1}, completion=rules, profile=profile)
+    finishes(backend, follower, *live(job), 0.5)
+    for _ in range(4):
+        again(reruns.copy_trial)  # next in line
+    for _ in range(5):
+        finishes(backend, follower, *live(job), 0.5)
+    assert (state(job), trial(job, 6).state) == ("Running", "Completed")
+    for _ in range(2):
+        assert state(job) == "Running"
+        finishes(backend, follower, *live(job), 0.5)
+    assert (state(job), job.trials.count()) == ("Completed", 8)
+    assert Decision.objects.get(job=job, kind="limit").numbers["rule"] in ("no_improvement", "convergence")
+
+
+def test_a_copy_may_be_the_best_one_and_what_a_search_has_to_beat(
+    new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again
+) -> None:
+    job = new_job(limits={"max_trials": 9, "max_parallel": 1}, completion={"max_not_improving": 3})
+    finishes(backend, follower, *live(job), 0.5)
+    finishes(backend, follower, *live(job), 0.4)
+    again(reruns.copy_trial, document={"hyperparameters": {"x": 0.25}}, changed=True)
+    finishes(backend, follower, *live(job), 0.4)
+    finishes(backend, follower, *live(job), 0.9)
+    for _ in range(3):
+        assert state(job) == "Running"
+        finishes(backend, follower, *live(job), 0.8)
+    assert state(job) == "Completed"
+    assert job.reason == "No improvement in 3 trials: the best is still trial 4 with 0.9."
+
+
 def test_a_rerun_in_a_job_that_is_over_takes_it_back_and_over_again(
     new_job: NewJob, backend: ScriptedBackend, follower: Follower, again: Again
 ) -> None:
