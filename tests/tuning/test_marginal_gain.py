@@ -130,3 +130,21 @@ def test_extreme_and_equal_values_are_survived(values):
 def test_the_same_history_gives_the_same_numbers():
     history = searched(peak(np.random.default_rng(0), 60, 3))
     assert answer(history) == answer(history)
+
+
+def test_failed_trials_are_told_apart_without_comparing_each_with_all():
+    compared = []
+
+    class Counted(Observation):
+        def __eq__(self, other):
+            compared.append(1)
+            return super().__eq__(other)
+
+        __hash__ = None
+
+    trials = tuple(
+        Counted(n, {}, TrialState.FAILED if n % 2 else TrialState.COMPLETED, None if n % 2 else n % 89)
+        for n in range(1, 401)
+    )
+    answer(History(Goal.MAXIMIZE, trials))
+    assert len(compared) <= len(trials)

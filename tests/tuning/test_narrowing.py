@@ -289,3 +289,16 @@ def test_the_child_job_can_be_made_of_it():
         }
     )
     assert spec.space == found.space
+
+
+def test_what_is_active_is_found_once_for_each_trial_however_many_hyperparameters():
+    projected = []
+
+    class Counted(SearchSpace):
+        def project(self, config):
+            projected.append(1)
+            return super().project(config)
+
+    history = observed(FOREST, forest)
+    assert narrow(Counted(FOREST.parameters), history) == answer(FOREST, history)
+    assert len(projected) == len(history.own)

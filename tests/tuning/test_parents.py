@@ -1,5 +1,7 @@
 """Parents of another scale (F11, F12): their rankings, and what own results leave of the trust in them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,24 @@ def test_a_trust_that_is_no_more_than_chance_weighs_next_to_nothing():
 
 def test_each_fourth_of_the_first_trials_tests_the_parents():
     assert [number for number in range(1, 60) if parents.tests_parents(number)] == [2, 6]
+
+
+def test_many_own_and_parents_trials_are_compared_in_little_memory():
+    space = SearchSpace(tuple(Float(f"x{n}", 0.0, 1.0) for n in range(100)))
+    rng = np.random.default_rng(0)
+
+    def drawn(count, parent=None):
+        return tuple(
+            Observation(n, space.sample(rng), TrialState.COMPLETED, float(n), inherited_from=parent)
+            for n in range(1, count + 1)
+        )
+
+    history = History(Goal.MAXIMIZE, drawn(100), drawn(1_000, "a"), comparable=False)
+    tracemalloc.start()
+    try:
+        (found,) = parents_of(space, history)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.0 <= found.trust <= 1.0
+    assert peak < 20_000_000  # all differences at once are 80 MB

@@ -58,7 +58,8 @@ def marginal_gain(
 
     ``seconds`` are the durations of trials by number. Failed trials cost a trial and gain nothing.
     """
-    tried = [trial for trial in history.own if trial.usable or trial in history.failed]
+    failed = {trial.number for trial in history.failed}
+    tried = [trial for trial in history.own if trial.usable or trial.number in failed]
     finished = [trial for trial in tried if trial.usable]
     best = history.best
     if len(finished) < _LEAST_TRIALS or best is None or best.value is None:

@@ -92,7 +92,8 @@ def narrow(space: SearchSpace, history: History, *, share: float = 0.2, seed: in
         return Unavailable(reason, {"trials": len(finished), "needed": _LEAST_FINISHED})
     best = best_of(history.goal, tuple(finished))
     assert best is not None
-    evidence = _Evidence(space, good, _in_order([*finished, *history.failed]), best)
+    tried = _in_order([*finished, *history.failed])
+    evidence = _Evidence(space, good, tried, [space.project(trial.config) for trial in tried], best)
     rng = np.random.default_rng([seed, len(finished)])
     found = [_narrowed(parameter, evidence, rng) for parameter in space.parameters]
     after = conditioned(space.parameters, [parameter for parameter, _, _ in found])
@@ -148,11 +149,12 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """``tried`` are the trials of each job in their order, job by job."""
+    """``tried`` are the trials of each job in their order, job by job; ``active`` what is active in each."""
 
     space: SearchSpace
     good: list[Observation]
     tried: list[Observation]
+    active: list[dict[str, Value]]
     best: Observation
 
     def seen(self, name: str) -> _Seen:
@@ -160,8 +162,7 @@ class _Evidence:
         values: list[Value] = []
         good: list[bool] = []
         jobs: list[str] = []
-        for trial in self.tried:
-            active = self.space.project(trial.config)
+        for trial, active in zip(self.tried, self.active, strict=True):
             if name in active:
                 values.append(active[name])
                 good.append((trial.inherited_from, trial.number) in best)
@@ -216,7 +217,7 @@ def _narrowed(parameter: Parameter, evidence: _Evidence, rng: np.random.Generato
 
 
 def _smaller_range(parameter: Parameter, seen: _Seen, best: Value | None, rng: np.random.Generator) -> _Found:
-    everywhere = np.array([parameter.encode(value) for value in seen.values])
+    everywhere = parameter.encode_all(seen.values)
     at = everywhere[seen.good]
     covered = max(math.ceil(_COVERED * len(at)), min(len(at), _LEAST_GOOD))
     low, high = (float(end[0]) for end in _shortest(at[None, :], covered))
