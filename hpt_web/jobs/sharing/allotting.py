@@ -67,6 +67,12 @@ class Floor:
         self.kept: dict[str, Demand] = {}  # devices by their ids, and for whom
         self.given: dict[int, list[tuple[str, ...]]] = {}  # those of each trial that starts, by its job's id
 
+    def copy(self) -> Floor:
+        """With what is held and kept now, and nothing given yet."""
+        other = Floor(self.wishes, self.taken)
+        other.kept = dict(self.kept)
+        return other
+
     def start(self, demand: Demand, barred: Collection[str] = ()) -> bool:
         """Give one more trial of the job its devices, none of those that are `barred`; False if there is no room."""
         if (wish := self.wishes.get(demand.job)) is None:

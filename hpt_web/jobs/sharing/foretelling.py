@@ -166,6 +166,8 @@ def foretell(
     in_line = [found for found in blocked if found.lacking]
     if not in_line:
         return {}
+    if table.floor is not None:  # of the plan's own it is asked afterwards what has room now
+        table.floor = table.floor.copy()
     jobs = {one.job: _Job(one, one.live + table.started.get(one.job, 0), _pending(one, table)) for one in demands}
     course = _Course(table, jobs, _lengths(demands))
     for one in demands:

@@ -151,15 +151,22 @@ def test_only_the_gpu_that_comes_free_first_is_kept(new_job: NewJob, team: Team)
     )
 
 
-def test_who_names_no_pool_learns_of_another_that_has_room(new_job: NewJob, settings: Settings) -> None:
+def test_who_names_no_pool_learns_of_another_that_has_room(
+    new_job: NewJob, settings: Settings, backend: ScriptedBackend, follower: Follower
+) -> None:
     settings.HPT_GPUS = "0:1000MiB,1:1000MiB,2:2000MiB"
     first = new_job(name="first", limits=TWO, resources={"gpus": 1})
     waits = new_job(name="waits", limits=ONE, resources={"gpus": 1})
     assert (on(first), on(waits)) == ([["0"], ["1"]], []), "all in the largest pool"
     hint = "Pool gpu-2gb has room for a trial: a job that names it (resources.pool) does not wait for this one."
     assert hint in told(waits)
-    new_job(name="named", limits=ONE, resources={"gpus": 1, "pool": "gpu-2gb"})
+    named = new_job(name="named", limits={**ONE, "max_trials": 2}, resources={"gpus": 1, "pool": "gpu-2gb"})
     assert hint not in told(waits) and "It is next in line" in waits.reason
+    finishes(backend, follower, live(named)[0])
+    assert on(named) == [["2"]], "its last one, which is expected to end some time"
+    assert hint not in told(waits)
+    finishes(backend, follower, live(named)[0])
+    assert hint in told(waits)
 
 
 def test_a_gpu_that_jobs_of_others_share_counts_once(new_job: NewJob, team: Team, settings: Settings) -> None:
