@@ -35,7 +35,7 @@ def simulate(
     """The history after ``trials`` trials, ``parallel`` of them running at a time; the oldest running one ends first.
 
     ``objective`` gives a trial's value, or its curve: a value for each unit of resource (epoch), which running trials
-    spend in turn. A trial whose last value is None or not finite has failed. ``policy``, or the strategy if it is a
+    spend in turn. A trial whose last value is None or not finite has failed, also if it is stopped there. ``policy``, or the strategy if it is a
     Scheduler, judges each value. A promoted trial goes on where it was; without ``checkpoints`` it begins again. The
     search ends early if the space is exhausted; trials that are paused then are over.
     """
@@ -131,8 +131,10 @@ class _Run:
             self.running.append(number)
         elif verdict.pause:
             self.own[number - 1] = replace(trial, state=TrialState.PAUSED)
-        else:
+        elif math.isfinite(value):
             self.own[number - 1] = stopped(trial)
+        else:
+            self.own[number - 1] = replace(trial, state=TrialState.FAILED)
 
     def ended(self) -> History:
         self.own = [stopped(trial) if trial.state is TrialState.PAUSED else trial for trial in self.own]

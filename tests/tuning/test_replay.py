@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tuning.policy_suite import history, trial
-from tuning import earlystop
+from tuning import Tuner, earlystop
 from tuning.analysis.recording import RecordedTrial, Recording
 from tuning.analysis.replay import replay, sweep
 from tuning.analysis.unavailable import Unavailable
@@ -99,9 +99,9 @@ def as_the_service(one: Recording, policy):
             verdict = earlystop.judge_reports(policy, number, now, event.count - 1)
             if verdict.stop:
                 stops[number] = (event.count, verdict.reason)
-                own[number] = replace(
-                    own[number], state=TrialState.EARLY_STOPPED, value=found.curve[event.count - 1][1]
-                )
+                value = found.curve[event.count - 1][1]
+                state = TrialState.EARLY_STOPPED if math.isfinite(value) else TrialState.FAILED
+                own[number] = replace(own[number], state=state, value=value)
     return stops
 
 
@@ -113,6 +113,31 @@ def test_it_stops_what_the_service_would_have_stopped(name, options):
         if not isinstance(found, Unavailable):
             expected = as_the_service(any_recording(seed), policy)
             assert {one.number: (one.report, one.reason) for one in found.stopped} == expected
+
+
+@pytest.mark.parametrize(("name", "options"), POLICIES)
+def test_it_stops_what_a_tuner_stops_where_trainings_diverge(name, options):
+    stopped = 0
+    for seed in range(10):
+        rng = random.Random(seed)
+        curves = [[rng.choice([rng.random(), 0.5, math.nan]) for _ in range(rng.randint(1, 9))] for _ in range(12)]
+        space = [{"name": "x", "type": "float", "min": 0, "max": 1}]
+        whole = Tuner(space, strategy="random")
+        judged = Tuner(space, strategy="random", early_stopping={"name": name, **options})
+        expected = {}
+        for curve in curves:
+            whole.tell(*whole.ask(), curve=curve)
+            (one,) = judged.ask()
+            for count, value in enumerate(curve, 1):
+                judged.report(one, value)
+                if (verdict := judged.should_stop(one)).stop:
+                    expected[one.number] = (count, verdict.reason)
+                    break
+            judged.tell(one)
+        found = replay(Recording.of(whole.history), earlystop.create(name, options))
+        assert {one.number: (one.report, one.reason) for one in found.stopped} == expected
+        stopped += len(expected)
+    assert stopped > 5 or "exclude_finished_jobs" in options  # beside no other running trial, none is stopped
 
 
 GOOD, POOR = (0.5, 0.7, 0.8, 0.9), (0.1, 0.1, 0.2, 0.3)

@@ -70,6 +70,16 @@ def test_a_curve_may_break():
     assert [trial.state for trial in history.own] == ["Failed", "Failed", "Failed", "Completed"]
 
 
+def test_one_that_is_stopped_where_it_diverged_has_failed():
+    class Strict:
+        def judge(self, number, history):
+            return Verdict(len(history.trial(number).curve) == 2, "Said.")
+
+    curves = iter([[0.1, math.nan, 0.3], [0.1, 0.2, 0.3]])
+    history = simulate(RANDOM, SPACE, lambda c: next(curves), trials=2, policy=Strict())
+    assert [(trial.state, trial.value) for trial in history.own] == [("Failed", None), ("EarlyStopped", 0.2)]
+
+
 class Patient:
     """A scheduler that pauses every trial at its first value, and promotes it once as soon as there is room."""
 

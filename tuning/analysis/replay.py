@@ -2,12 +2,14 @@
 
 The policy is asked at each report of the objective, in the order in which the reports came, with what was known at that
 moment: the same ``judge`` calls as the service makes. A trial that it stops reports nothing after that, and is from
-then on what the other trials are compared with. Two things are left as they were: trials start when they started, with
+then on what the other trials are compared with; one stopped at a value that is not finite has failed, as a Tuner told
+of it has it. Two things are left as they were: trials start when they started, with
 the points that they had, although a stopped trial makes room and a model-based strategy would have learnt less from it.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -122,8 +124,13 @@ def _stops(recording: Recording, policy: Policy) -> dict[int, tuple[Event, Verdi
         verdict = player.play(event)
         if verdict is not None and verdict.stop:
             stops[event.place] = event, verdict
-            player.stop(event.place)
+            player.stop(event.place, _end(recording.trials[event.place].trial.curve[event.count - 1][1]))
     return stops
+
+
+def _end(value: float) -> TrialState:
+    """What becomes of a trial that is stopped with ``value``."""
+    return TrialState.EARLY_STOPPED if math.isfinite(value) else TrialState.FAILED
 
 
 class _BoardPlayer:
@@ -139,8 +146,8 @@ class _BoardPlayer:
             self._board.end(event.place, trial.state)
         return None
 
-    def stop(self, place: int) -> None:
-        self._board.end(place, TrialState.EARLY_STOPPED)
+    def stop(self, place: int, state: TrialState) -> None:
+        self._board.end(place, state)
 
 
 class _HistoryPlayer:
@@ -158,8 +165,8 @@ class _HistoryPlayer:
             self._record.start(event.place)
         return None
 
-    def stop(self, place: int) -> None:
-        self._record.end(place, TrialState.EARLY_STOPPED)
+    def stop(self, place: int, state: TrialState) -> None:
+        self._record.end(place, state)
 
 
 def _outcome(recording: Recording, stops: Mapping[int, tuple[Event, Verdict]]) -> Replay:
@@ -176,7 +183,7 @@ def _outcome(recording: Recording, stops: Mapping[int, tuple[Event, Verdict]]) -
         event, verdict = stops[place]
         step, value = trial.curve[event.count - 1]
         cut = trial.curve[: event.count]
-        ended.append(Observation(trial.number, trial.config, TrialState.EARLY_STOPPED, value, cut))
+        ended.append(Observation(trial.number, trial.config, _end(value), value, cut))
         stopped.append(
             Stopped(
                 number=trial.number,
