@@ -35,9 +35,10 @@ def simulate(
     """The history after ``trials`` trials, ``parallel`` of them running at a time; the oldest running one ends first.
 
     ``objective`` gives a trial's value, or its curve: a value for each unit of resource (epoch), which running trials
-    spend in turn. A trial whose last value is None or not finite has failed, also if it is stopped there. ``policy``, or the strategy if it is a
-    Scheduler, judges each value. A promoted trial goes on where it was; without ``checkpoints`` it begins again. The
-    search ends early if the space is exhausted; trials that are paused then are over.
+    spend in turn. A trial whose last value is None or not finite has failed, also if it is stopped there. ``policy``,
+    or the strategy if it is a Scheduler, judges each value. A promoted trial goes on where it was; without
+    ``checkpoints`` it begins again. The search ends early if the space is exhausted; trials that are paused then are
+    over.
     """
     run = _Run(strategy, space, objective, trials, goal, parallel, seed, inherited, comparable, policy, checkpoints)
     while True:
