@@ -91,8 +91,15 @@ def _repair(backend: Backend, attempt: Attempt) -> None:
     status = backend.status(attempt.token)
     if unknown and status.phase is Phase.UNKNOWN:
         with transaction.atomic():
-            end = ending(attempt, status, reported=False, lost_before=0, log_tail="")
-            append(attempt.trial.job_id, settle(attempt, status, end))
+            now = _locked(attempt.pk)  # why it is to stop may be another reason by now
+            if now is not None:
+                end = ending(now, status, reported=False, lost_before=0, log_tail="")
+                append(now.trial.job_id, settle(now, status, end))
+
+
+def _locked(pk: int, **still: object) -> Attempt | None:
+    """The attempt as it is now, with its row locked; None if it is over, or not as it was to be `still`."""
+    return live_attempts().select_for_update(of=("self",), no_key=True).filter(pk=pk, **still).first()
 
 
 def _patience(attempt: Attempt) -> float:
@@ -112,9 +119,7 @@ def _settle_silent(listening: float) -> None:
     silent = Attempt.objects.filter(backend=EXTERNAL, ended_at__isnull=True, lease_until__lt=Now())
     for pk in silent.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
-            # Locked and looked at again, as it may be reporting at this moment.
-            locked = live_attempts().select_for_update(of=("self",), no_key=True)
-            attempt = locked.filter(pk=pk, lease_until__lt=Now()).first()
+            attempt = _locked(pk, lease_until__lt=Now())  # looked at again, as it may be reporting at this moment
             if attempt is not None and listening >= _patience(attempt):
                 status = Status(phase=Phase.VANISHED)
                 end = ending(attempt, status, reported=False, lost_before=losses(attempt.trial), log_tail="")

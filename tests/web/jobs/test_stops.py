@@ -320,6 +320,27 @@ def test_a_persons_wish_comes_before_whatever_would_have_the_trial_go_on(
     assert Attempt.objects.get(token=token).stop_kind == "user"
 
 
+def test_so_it_does_while_the_sweep_settles_what_was_never_started(
+    new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was to start it has died, its job is paused, and alice comes while the sweep looks at what there is."""
+    job = new_job(limits={"max_trials": 3, "max_parallel": 1})
+    (token,) = live(job)
+    backend.discard(token)
+    changes.pause_job(actor=team.bob, document={"mode": "now"}, **FIRST)
+    stop = backend.stop
+
+    def looked_at(attempt: str, grace: float) -> None:
+        monkeypatch.setattr(backend, "stop", stop)
+        actions.stop_trial(actor=team.alice, name="first", **STOP)
+
+    monkeypatch.setattr(backend, "stop", looked_at)
+    Attempt.objects.update(created_at="2026-01-01T00:00:00Z")
+    sweep(backend, lambda job: None)
+    assert (trial(job).state, trial(job).reason) == ("Stopped", "Stopped by alice.")
+    assert Attempt.objects.get(token=token).outcome == "stopped" and feed_is_gap_free(job)
+
+
 def test_a_policys_stop_and_a_persons_are_for_good_and_the_first_stands(
     new_job: NewJob, team: Team, backend: ScriptedBackend, follower: Follower
 ) -> None:
