@@ -49,6 +49,14 @@ def test_a_jobs_own_trials_follow_each_other() -> None:
     assert told[99] is not None and 420 <= told[99] <= 600, "60 s of a trial and 60 s for its start make up for 1,000"
 
 
+def test_who_comes_after_a_place_that_is_given_at_once_is_told_no_time() -> None:
+    """A spot trial gives way; how long the next one runs there nobody knows, as none has ended before."""
+    spot = Demand(1, "spot", "p", 1, "ann", running=(Holding(CPU, 1, None, 1, 500),), spot=True)
+    wait = [Demand(number, f"job-{number}", "q", 1, f"user-{number}") for number in (2, 3, 4)]
+    grants = plan([Pool(CPU, 1)], [spot, *wait])
+    assert [(grants[job].place, grants[job].starts_in) for job in (2, 3, 4)] == [(1, 0.0), (2, None), (3, None)]
+
+
 @dataclass(slots=True)
 class Job:
     demand: Demand

@@ -213,7 +213,8 @@ def _placed(in_line: Sequence[Blocked], course: _Course) -> dict[int, Start]:
         if found.demand.job not in course.starts:
             bound = found.room.bound
             later[bound] += 1
-            if (pace := course.pace.get(bound)) is not None:
+            pace = course.pace.get(bound)
+            if pace is not None and pace[1] > 0:  # what starts at once says nothing of when the next one may
                 served, until = pace
                 seconds[found.demand.job] = until * (served + later[bound]) / max(1, served)
             else:
