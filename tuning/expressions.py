@@ -39,6 +39,7 @@ from tuning.parameter_rules import (
     order_faults,
     raise_faults,
 )
+from tuning.plain import plain
 from tuning.scales import SCALES, Floats
 
 # type: (normal instead of uniform, exponential, rounded to multiples of q)
@@ -78,6 +79,8 @@ class Expression:
     nominal: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        for member in ("a", "b", "q"):
+            object.__setattr__(self, member, plain(getattr(self, member)))
         raise_faults(name_faults(self.name) + self._faults())
 
     def _faults(self) -> list[Fault]:
@@ -215,7 +218,10 @@ class Expression:
             if truncated:
                 units = np.clip((units - self._probability(low)) / self._kept(low, high), 0.0, 1.0)
             return units
-        return np.full_like(x, 0.5) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
+        if low == high:
+            return np.full_like(x, 0.5)
+        with np.errstate(over="ignore"):  # of a quantum over a range next to nothing; it is beyond the end
+            return np.clip((x - low) / (high - low), 0.0, 1.0)
 
     def _centres(self, k: Floats) -> Floats:
         """The middles, in probability, of the cells of the values ``k`` * q."""

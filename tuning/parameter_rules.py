@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from tuning.documents import shown
 from tuning.errors import Fault, InvalidSpec
 from tuning.scales import SCALE_NAMES, SCALES, resolved
 
@@ -39,6 +40,7 @@ class Condition:
         faults = [] if self.parameter else [missing]
         moved = [Fault(f.field.replace("values", "when.in", 1), f.message, f.code) for f in values_faults(self.values)]
         raise_faults([*faults, *moved])
+        object.__setattr__(self, "values", tuple(self.values))
 
     def met_by(self, config: Mapping[str, object]) -> bool:
         value = config.get(self.parameter)
@@ -119,7 +121,9 @@ def number_faults(members: Mapping[str, float]) -> list[Fault]:
     """Faults of numbers that must be finite and exact, by field."""
     faults = []
     for field, value in members.items():
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            faults.append(Fault(field, f"is {shown(value)}; give a number", "type"))
+        elif isinstance(value, float) and not math.isfinite(value):
             faults.append(Fault(field, f"is {value!r}; give a finite number", "range"))
         elif isinstance(value, int) and abs(value) > MAX_INTEGER:
             faults.append(Fault(field, f"is {value}; whole numbers must lie within -2^53 and 2^53", "range"))
@@ -139,6 +143,13 @@ def order_faults(low: float, high: float, names: tuple[str, str] = ("min", "max"
 
 def range_faults(low: float, high: float, scale: str, step: float | None, *, whole: bool) -> list[Fault]:
     faults = number_faults({"min": low, "max": high} | ({} if step is None else {"step": step}))
+    if whole and not faults:
+        given = {"min": low, "max": high, "step": step}
+        faults = [
+            Fault(field, f"is {value!r}; give a whole number, or use a float", "type")
+            for field, value in given.items()
+            if isinstance(value, float)
+        ]
     if scale not in SCALE_NAMES:
         faults.append(Fault("scale", f"is {scale!r}; use one of {', '.join(SCALE_NAMES)}", "unknown"))
     elif whole and scale == "reverse-log":
@@ -172,7 +183,9 @@ def _step_faults(low: float, high: float, step: float) -> list[Fault]:
     return []
 
 
-def values_faults(values: tuple[object, ...]) -> list[Fault]:
+def values_faults(values: Sequence[object]) -> list[Fault]:
+    if not isinstance(values, (list, tuple)):
+        return [Fault("values", f"is {shown(values)}; give a list of values", "type")]
     if not values:
         return [Fault("values", "is empty; list at least one value", "required")]
     if len(values) > MAX_VALUES:

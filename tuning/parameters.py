@@ -45,6 +45,7 @@ from tuning.parameter_rules import (
     same_value,
     values_faults,
 )
+from tuning.plain import plain
 from tuning.scales import SCALES, Floats, Lattice, Scale, ScaleName, resolved
 
 __all__ = [
@@ -83,6 +84,8 @@ class Float:
     nominal: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        for member in ("low", "high", "step"):
+            object.__setattr__(self, member, plain(getattr(self, member)))
         raise_faults(name_faults(self.name) + range_faults(self.low, self.high, self.scale, self.step, whole=False))
         object.__setattr__(self, "scale", resolved(self.scale, self.low, self.high, whole=False))
 
@@ -221,6 +224,8 @@ class Integer:
     digits: ClassVar[int] = DIGITS
 
     def __post_init__(self) -> None:
+        for member in ("low", "high", "step"):
+            object.__setattr__(self, member, plain(getattr(self, member)))
         raise_faults(name_faults(self.name) + range_faults(self.low, self.high, self.scale, self.step, whole=True))
         object.__setattr__(self, "scale", resolved(self.scale, self.low, self.high, whole=True))
 
@@ -294,7 +299,9 @@ class Categorical:
     kind: ClassVar[str] = "categorical"
 
     def __post_init__(self) -> None:
-        raise_faults(name_faults(self.name) + values_faults(self.values))
+        values = plain(self.values)
+        raise_faults(name_faults(self.name) + values_faults(values))  # type: ignore[arg-type]
+        object.__setattr__(self, "values", tuple(values))  # type: ignore[arg-type]
 
     @property
     def size(self) -> int | None:

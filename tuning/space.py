@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from types import UnionType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ __all__ = [
 
 Config = Mapping[str, Value]
 
+# What a space is made of: the member, its field in a document, what each of it is, and how that is given.
+_MEMBERS: tuple[tuple[str, str, type | UnionType, str], ...] = (
+    ("parameters", "space", Parameter, "a Float, Integer, Categorical or Expression; from_json reads documents"),
+    ("constraints", "space.constraints", Constraint, "a Constraint, such as Constraint('warmup < epochs / 2')"),
+)
 _DRAWS = 1_000  # random points; where none of so many satisfies the constraints, one is searched for
 _FEW = 10  # of so many
 
@@ -64,6 +70,8 @@ class SearchSpace:
     constraints: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
+        for member, field, kinds, one in _MEMBERS:
+            object.__setattr__(self, member, _listed(getattr(self, member), field, kinds, one))
         faults = list_faults([p.name for p in self.parameters], self.parameters, "space")
         faults = faults or constraint_faults(self.parameters, self.constraints, "space.constraints")
         if faults:
@@ -380,6 +388,16 @@ class SearchSpace:
                 "loosen them, or change the ranges"
             )
             raise InvalidSpec([Fault("space.constraints", message, "range")])
+
+
+def _listed(given: object, field: str, kinds: type | UnionType, one: str) -> tuple[object, ...]:
+    """``given`` as a tuple, each of the ``kinds``. Raises InvalidSpec."""
+    if not isinstance(given, (list, tuple)):
+        raise InvalidSpec([Fault(field, f"is {shown(given)}; give a list", "type")])
+    wrong = [(at, item) for at, item in enumerate(given) if not isinstance(item, kinds)]
+    if wrong:
+        raise InvalidSpec([Fault(f"{field}[{at}]", f"is {shown(item)}; give {one}", "type") for at, item in wrong])
+    return tuple(given)
 
 
 def _canonical(value: Value, digits: int) -> str:

@@ -179,3 +179,11 @@ def test_what_it_suggests_is_a_value_however_fine_the_steps(parameter):
     values = [parameter.decode(u) for u in np.append(1.0 - np.geomspace(1e-9, 0.5, 300), 1.0)]
     assert [value for value in values if parameter.problem_with(value)] == []
     assert parameter.problem_with(values[0] + 0.4 * (parameter.step if isinstance(parameter, Float) else parameter.q))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 5e-324), (-1e-310, 1e-310)])
+def test_a_quantum_far_beyond_its_range_gives_no_warning(low, high):
+    parameter = Expression("x", "quniform", low, high, 1.0)
+    with np.errstate(all="raise", under="ignore"):
+        assert parameter.decode(parameter.encode(0.0)) == 0.0
+        assert np.isfinite(parameter.snap(np.array([0.0, 0.5, 1.0]))).all()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuning.space_generators import spaces
+from tuning import Tuner
 from tuning.errors import InvalidSpec
-from tuning.space import Categorical, Float, Integer, SearchSpace
+from tuning.space import Categorical, Condition, Constraint, Expression, Float, Integer, SearchSpace
 
 
 @given(spaces())
@@ -269,6 +270,42 @@ def test_parameters_made_in_code_are_checked_too():
         Categorical("x", ())
     with pytest.raises(InvalidSpec):
         SearchSpace(())
+
+
+def test_a_space_made_in_code_takes_lists_and_what_a_notebook_holds():
+    parts = [Categorical("c", ["a", "b"]), Float("x", np.float32(0), 1), Integer("n", np.int64(1), np.int64(9))]
+    parts += [Float("y", 0, 1, when=Condition("c", ["a"])), Expression("q", "quniform", 0, np.int64(4), np.int64(2))]
+    space = SearchSpace(parts, [Constraint("x < 0.5")])
+    document = json.loads(json.dumps(space.document()))
+    assert hash(space) == hash(SearchSpace.from_json(document))
+    assert space == SearchSpace.from_json(document)
+    for strategy in ("auto", "sobol"):
+        tuner = Tuner(space, strategy=strategy)
+        for trial in tuner.ask(3):
+            assert json.loads(json.dumps(trial.config)) == trial.config
+            tuner.tell(trial, 1.0)
+        assert tuner.ask()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Float("x", "1", 5), "min: is '1'; give a number"),
+        (lambda: Float("x", 0, None), "max: is None; give a number"),
+        (lambda: Integer("x", 1, 5.0), "max: is 5.0; give a whole number, or use a float"),
+        (lambda: Integer("x", 0, 8, step=True), "step: is True; give a number"),
+        (lambda: Expression("x", "normal", [1], 2), "mu: is [1]; give a number"),
+        (lambda: Categorical("x", "ab"), "values: is 'ab'; give a list of values"),
+        (lambda: Condition("c", "adam"), "when.in: is 'adam'; give a list of values"),
+        (lambda: SearchSpace([{"name": "x"}]), "space[0]: is {'name': 'x'}; give a Float, Integer, Cat"),
+        (lambda: SearchSpace((Float("x", 0, 1),), ("x < 1",)), "space.constraints[0]: is 'x < 1'; give a Constraint"),
+        (lambda: SearchSpace(Float("x", 0, 1)), "space: is Float(name='x', "),
+    ],
+)
+def test_what_code_gets_wrong_is_named_with_the_remedy(make, told):
+    with pytest.raises(InvalidSpec) as error:
+        make()
+    assert str(error.value).startswith(told)
 
 
 @pytest.mark.parametrize(
