@@ -254,6 +254,19 @@ def _of_hpt(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
+def _policy_with(choice: Mapping[str, object]) -> Policy:
+    """The policy of a mapping with its name, and its options beside it or, as in a job's document, in ``options``."""
+    apart = choice.get("options")
+    if isinstance(apart, Mapping) and choice.keys() <= {"name", "options"}:
+        return earlystop.create(str(choice["name"]), apart)
+    beside = {name: value for name, value in choice.items() if name != "name"}
+    try:
+        return earlystop.create(str(choice["name"]), beside)
+    except InvalidSpec as error:
+        moved = [replace(fault, field=fault.field.replace(".options.", ".", 1)) for fault in error.faults]
+        raise InvalidSpec(moved) from None
+
+
 def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
     if policy is not None and isinstance(strategy, Scheduler):
         message = "goes with no strategy that decides itself how far a trial goes; leave it out"
@@ -264,8 +277,7 @@ def _policy(policy: object, strategy: Strategy | None) -> Policy | None:
         if policy.get("name") is None:
             known = ", ".join(info.name for info in earlystop.catalogue())
             raise InvalidSpec([Fault("early_stopping.name", f"is missing; choose one of {known}", "required")])
-        options = {name: value for name, value in policy.items() if name != "name"}
-        return earlystop.create(str(policy["name"]), options)
+        return _policy_with(policy)
     if policy is None:
         return None
     if isinstance(policy, type) or not callable(getattr(policy, "judge", None)):

@@ -77,9 +77,9 @@ class Tuner:
             or any Strategy. What one of your own suggests is held to the contract.
         seed: the same seed and the same answers give the same points, in any process. It is 0 where none is given.
             None: one is drawn, and kept in ``seed``.
-        early_stopping: the name of a policy, a mapping with its name and options, any Policy, or None: never stop. A
-            strategy that schedules trials (hyperband) takes none. One of your own that breaks stops nothing, and the
-            verdict says why.
+        early_stopping: the name of a policy, a mapping with its name and options ({"name": "median",
+            "delay_evaluation": 5}), any Policy, or None: never stop. A strategy that schedules trials (hyperband) takes
+            none. One of your own that breaks stops nothing, and the verdict says why.
         initial_points: points to try first, in this order.
         repeats: how often each point is run; see ``best_point``.
         max_trials: how many trials there may be; None: as many as are asked for, with ``parents`` as many as theirs

@@ -250,6 +250,22 @@ def test_a_policy_without_a_name_is_told_so():
     assert said["early_stopping.name"].startswith("is missing; choose one of median, bandit")
 
 
+def test_a_policys_options_stand_beside_its_name_or_as_in_a_jobs_document():
+    options = {"evaluation_interval": 2, "delay_evaluation": 5}
+    for choice in ({"name": "median", **options}, {"name": "median", "options": options}):
+        tuner = Tuner([FLOAT], early_stopping=choice)
+        (trial,) = tuner.ask()
+        tuner.report(trial, 0.5)
+        assert tuner.should_stop(trial).reason == "Not judged at report 1: next at report 6."
+    wrong = "is -1; give a whole number from 0 to 1e+06"
+    assert faults([FLOAT], early_stopping={"name": "median", "delay_evaluation": -1}) == {
+        "early_stopping.delay_evaluation": wrong
+    }
+    assert faults([FLOAT], early_stopping={"name": "median", "options": {"delay_evaluation": -1}}) == {
+        "early_stopping.options.delay_evaluation": wrong
+    }
+
+
 # --- what was meant ---------------------------------------------------------------------------------------------------
 
 
