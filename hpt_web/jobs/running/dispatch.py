@@ -330,7 +330,7 @@ def write_attempt(
     """
     backend = backend or launching.backend_of(trial.job)
     base = resumed_from(trial, backend)
-    continues = base is None and begins_at_origin(trial)
+    continues = base is None and is_to_continue(trial)
     later = [number for (number,) in rows.select(_SUPERSEDE, trial.pk, base.number if base else 0)]
     number = 1 + max(trial.attempt, base.number if base else 0, *later)  # of those that are there
     fields: dict[str, object] = {"attempt": number, "reason": ""}
@@ -343,7 +343,7 @@ def write_attempt(
     attempt.resumed = base is not None or continues
     attempt.steps = steps
     rows.insert(attempt)
-    if continues:
+    if continues and trial.origin is not None:
         take_over(attempt)
     return attempt
 
@@ -375,14 +375,22 @@ def resumed_from(trial: Trial, backend: str) -> Attempt | None:
     return earlier.first() if launching.has_checkpoint(trial) else None
 
 
-def begins_at_origin(trial: Trial) -> bool:
-    """Whether the next attempt begins with the checkpoint of the trial that this one continues: it has none of its own
-    yet, if only as that one's could not be copied, and nobody had it begin from scratch."""
-    if not trial.continues or trial.fresh_after or trial.origin is None:
+def is_to_continue(trial: Trial) -> bool:
+    """Whether the next attempt is to begin with the checkpoint of the trial that this one continues: it has none of its
+    own yet, if only as that one's could not be copied, and nobody had it begin from scratch. Without that checkpoint it
+    cannot be started (`launching`)."""
+    if not trial.continues or trial.fresh_after:
         return False
     if runs_elsewhere(trial.job):  # whoever runs it sees to its checkpoints
-        return True
-    return not launching.checkpoint_folder(trial).is_dir() and launching.has_checkpoint(trial.origin)
+        return trial.origin is not None
+    return not launching.checkpoint_folder(trial).is_dir()
+
+
+def begins_at_origin(trial: Trial) -> bool:
+    """Whether it is, and can."""
+    if trial.origin is None or not is_to_continue(trial):
+        return False
+    return runs_elsewhere(trial.job) or launching.has_checkpoint(trial.origin)
 
 
 def goes_on(trial: Trial) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from hpt_web.accounts.errors import Conflict, Invalid
 from hpt_web.jobs import tasks
-from hpt_web.jobs.doors import actions, reruns
+from hpt_web.jobs.doors import actions, changes, reruns
 from hpt_web.jobs.doors.cleanup import clean_up
 from hpt_web.jobs.models import Attempt, Decision, TuningJob
 from hpt_web.jobs.queries import points_of
@@ -159,6 +159,38 @@ def test_it_never_begins_anew_unasked_where_the_other_one_has_lost_its_checkpoin
     (token,) = live(child)
     assert "--resume-from" not in backend.plays[token].spec.command
     assert "from the beginning" in Decision.objects.get(trial=trial(child), kind="retry").reason
+
+
+@pytest.mark.parametrize("by", ["hand", "clean-up"])
+def test_nor_where_that_was_lost_while_it_waited(
+    left: TuningJob,
+    new_job: NewJob,
+    team: Team,
+    backend: ScriptedBackend,
+    settings: Any,
+    by: str,
+) -> None:
+    """Its job was stopped before it had begun, the other one deleted, and then it is resumed."""
+    settings.HPT_TRIAL_SLOTS = 0
+    child = heir(new_job)
+    who: dict[str, Any] = {"actor": team.alice, "project": "lab"}
+    if by == "hand":
+        folder = launching.checkpoint_folder(trial(left))
+        folder.rename(folder.with_name("gone"))
+    else:
+        actions.stop_job(name="child", **who)
+        assert clean_up(document={"what": ["jobs"], "prefix": "first"}, **who).kept == []
+        changes.resume_job(name="child", document={}, **who)
+    settings.HPT_TRIAL_SLOTS = 1
+    tasks.nudge(child.pk)
+    assert (trial(child).state, live(child)) == ("Failed", [])
+    assert trial(child).reason == (
+        "It could not be started: the checkpoint from which it was to go on is gone; run it again from scratch"
+    )
+    reruns.retry_trial(name="child", number=1, document={}, **who)
+    (token,) = live(child)
+    assert "--resume-from" not in backend.plays[token].spec.command
+    assert trial(child).objective is None and not points_of(trial(child)).exists()
 
 
 def test_one_that_runs_elsewhere_and_was_not_heard_of_begins_there_again(
