@@ -26,6 +26,7 @@ _MODELLED = 2  # own or comparable values that the model needs at least
 # would leave nothing for the model. A shorter design, 6, is ahead after 25 trials, and stuck more often after 50 (on
 # the 16 tasks of docs/bench.md: score 89.1 against 89.8, log10 regret -2.88 against -2.97).
 _DESIGN = 10
+_CENTRE_AT = 2  # the trial of the design's first point, among those that the parents choose
 _TIED = 3  # different points that share the best value make a plateau
 _PLATEAU_KAPPA = 3.0
 # Nats per trial. The kernel was fitted to the same trials, so that a model of noise alone has 0.1 to 0.2 (medians, 12
@@ -77,9 +78,9 @@ class Bayesian:
     three points or more share the best value, improvement says little: every second trial explores, the best of a few
     random points by the confidence bound. Where the model foretells trials hardly better than their mean does (see
     skill.py), the design goes on in three trials of four. Inherited trials of comparable value are observations like
-    the own ones, and shorten the design. With parents whose values are not comparable, the first trials are taken from
-    the parents (see transfer.py), three of them; what is asked for beside these before there are results is of the
-    design.
+    the own ones, and shorten the design. With parents whose values are not comparable, the first and the third trial
+    are the parents' (see transfer.py), the second is the centre; what is asked for beside these before there are
+    results is of the rest of the design.
     Pending trials are believed to give what the model expects of them. Failed trials count as the worst value seen;
     lost ones, and stopped ones without a value, are ignored. Where trials were stopped or are paused on their way, the
     model is of whole trials, learnt from the values of all lengths (see fidelity.py); ``fidelities`` tell these
@@ -170,10 +171,15 @@ class _Search:
         taken = np.array([*tried, *self.pending]).reshape(-1, len(self.space))
         if len(taken) >= STARTERS and number > STARTERS:
             return self._beside_parents(number, rng)
-        unit, why = starter(self._parents(), self.space, taken)
-        config = self.space.decode(unit)
-        if not free(self.space, config, self.used):
-            config, why = draw_untried(self.space, self.used, rng), "a random point, as the parents' best are taken"
+        if number == _CENTRE_AT:
+            # Parents' good trials alone cannot tell that the best lies elsewhere, where the child would look last.
+            config, where = self._design_point(1, rng)
+            why = f"the first point of a space-filling design{where}, to tell what the parents' are worth beside it"
+        else:
+            unit, why = starter(self._parents(), self.space, taken)
+            config = self.space.decode(unit)
+            if not free(self.space, config, self.used):
+                config, why = draw_untried(self.space, self.used, rng), "a random point, as the parents' best are taken"
         return Suggestion(
             config, f"Before own results: {why}.", {"starter": number, "inherited_trials": self.inherited}
         )
@@ -183,11 +189,11 @@ class _Search:
 
         However many run at a time, a parent that misleads costs so no more than its starters.
         """
-        place = number - STARTERS
+        place = number - STARTERS + 1  # the first point is among the starters
         config, where = self._design_point(place, rng)
         reason = (
-            f"Before own results: point {place} of a space-filling design{where}, as the first {STARTERS} trials, "
-            "chosen after the parents, have yet to tell what these are worth."
+            f"Before own results: point {place} of a space-filling design{where}, as the first {STARTERS} trials have "
+            "yet to tell what the parents are worth."
         )
         numbers: dict[str, Number] = {"design": place, "inherited_trials": self.inherited}
         return Suggestion(config, reason, numbers)

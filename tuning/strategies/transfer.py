@@ -24,7 +24,7 @@ from tuning.strategies.parents import families
 
 __all__ = ["STARTERS", "Source", "Transferred", "sources_of", "starter", "transferred"]
 
-STARTERS = 3  # own trials chosen by the parents alone, before there is anything to weigh the parents with
+STARTERS = 3  # own trials by the parents and the centre, before there is anything to weigh the parents with
 _TRUST, _TRUST_SD = 0.7, 0.5  # of the summed weights before the child has results of its own
 _SPREAD, _SPREAD_WORTH = 0.5, 2.0  # of a source over good trials, and how many own results that is worth
 _ROUGH_NOISE = 0.5  # variance about the sources while the residual process is not known yet
@@ -39,7 +39,6 @@ _DOUBTED = 4.0  # how much likelier, in logarithms, the observations must become
 _FITTED, _LEAST_FITTED = 300, 40  # trials of all parents together, and of each, that their kernels are fitted to
 _TOP = 10
 _APART = 0.25  # good trials closer together are one: as a share of how far 10 evenly spread ones would lie apart
-_TEST_AT = 2  # own trials, after which the next one tests the parents
 
 
 def sources_of(space: SearchSpace, history: History) -> tuple[Source, ...]:
@@ -89,15 +88,12 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> tuple[Floats, str]:
     """A unit point (d,) from the parents' trials alone, and why. ``taken`` (k, d): units of the own trials so far.
 
-    First the parents' trial that all of them together expect most of, then a good one elsewhere, far from it: if they
-    mislead about where exactly the best lies, the spread finds out. The third tests them: one that was middling there.
-    Good trials alone cannot tell that a parent's order is reversed; one that does better than they do can.
+    First the parents' trial that all of them together expect most of, then a good one elsewhere, far from all taken: if
+    they mislead about where exactly the best lies, the spread finds out.
     """
-    tests = len(taken) == _TEST_AT
-    scores = [np.abs(source.posterior.targets) if tests else source.posterior.targets for source in sources]
-    ordered = [np.argsort(one, kind="stable") for one in scores]
+    ordered = [np.argsort(source.posterior.targets, kind="stable") for source in sources]
     chosen = [order[:_TOP] for order in ordered]
-    if len(taken) and not tests:
+    if len(taken):
         apart = _APART * _TOP ** (-1.0 / len(space))
         others = space.unit_features(taken)
         found = zip(sources, ordered, strict=True)
@@ -110,8 +106,6 @@ def starter(sources: tuple[Source, ...], space: SearchSpace, taken: Floats) -> t
         best = int(np.argmin(expected))
         return units[best], f"what the parents expect most of, tried by {names[best]}"
     furthest = int(np.argmax(_distances(features, space.unit_features(taken))))
-    if tests:
-        return units[furthest], f"a middling one of {names[furthest]}, to test the parents with"
     return units[furthest], f"one of the best of {names[furthest]}, far from the trials so far"
 
 
