@@ -213,15 +213,16 @@ class Expression:
         low, high, truncated = self._cut()
         if exponential:
             x = np.log(np.maximum(x, 1e-320))
-        if normal:
-            units = standard_normal.cdf((x - self.a) / self.b)
-            if truncated:
-                units = np.clip((units - self._probability(low)) / self._kept(low, high), 0.0, 1.0)
-            return units
-        if low == high:
+        if not normal and low == high:
             return np.full_like(x, 0.5)
         with np.errstate(over="ignore"):  # of a quantum over a range next to nothing; it is beyond the end
-            return np.clip((x - low) / (high - low), 0.0, 1.0)
+            standard = (x - self.a) / self.b if normal else (x - low) / (high - low)
+        if not normal:
+            return np.clip(standard, 0.0, 1.0)
+        units = standard_normal.cdf(standard)
+        if truncated:
+            units = np.clip((units - self._probability(low)) / self._kept(low, high), 0.0, 1.0)
+        return units
 
     def _centres(self, k: Floats) -> Floats:
         """The middles, in probability, of the cells of the values ``k`` * q."""

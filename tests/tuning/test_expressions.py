@@ -181,9 +181,13 @@ def test_what_it_suggests_is_a_value_however_fine_the_steps(parameter):
     assert parameter.problem_with(values[0] + 0.4 * (parameter.step if isinstance(parameter, Float) else parameter.q))
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 5e-324), (-1e-310, 1e-310)])
-def test_a_quantum_far_beyond_its_range_gives_no_warning(low, high):
-    parameter = Expression("x", "quniform", low, high, 1.0)
+@pytest.mark.parametrize(
+    ("form", "a", "b"),
+    [("quniform", 0.0, 5e-324), ("quniform", -1e-310, 1e-310), ("qnormal", 0.0, 5e-324), ("qlognormal", 0.0, 5e-324)],
+)
+def test_a_quantum_far_beyond_its_range_gives_no_warning(form, a, b):
+    parameter = Expression("x", form, a, b, 1.0)
     with np.errstate(all="raise", under="ignore"):
-        assert parameter.decode(parameter.encode(0.0)) == 0.0
+        middle = parameter.decode(0.5)
+        assert parameter.decode(parameter.encode(middle)) == middle == (form == "qlognormal")
         assert np.isfinite(parameter.snap(np.array([0.0, 0.5, 1.0]))).all()
