@@ -94,11 +94,17 @@ class History:
         inherited trials that completed: their result is known.
         """
         known = [t for t in self.inherited if t.usable and t.state is TrialState.COMPLETED] if self.comparable else []
-        trials = (*self.own, *known)
-        new = [trial for trial in trials if trial._key is None or trial._key[0] is not space]
-        for trial, key in zip(new, space.keys([trial.config for trial in new]), strict=True):
-            object.__setattr__(trial, "_key", (space, key))
-        return {trial._key[1] for trial in trials if trial._key is not None}
+        return set(keys_of(space, (*self.own, *known)))
+
+
+def keys_of(space: SearchSpace, trials: Sequence[Observation]) -> list[str]:
+    """``space.key`` of each trial, made once for as long as the trial is asked about in the same space."""
+    known = [trial._key for trial in trials]  # read once: another thread may ask about another space
+    new = [place for place, one in enumerate(known) if one is None or one[0] is not space]
+    for place, key in zip(new, space.keys([trials[place].config for place in new]), strict=True):
+        known[place] = (space, key)
+        object.__setattr__(trials[place], "_key", known[place])
+    return [one[1] for one in known if one is not None]
 
 
 def best_of(goal: Goal, trials: Sequence[Observation]) -> Observation | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tuning.averages import mean
 from tuning.contracts import Scheduler, Strategy, Suggestion
 from tuning.errors import SpaceExhausted
-from tuning.history import History, Observation, best_of
+from tuning.history import History, Observation, best_of, keys_of
 from tuning.space import SearchSpace, Value
 from tuning.states import TrialState
 
@@ -99,8 +99,8 @@ class _Point(NamedTuple):
 def _points(space: SearchSpace, history: History) -> list[_Point]:
     """The points of a job's own trials, by their first trial."""
     points: dict[str, _Point] = {}
-    for trial in history.own:
-        points.setdefault(space.key(trial.config), _Point([])).runs.append(trial)
+    for trial, key in zip(history.own, keys_of(space, history.own), strict=True):
+        points.setdefault(key, _Point([])).runs.append(trial)
     return list(points.values())
 
 

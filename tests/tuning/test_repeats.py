@@ -5,13 +5,14 @@ import math
 import pytest
 
 from tests.tuning.strategy_suite import MIXED, SMALL, StrategySuite, bowl, observation
-from tuning import strategies
+from tuning import Tuner, strategies
 from tuning.contracts import Scheduler
 from tuning.errors import SpaceExhausted
 from tuning.history import History
 from tuning.initial_points import points_from_json
 from tuning.repeats import Repeated
 from tuning.simulate import simulate
+from tuning.space import Float, SearchSpace
 from tuning.states import Goal, TrialState
 
 CENTRE = {"lr": 0.01, "momentum": 0.9, "units": 128, "layers": 3, "optimizer": "adam"}
@@ -146,3 +147,21 @@ def test_a_scheduler_judges_each_run_by_its_own_curve(mode):
     assert all(trial.state.terminal for trial in history.own)
     lengths = [len(trial.curve) for trial in history.own]
     assert max(lengths) == 9 and lengths[::2] != lengths[1::2]
+
+
+def test_a_run_that_is_due_costs_no_key_of_what_has_been_run():
+    made = []
+
+    class Counted(SearchSpace):
+        def keys(self, configs):
+            made.extend(configs)
+            return super().keys(configs)
+
+    tuner = Tuner(Counted((Float("x", 0.0, 1.0),)), strategy="random", repeats=3)
+    for trial in tuner.ask(100):
+        tuner.tell(trial, 1.0)
+    tuner.tell(*tuner.ask(), 1.0)  # the second run of the last point
+    made.clear()
+    tuner.best_point()
+    assert tuner.ask()[0].numbers["run"] == 3
+    assert len(made) <= 1
