@@ -10,7 +10,7 @@ from hypothesis import settings
 from tests.tuning.scheduler_machine import SchedulerMachine
 from tests.tuning.scheduler_suite import EPOCHS, SchedulerSuite
 from tests.tuning.strategy_suite import MIXED
-from tuning import strategies
+from tuning import Tuner, strategies
 from tuning.errors import InvalidSpec
 from tuning.history import History, Observation
 from tuning.simulate import simulate
@@ -371,3 +371,19 @@ def test_a_trial_that_diverged_is_stopped_at_its_rung_and_counts_there():
     assert [n for n in range(1, 6) if policy.judge(n, trials).stop] == [2, 4, 5]
     verdict = policy.judge(2, trials)
     assert verdict.numbers == {"resource": 1, "rung": 1, "trials": 5, "better": 2, "places": 2}
+
+
+@pytest.mark.parametrize("mode", ["promotion", "synchronous"])
+def test_a_trial_that_diverged_at_its_rung_is_told_that_it_is_not_promoted(mode):
+    tuner = Tuner(LINE, strategy="hyperband", mode=mode, max_resource=9, max_trials=3)
+    diverged, *others = tuner.ask(3)
+    for trial in (diverged, *others):
+        tuner.report(trial, math.nan if trial is diverged else 1.0)
+        verdict = tuner.should_stop(trial)
+        if trial is diverged:
+            assert verdict.reason == "Paused at rung 1 without a finite value: it is not promoted."
+        tuner.tell(trial)
+    while not tuner.done:
+        for trial in tuner.ask():
+            assert trial.number != diverged.number
+            tuner.tell(trial, 1.0)

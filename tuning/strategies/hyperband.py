@@ -211,11 +211,12 @@ class Hyperband:
             return Verdict(False, f"Not judged at step {reached}: it may run to its end.", numbers)
         if reached < self.levels[rung]:
             return Verdict(False, f"Not judged at step {reached}: the next rung is at {self.levels[rung]}.", numbers)
-        value = rungs.value_at(trial, self.levels[rung])
-        if value is not None:
-            numbers["value"] = value
+        value, paused = rungs.value_at(trial, self.levels[rung]), f"Paused at rung {self.levels[rung]}"
+        if value is None:
+            return Verdict(True, f"{paused} without a finite value: it is not promoted.", numbers, pause=True)
+        numbers["value"] = value
         rest = "waits for the others of its bracket" if self.mode == "synchronous" else "goes on when it is its turn"
-        return Verdict(True, f"Paused at rung {self.levels[rung]} with {value}: {rest}.", numbers, pause=True)
+        return Verdict(True, f"{paused} with {value}: {rest}.", numbers, pause=True)
 
     def _stopped(self, trial: Observation, history: History) -> Verdict:
         """Whether a trial that has just come to a rung is not among the best there."""
