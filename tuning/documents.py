@@ -148,6 +148,8 @@ class Document:
     def close(self, elsewhere: Mapping[str, str] | None = None) -> None:
         """Name the members that nobody asked for; for some of them, ``elsewhere`` says what to write instead."""
         known = ", ".join(sorted(self._asked))
-        for name in self._members.keys() - self._asked:
+        for name in self._members:
+            if name in self._asked:
+                continue
             unknown = f"is not known here{did_you_mean(str(name), self._asked)}; the members are {known}"
             self.fault(str(name), (elsewhere or {}).get(str(name), unknown), "unknown")

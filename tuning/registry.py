@@ -156,7 +156,8 @@ class Registry(Generic[T]):
         declared = {option.name: option for option in entry.info.options}
         faults = [
             Fault(f"{field}.options.{unknown}", _unknown(unknown, name, list(declared)), "unknown")
-            for unknown in options.keys() - declared.keys()
+            for unknown in options
+            if unknown not in declared
         ]
         values = {option.name: options.get(option.name, option.default) for option in entry.info.options}
         found = [option.problem_with(values[option.name]) for option in entry.info.options]

@@ -103,7 +103,8 @@ class SearchSpace:
             return cls(_parameters(doc, field))
         faults = [
             Fault(f"{field}.{name}", "is not known here; use parameters and constraints", "unknown")
-            for name in doc.keys() - {"parameters", "constraints"}
+            for name in doc
+            if name not in ("parameters", "constraints")
         ]
         parameters: tuple[Parameter, ...] = ()
         try:

@@ -52,7 +52,8 @@ def _condition(doc: object) -> tuple[Condition | None, list[Fault]]:
         return None, []
     if not isinstance(doc, Mapping):
         return None, [Fault("when", f"is {shown(doc)}; give an object with parameter and in", "type")]
-    faults = [Fault(f"when.{key}", "is not known; use parameter and in", "unknown") for key in doc.keys() - _WHEN]
+    unknown = [key for key in doc if key not in _WHEN]
+    faults = [Fault(f"when.{key}", "is not known; use parameter and in", "unknown") for key in unknown]
     parameter, values = doc.get("parameter"), doc.get("in")
     if not isinstance(parameter, str):
         code = "required" if parameter is None else "type"

@@ -266,6 +266,17 @@ def test_a_policys_options_stand_beside_its_name_or_as_in_a_jobs_document():
     }
 
 
+def test_unknown_members_are_told_in_the_order_in_which_they_were_given():
+    names = ["z", "y", "x", "a", "b", "c"]
+    extra = dict.fromkeys(names, 1)
+    assert list(faults([FLOAT], completion=extra)) == [f"completion.{name}" for name in names]
+    assert list(faults([FLOAT], strategy="tpe", **extra)) == [f"strategy.options.{name}" for name in names]
+    assert list(faults({"parameters": [FLOAT], **extra})) == [f"space.{name}" for name in names]
+    condition = {"parameter": "x", "in": [1], **{f"{name}0": 1 for name in names}}
+    said = faults([{"name": "x", "type": "randint", "upper": 2}, {**FLOAT, "name": "w", "when": condition}])
+    assert list(said) == [f"space[1].when.{name}0" for name in names]
+
+
 # --- what was meant ---------------------------------------------------------------------------------------------------
 
 
