@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,33 @@ def test_a_jobs_own_trials_follow_each_other() -> None:
     }
     assert told[0] == 60 and told[3] == 240
     assert told[99] is not None and 420 <= told[99] <= 600, "60 s of a trial and 60 s for its start make up for 1,000"
+
+
+@pytest.mark.parametrize("later", [{"spot": True}, {"team": "low", "priority": -1}])
+def test_who_comes_after_all_others_waits_for_all_that_they_have_yet_to_start(later: dict[str, Any]) -> None:
+    """Before, a spot job heard of 96 s, by the pace of the next 32 trials that end, with 800 to come."""
+    busy = [
+        Demand(
+            number, f"job-{number}", "p", 1, f"user-{number}",
+            running=(Holding(CPU, 1, 4.0, number, 0.0),), typical=4.0, pending=400,
+        ) for number in (1, 2)
+    ]  # fmt: skip
+    waits = Demand(3, "late", "q", 1, "late", **later)
+    seconds = plan([Pool(CPU, 2)], [*busy, waits])[3].starts_in
+    assert seconds is not None and 1500 < seconds < 1800
+    unknown = plan([Pool(CPU, 2)], [*busy, waits, Demand(4, "new", "r", 1, "new", team="", pending=9)])
+    assert unknown[3].starts_in is not None and unknown[3].starts_in > seconds, "its trials are as long as others"
+
+
+def test_a_limit_opens_for_the_team_of_higher_priority_first() -> None:
+    """A person's four trials end at once; their jobs of the one team have more to start than there is place for."""
+    held = tuple(Holding(CPU, 1, 50.0, number) for number in range(4))
+    ends = Demand(1, "ends", "p", 0, "ann", running=held, typical=50.0)
+    first = Demand(2, "first", "q", 5, "ann", "high", typical=300.0, priority=3, pending=100)
+    later = Demand(3, "later", "r", 5, "ann", typical=10.0, pending=12)
+    grants = plan([Pool(CPU, 8)], [ends, first, later], limits=[Limit(4, user="ann")])
+    seconds = grants[2].starts_in, grants[3].starts_in
+    assert seconds[0] == 50 and (seconds[1] is None or seconds[1] > 1000)
 
 
 def test_who_comes_after_a_place_that_is_given_at_once_is_told_no_time() -> None:

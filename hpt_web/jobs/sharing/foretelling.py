@@ -4,13 +4,15 @@ What runs ends when it is expected to, and whatever comes free is given out by t
 used at that moment: what is guaranteed to a team goes back to it, jobs go on with the trials that they have yet to
 start, limits and caps open as their holders end. It is no promise: trials take longer or shorter, jobs come and go.
 
-It looks ahead for so many trials that end, and no further: what comes after that goes on at the same pace. So the cost
-does not grow with the jobs that wait.
+It looks ahead for so many trials that end, and no further: what comes after that goes on at the same pace, but nobody
+starts before those who come first whatever they have used: teams of higher priority, and of spot jobs all others. So
+the cost does not grow with the jobs that wait.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from hpt_web.jobs.sharing.demands import Demand, Holding
+from hpt_web.jobs.sharing.fairness import Rank
 from hpt_web.jobs.sharing.seating import Blocked, Table
 from hpt_web.jobs.sharing.waiting import Bound, Kind
 
@@ -46,6 +49,8 @@ class _Job:
 
 
 _Line = tuple[str, str, bool]  # pool, team, whether of spot jobs
+_Class = tuple[bool, int]  # whether of spot jobs, the priority negated: the lower, the earlier beyond the guarantees
+_Waits = tuple[_Class, int, _Job]
 
 
 @dataclass(slots=True)
@@ -57,7 +62,7 @@ class _Course:
     ends: list[tuple[float, int, _Job, Holding]] = field(default_factory=list)
     order: count[int] = field(default_factory=count)
     lines: dict[_Line, dict[str, dict[int, _Job]]] = field(default_factory=dict)  # jobs that want more, by person
-    shut: dict[Bound, list[_Job]] = field(default_factory=lambda: defaultdict(list))  # by the limit they wait for
+    shut: dict[Bound, list[_Waits]] = field(default_factory=lambda: defaultdict(list))  # by the limit, each a heap
     starts: dict[int, float] = field(default_factory=dict)  # the first of each job
     pace: dict[Bound, tuple[int, float]] = field(default_factory=dict)  # jobs served below it, and until when
 
@@ -95,6 +100,10 @@ class _Course:
                 best, found = rank, job
         return found
 
+    def shut_out(self, job: _Job, bound: Bound) -> None:
+        """It waits for a limit to open, behind those of its class that do."""
+        heapq.heappush(self.shut[bound], (_class_of(job.demand), next(self.order), job))
+
     # --- as time goes by ---
 
     def runs(self, job: _Job, holding: Holding) -> None:
@@ -118,7 +127,7 @@ class _Course:
         for room, _ in self.table.rooms_of(job.demand, holding.pool, holding.devices):
             if room.bound in self.shut and room.free > 0:
                 waits = self.shut[room.bound]
-                one = waits.pop(0)
+                *_, one = heapq.heappop(waits)
                 if not waits:
                     del self.shut[room.bound]
                 self.table.desire(one.demand, one.wants)
@@ -136,7 +145,7 @@ class _Course:
             if (shut := self.table.wait(job.demand)) is not None:
                 self.leave(job)
                 self.table.desire(job.demand, -job.wants)
-                self.shut[shut].append(job)
+                self.shut_out(job, shut)
 
     def _next(self, aside: Collection[int]) -> _Job | None:
         pools = {pool for pool in {of[0] for of in self.lines} if self.table.is_open(pool)}
@@ -180,7 +189,7 @@ def foretell(
         job = jobs[found.demand.job]
         limits = [room.bound for room, _ in found.lacking if room.bound.kind is not Kind.POOL]
         if limits:
-            course.shut[limits[0]].append(job)
+            course.shut_out(job, limits[0])
         else:
             table.desire(found.demand, job.wants)
             course.join(job)
@@ -205,20 +214,52 @@ def _lengths(demands: Iterable[Demand]) -> dict[str, float]:
     return {pool: fmean(found) for pool, found in known.items()}
 
 
+def _work(course: _Course) -> dict[str, dict[_Class, float]]:
+    """Device-seconds of all trials that jobs have yet to start, by pool and class; infinite if they cannot be told."""
+    found: dict[str, dict[_Class, float]] = defaultdict(lambda: defaultdict(float))
+    for job in course.jobs.values():
+        demand = job.demand
+        if job.pending > 0:
+            length = course.lengths.get(demand.pool, math.inf) if demand.typical is None else demand.typical
+            found[demand.pool][_class_of(demand)] += job.pending * demand.devices * length
+    return found
+
+
+def _served_before(found: Blocked, work: Mapping[str, Mapping[_Class, float]]) -> float:
+    """The work that comes before a job whose turn has not come in all the time that was looked ahead: of other classes,
+    as those of its own take turns with it. 0 if it waits for what is guaranteed to its team."""
+    demand, turn = found.demand, found.turn
+    if turn is None or turn.rank is Rank.GUARANTEED or math.isinf(turn.priority):
+        return 0.0
+    own = _class_of(demand)
+    return sum(seconds for of, seconds in work.get(demand.pool, {}).items() if of < own)
+
+
+def _class_of(demand: Demand) -> _Class:
+    return demand.spot, -demand.priority
+
+
+def _later(found: Blocked, place: int, work: Mapping[str, Mapping[_Class, float]], course: _Course) -> float | None:
+    """When a job starts whose turn has not come yet, the `place`-th of those below its bound."""
+    served, until = course.pace.get(found.room.bound, (0, 0.0))
+    if until <= 0:  # what starts at once says nothing of when the next one may
+        return None
+    pace = until * (served + place) / max(1, served)
+    if (others := _served_before(found, work)) > 0:
+        pace = max(pace, course.now + others / course.table.size(found.demand.pool))
+    return pace if math.isfinite(pace) else None
+
+
 def _placed(in_line: Sequence[Blocked], course: _Course) -> dict[int, Start]:
     """Those that start in the time that was looked ahead in that order, then the others by their turns of now."""
     seconds: dict[int, float | None] = {**course.starts}
     later: dict[Bound, int] = defaultdict(int)
+    work = _work(course)
     for found in in_line:
         if found.demand.job not in course.starts:
             bound = found.room.bound
             later[bound] += 1
-            pace = course.pace.get(bound)
-            if pace is not None and pace[1] > 0:  # what starts at once says nothing of when the next one may
-                served, until = pace
-                seconds[found.demand.job] = until * (served + later[bound]) / max(1, served)
-            else:
-                seconds[found.demand.job] = None
+            seconds[found.demand.job] = _later(found, later[bound], work, course)
     found_by_pool: dict[str, list[int]] = defaultdict(list)
     for job in course.starts:  # in their order
         found_by_pool[course.jobs[job].demand.pool].append(job)
