@@ -127,7 +127,7 @@ def demands(asking: int = 0) -> list[Demand]:
 class Seen(NamedTuple):
     """What changes whenever a trial starts or ends, or a person changes anything."""
 
-    stamps: tuple[object, ...]  # the newest change by a person, and what is declared, as numbers
+    stamps: tuple[object, ...]  # the newest changes by people, and what is declared, as numbers
     running: Mapping[int, Sequence[_Running]]  # what live attempts on this host hold, by the job's id
 
     def same(self, other: Seen) -> bool:
@@ -293,8 +293,10 @@ _JOBS = f"""
     WHERE j.ended_at IS NULL AND v.kind <> '{AlgorithmVersion.Kind.EXTERNAL}' ORDER BY j.id
 """  # noqa: S608
 _STAMPS = 4
+# Not only the newest: numbers are given out before the commit, and one that was begun earlier may end later.
+_CHANGES = "SELECT sum(id) FROM (SELECT id FROM accounts_auditevent ORDER BY id DESC LIMIT 100) newest"
 _SEEN = f"""
-    SELECT stamps.*, held.* FROM (SELECT (SELECT max(id) FROM accounts_auditevent), {_DECLARED}) stamps LEFT JOIN (
+    SELECT stamps.*, held.* FROM (SELECT ({_CHANGES}), {_DECLARED}) stamps LEFT JOIN (
         SELECT t.job_id, a.id, a.pool, a.device_count, a.share, a.created_at, a.stop_requested_at IS NOT NULL
         FROM jobs_attempt a JOIN jobs_trial t ON t.id = a.trial_id
         WHERE a.ended_at IS NULL AND a.backend <> '{EXTERNAL}'

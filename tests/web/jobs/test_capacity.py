@@ -27,6 +27,7 @@ from hpt_web.jobs.sharing.admission import Limit, Share
 from hpt_web.jobs.sharing.ledger import Recent
 from tests.web.jobs.lab import Team, job_document, live
 from tests.web.jobs.scripted import ScriptedBackend
+from tests.web.jobs.test_changes import obeys
 
 NewJob = Callable[..., TuningJob]
 WIDE = {"max_trials": 50, "max_parallel": 20}
@@ -315,6 +316,41 @@ def test_what_was_planned_holds_under_the_lock_until_anything_changes(
     capacity.likely(job)
     job.max_parallel = 1  # as its locked row says
     assert capacity.granted(job).grant.start == 0
+
+
+def test_a_change_that_was_begun_before_another_and_ends_after_it_is_seen(
+    slots: Settings, team: Team, new_job: NewJob, backend: ScriptedBackend, follower: Follower,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Its number in the audit is lower than the newest one that is known: the job that goes on with it must not start
+    what there was room for without it."""
+    monkeypatch.setattr(capacity, "SHARED_SECONDS", 600.0)
+    job, other = new_job(limits={"max_trials": 9, "max_parallel": 2}), new_job(name="other", limits=WIDE)
+    at: dict[str, Any] = {"actor": team.bob, "project": "lab", "name": "other"}
+    changes.pause_job(document={"mode": "now"}, **at)
+    for token in live(other):
+        obeys(backend, follower, token)
+    tell, audited, go = changes.append, threading.Event(), threading.Event()
+
+    def late(*told: Any) -> None:
+        audited.set()
+        assert go.wait(30)
+        tell(*told)
+
+    monkeypatch.setattr(changes, "append", late)
+
+    def meanwhile() -> None:
+        try:
+            assert audited.wait(30)
+            create_project(actor=team.charlie, slug="newer")
+            ends(backend, follower, live(job)[0])  # planned with room for all: the other is paused
+        finally:
+            go.set()
+
+    together(lambda: changes.unpause_job(**at), meanwhile)
+    assert audited.is_set() and len(live(job)) == 2
+    dispatch.advance(other.pk)
+    assert Attempt.objects.filter(ended_at=None).count() == 4
 
 
 def test_a_sweep_leaves_jobs_alone_that_wait_for_a_place(
