@@ -2,6 +2,7 @@
 
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -128,3 +129,16 @@ def test_no_decision_says_what_no_objective_like_this_can_be(options):
             assert abs(trial.numbers["mean"] - 0.95) < 2 * span + 0.3
             assert abs(trial.numbers["acquisition_value"]) < 2
         tuner.tell(trial, seen[-1])
+
+
+def test_categories_of_a_thousand_values_are_searched_in_little_memory():
+    values = tuple(f"v{index}" for index in range(1000))
+    space = SearchSpace(tuple(Categorical(f"c{index}", values) for index in range(4)))
+    own = drawn(space, 12, lambda config: sum(int(value[1:]) for value in config.values()))
+    tracemalloc.start()
+    try:
+        assert suggest(space, own).numbers["model"] == "gp"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000_000  # all 12,000 neighbours at once are 400 MB

@@ -22,6 +22,7 @@ _ASCENT_STEPS = 30
 _SWEPT = 3  # points whose discrete neighbours are scored
 _ROUNDS = 2
 _DRAWN = 20  # points of ``propose_drawn``
+_BLOCK = 2**21  # elements of an array of features at a time, 16 MB: only categories by the hundred make more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def propose(
     listed = space.size is not None and space.size <= _LISTED
     if listed:
         units = every_unit(space)
-        scores = acquisition.score(space.unit_features(units))
+        scores = _scores(acquisition, space, units)
     else:
         units, scores = _search(acquisition, space, anchors, rng, 2 if observed > _MANY else 1)
     for index in np.argsort(-scores, kind="stable"):
@@ -72,7 +73,7 @@ def propose_drawn(acquisition: Acquisition, space: SearchSpace, used: set[str], 
         SpaceExhausted: no untried point is left, or none was found.
     """
     units = mended_units(space, space.snap(rng.random((_DRAWN, len(space)))), rng)
-    scores = acquisition.score(space.unit_features(units))
+    scores = _scores(acquisition, space, units)
     for index in np.argsort(-scores, kind="stable"):
         config = space.decode(units[index])
         if free(space, config, used):
@@ -88,6 +89,14 @@ def every_unit(space: SearchSpace) -> Floats:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
+def _scores(acquisition: Acquisition, space: SearchSpace, units: Floats) -> Floats:
+    """The scores (k,) of snapped unit points (k, d)."""
+    rows = max(1, _BLOCK // space.width)
+    blocks = [units[first : first + rows] for first in range(0, max(len(units), 1), rows)]
+    found: Floats = np.concatenate([acquisition.score(space.unit_features(block)) for block in blocks])
+    return found
+
+
 def _untried(acquisition: Acquisition, space: SearchSpace, used: set[str], rng: np.random.Generator) -> Proposal:
     config = draw_untried(space, used, rng)
     unit = space.encode(config)
@@ -100,7 +109,7 @@ def _search(
     """The points that were looked at, (k, d), and their scores (k,)."""
     scattered, near = rng.random((_SCATTERED // thinned, len(space))), _near(space, anchors, _NEAR // thinned, rng)
     units = space.snap(np.vstack([scattered, near]))
-    scores = acquisition.score(space.unit_features(units))
+    scores = _scores(acquisition, space, units)
     best = units[np.argsort(-scores, kind="stable")[:_STARTS]]
     found = [best]
     discrete = any(parameter.size is not None for parameter in space.parameters)
@@ -114,7 +123,7 @@ def _search(
     if space.scarce:  # ascent ends beyond the border of what the constraints allow
         found.append(mended_units(space, np.vstack(found), rng))
     improved = np.vstack(found)
-    return np.vstack([units, improved]), np.append(scores, acquisition.score(space.unit_features(improved)))
+    return np.vstack([units, improved]), np.append(scores, _scores(acquisition, space, improved))
 
 
 def _near(space: SearchSpace, anchors: Floats, count: int, rng: np.random.Generator) -> Floats:
@@ -159,7 +168,7 @@ def _ascend(acquisition: Acquisition, space: SearchSpace, starts: Floats) -> Flo
 
 def _sweep(acquisition: Acquisition, space: SearchSpace, units: Floats) -> Floats:
     """The best of ``units`` and of their neighbours along single discrete coordinates, best first, (k, d)."""
-    scores = acquisition.score(space.unit_features(units))
+    scores = _scores(acquisition, space, units)
     best = units[np.argsort(-scores, kind="stable")[:_SWEPT]]
     neighbours = [best]
     for unit in best:
@@ -171,5 +180,5 @@ def _sweep(acquisition: Acquisition, space: SearchSpace, units: Floats) -> Float
     units = np.vstack(neighbours)
     if not space.plain:
         units = space.snap(units)  # another value may have switched hyperparameters on or off
-    scores = acquisition.score(space.unit_features(units))
+    scores = _scores(acquisition, space, units)
     return units[np.argsort(-scores, kind="stable")[:_STARTS]]
