@@ -50,7 +50,7 @@ def axes_of(space: SearchSpace) -> tuple[Axis, ...]:
 def _axis(index: int, parameter: Parameter) -> Axis:
     if parameter.size is None or (parameter.size > _LISTED and not parameter.nominal):
         return Axis(index, None, nominal=False)
-    centres = np.sort([parameter.encode(value) for value in parameter.grid(parameter.size)])
+    centres = np.sort(parameter.encode_all(list(parameter.grid(parameter.size))))
     return Axis(index, np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2, [1.0]]), parameter.nominal)
 
 
