@@ -116,7 +116,8 @@ def test_transfer_begins_in_the_parents_good_regions():
         on_suggestion=lambda number, one: suggestions.update({number: one}),
     )
     assert suggestions[1].reason.startswith("Before own results: what the parents expect most of, tried by ")
-    assert "far from the trials so far" in suggestions[2].reason
+    assert "the first point of a space-filling design" in suggestions[2].reason
+    assert "far from the trials so far" in suggestions[3].reason
     assert "40 of the parents (weight " in suggestions[4].reason
 
 
