@@ -57,7 +57,8 @@ def _saved(scene: Scene) -> list[str]:
 
 
 def _let_points_come(scene: Scene) -> None:
-    time.sleep(scene.dice.uniform(0.2, 1.2))
+    """After the checkpoint that was just seen, and before the next one, which comes with the fourth point."""
+    time.sleep(scene.work.pause * scene.dice.uniform(1.2, 3.0))
 
 
 def _kill(scene: Scene, tokens: list[str]) -> None:
