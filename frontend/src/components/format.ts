@@ -40,6 +40,11 @@ export function formatEstimate(seconds: number): string {
   return `${(seconds / 86_400).toFixed(1)} days`;
 }
 
+/** An estimate as it is spoken of: "a few seconds" are no more certain than "about 40 s". */
+export function formatAbout(seconds: number): string {
+  return seconds < 10 ? formatEstimate(seconds) : `about ${formatEstimate(seconds)}`;
+}
+
 /** Hours, as usage is counted; what is too little for that, in minutes or seconds. */
 export function formatHours(seconds: number): string {
   if (seconds === 0) return "0 h";

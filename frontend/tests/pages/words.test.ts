@@ -3,6 +3,7 @@ import { safePath } from "../../src/App";
 import type { RuleCheck } from "../../src/api/types";
 import { dressed, notesOf } from "../../src/components/figureTheme";
 import {
+  formatAbout,
   formatBytes,
   formatDuration,
   formatEstimate,
@@ -38,6 +39,7 @@ describe("numbers and times", () => {
       "2 d 7 h",
     ]);
     expect([4, 42, 300, 9000].map(formatEstimate)).toEqual(["a few seconds", "50 s", "5 min", "2.5 h"]);
+    expect([4, 42].map(formatAbout)).toEqual(["a few seconds", "about 50 s"]);
     expect([12, 1500, 265_000, 5e9].map(formatBytes)).toEqual(["12 B", "1.5 kB", "265 kB", "5.0 GB"]);
     expect(formatUtc("2026-11-21T10:00:00.123Z")).toBe("2026-11-21 10:00:00 UTC");
   });

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "wouter";
 import { job as jobQuery } from "../../api/queries";
-import { formatDuration, formatEstimate, plural } from "../../components/format";
+import { formatAbout, formatDuration, plural } from "../../components/format";
 import { endedCount, StateBar, StateCounts } from "../../components/States";
 import { useNow } from "../../components/useNow";
 import { secondsLeft } from "../../live/timeLeft";
@@ -41,9 +41,7 @@ export function JobProgress({ project, view }: { project: string; view: JobView 
             <span>{over ? `took ${formatDuration(took)}` : `for ${formatDuration(took)}`}</span>
           )}
           {!over && job.state !== "Paused" && (
-            <span>
-              {left === null ? "time left: after the first trial" : `about ${formatEstimate(left)} left`}
-            </span>
+            <span>{left === null ? "time left: after the first trial" : `${formatAbout(left)} left`}</span>
           )}
         </span>
       </div>

@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import type { PoolState, QueuedJob } from "../../api/types";
-import { formatEstimate, formatNumber, plural } from "../../components/format";
+import { formatAbout, formatNumber, plural } from "../../components/format";
 import { RunningCount } from "./Running";
 import { othersOf, poolLabel } from "./seats";
 import classes from "./Waiting.module.css";
@@ -81,7 +81,7 @@ function WaitingJob({ job, of }: { job: QueuedJob; of: number }) {
         </div>
         <div>
           <dt>Next start</dt>
-          <dd>{job.starts_in === null ? "not known" : `in about ${formatEstimate(job.starts_in)}`}</dd>
+          <dd>{job.starts_in === null ? "not known" : `in ${formatAbout(job.starts_in)}`}</dd>
         </div>
       </dl>
     </li>
