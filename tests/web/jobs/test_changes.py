@@ -344,6 +344,15 @@ def test_only_editors_change_jobs(new_job: NewJob, team: Team) -> None:
 # --- other kinds of jobs ----------------------------------------------------------------------------------------------
 
 
+def with_one_paused(new_job: NewJob, backend: ScriptedBackend, follower: Follower) -> TuningJob:
+    """Of two trials, one at a time, under a scheduler that pauses whatever reports; the second runs."""
+    job = new_job(limits={"max_trials": 2, "max_parallel": 1})
+    (first,) = live(job)
+    reports(backend, follower, first, 0.5)
+    obeys(backend, follower, first)
+    return job
+
+
 def test_a_trial_that_waited_for_its_scheduler_waits_for_it_again(
     new_job: NewJob,
     team: Team,
@@ -352,10 +361,7 @@ def test_a_trial_that_waited_for_its_scheduler_waits_for_it_again(
     change: Change,
     scheduler: PausesAll,  # noqa: F811
 ) -> None:
-    job = new_job(limits={"max_trials": 2, "max_parallel": 1})
-    (first,) = live(job)
-    reports(backend, follower, first, 0.5)
-    obeys(backend, follower, first)
+    job = with_one_paused(new_job, backend, follower)
     (second,) = live(job)
     assert trial(job).state == "Paused"
     actions.stop_job(actor=team.alice, project="lab", name="first")
@@ -377,10 +383,7 @@ def test_a_trial_that_was_promoted_and_waited_for_a_place_waits_for_one_again(
     change: Change,
     scheduler: PausesAll,  # noqa: F811
 ) -> None:
-    job = new_job(limits={"max_trials": 2, "max_parallel": 1})
-    (first,) = live(job)
-    reports(backend, follower, first, 0.5)
-    obeys(backend, follower, first)
+    job = with_one_paused(new_job, backend, follower)
     scheduler.go = {1}
     reports(backend, follower, *live(job), 0.4)
     obeys(backend, follower, *live(job))
